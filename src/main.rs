@@ -1,1 +1,3 @@
+//! The `mpms` program.
+
 fn main() {}

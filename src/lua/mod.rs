@@ -1,0 +1,3 @@
+//! Everything that knows Lua.
+
+pub mod std;
