@@ -1,1 +1,209 @@
-//! (under construction)
+//! Manifest and flags settled into one plan. After this folder there is no default and nothing to decide.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::model::Value;
+
+/// Everything that a run needs to know; each layer gets its part.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What every role may read.
+    pub job: Job,
+    /// Where tasks come from.
+    pub tasks: TasksPlan,
+    /// What runs in the workers.
+    pub worker: WorkerPlan,
+    /// What runs in the coordinator.
+    pub handler: HandlerPlan,
+    /// Where rows go; none when neither the manifest nor a flag names an output.
+    pub output: Option<OutputPlan>,
+    /// Limits of the whole run.
+    pub run: RunPlan,
+}
+
+/// The job itself.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// `name`, else the manifest's file stem.
+    pub name: String,
+    /// Shown by `runs` and reports.
+    pub description: String,
+    /// The manifest, absolute.
+    pub manifest: PathBuf,
+    /// Its folder, absolute: the working directory of scripts and commands.
+    pub dir: PathBuf,
+    /// Base of every task's random numbers.
+    pub seed: i64,
+    /// `[params]` with `-p` applied; a map.
+    pub params: Value,
+    /// `[meta]`; a map.
+    pub meta: Value,
+    /// `env`, for scripts and what they start.
+    pub env: Vec<(String, String)>,
+}
+
+/// Lua text, read once for the whole run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Script {
+    /// As errors show it, relative to the working directory of the user's shell where it can be: `scripts/crawl.lua`.
+    pub name: String,
+    /// The folder from which its `require` looks first, absolute.
+    pub dir: PathBuf,
+    /// The text. For `code` in a manifest, empty lines stand before it, so that line numbers are the manifest's.
+    pub text: Arc<[u8]>,
+}
+
+/// `[tasks]`
+#[derive(Clone, Debug)]
+pub struct TasksPlan {
+    /// Exactly one.
+    pub source: Source,
+    /// Which part of a task is its identity.
+    pub key: Option<KeyField>,
+    /// Seeded shuffle before `skip` and `limit`.
+    pub shuffle: bool,
+    /// Tasks to leave out at the beginning.
+    pub skip: u64,
+    /// Tasks to take at most.
+    pub limit: Option<u64>,
+}
+
+/// A source of tasks.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// The `tasks` role of a script.
+    Script(Script),
+    /// Literal tasks: an array is an argument list, anything else one argument.
+    Items(Vec<Value>),
+    /// Integers, both ends included; `step` is not 0.
+    Range {
+        /// First integer.
+        first: i64,
+        /// Last integer at most (at least, when `step` is negative).
+        last: i64,
+        /// Distance.
+        step: i64,
+    },
+    /// Every combination, as a map; the last name varies fastest.
+    Product(Vec<(String, Vec<Value>)>),
+    /// Files, sorted; patterns are relative to the job's folder.
+    Glob(Vec<String>),
+    /// A task a line.
+    Lines(Input),
+    /// A task a row, named by the header.
+    Csv(Input),
+    /// A task a record.
+    Jsonl(Input),
+}
+
+/// A file, or standard input.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// Absolute.
+    File(PathBuf),
+    /// `"-"`
+    Stdin,
+}
+
+/// `key` of `[tasks]`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KeyField {
+    /// `"args"`: the whole argument list.
+    Args,
+    /// This field of the first argument, which is a table; for one plain argument any name takes the argument.
+    Field(String),
+}
+
+/// `[worker]`
+#[derive(Clone, Debug)]
+pub struct WorkerPlan {
+    /// What an attempt runs.
+    pub body: WorkerBody,
+    /// Worker processes at most; 1 to 4096.
+    pub processes: usize,
+    /// Threads in each; 1 to 1024.
+    pub threads: usize,
+    /// Worker deaths that one task may cause before it fails.
+    pub crash_limit: u32,
+}
+
+/// What an attempt runs.
+#[derive(Clone, Debug)]
+pub enum WorkerBody {
+    /// The `worker` role.
+    Lua(Script),
+    /// An argument vector with `{field}` placeholders.
+    Command(Vec<String>),
+}
+
+/// `[handler]`
+#[derive(Clone, Debug)]
+pub struct HandlerPlan {
+    /// The script that may hold `start`, `handler`, `failed` and `finish`.
+    pub script: Option<Script>,
+    /// Deliver in the order in which tasks were put.
+    pub ordered: bool,
+}
+
+/// `[output]`, `-o` and `-O`
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputPlan {
+    /// Where to.
+    pub target: OutputTarget,
+    /// How rows are written.
+    pub format: OutputFormat,
+    /// Columns, in this order; none: all, in the order of the first row.
+    pub fields: Option<Vec<String>>,
+    /// When the file exists.
+    pub mode: OutputMode,
+}
+
+/// A file, or standard output.
+#[derive(Clone, Debug, PartialEq)]
+pub enum OutputTarget {
+    /// Absolute.
+    File(PathBuf),
+    /// `"-"`
+    Stdout,
+}
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// One JSON value a line.
+    Jsonl,
+    /// RFC 4180 with a header.
+    Csv,
+    /// One JSON array.
+    Json,
+}
+
+/// What to do when the output file exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputMode {
+    /// Refuse.
+    Error,
+    /// Write behind what is there.
+    Append,
+    /// Begin anew.
+    Overwrite,
+}
+
+/// `[run]`
+#[derive(Clone, Debug)]
+pub struct RunPlan {
+    /// Stop starting tasks after so many failures.
+    pub max_fail: Option<MaxFail>,
+    /// Generated tasks kept ready at most.
+    pub queue: usize,
+}
+
+/// `max_fail`
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum MaxFail {
+    /// This many failures are allowed; one more stops.
+    Count(u64),
+    /// This percentage of the finished tasks, looked at once 100 have finished.
+    Percent(f64),
+}

@@ -1,1 +1,4 @@
-//! (under construction)
+//! What coordinator and workers say to each other.
+
+pub mod value;
+pub mod varint;

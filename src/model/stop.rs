@@ -1,0 +1,30 @@
+//! Why a run ends before its work is done.
+
+use std::fmt;
+
+/// The reason, from which the exit code follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StopCause {
+    /// A signal of this number was received.
+    Signal(i32),
+    /// More tasks failed than `max_fail` allows.
+    MaxFail {
+        /// How many had failed.
+        failed: u64,
+    },
+    /// A role outside of any task raised, or workers cannot start: the sentence to show.
+    Broken(String),
+    /// Results or state cannot be written: the sentence to show.
+    Unwritable(String),
+}
+
+impl fmt::Display for StopCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StopCause::Signal(2) => write!(f, "interrupted"),
+            StopCause::Signal(number) => write!(f, "ended by signal {number}"),
+            StopCause::MaxFail { failed } => write!(f, "{failed} tasks failed (max_fail)"),
+            StopCause::Broken(reason) | StopCause::Unwritable(reason) => f.write_str(reason),
+        }
+    }
+}
