@@ -1,3 +1,13 @@
-//! Everything that knows Lua.
+//! Everything that knows Lua: states, scripts, the value code on the stack, the library.
 
+pub mod call;
+pub mod error;
+pub mod module;
+pub mod options;
+pub mod port;
+pub mod random;
+pub mod require;
+pub mod script;
+pub mod stack;
+pub mod state;
 pub mod std;

@@ -8,6 +8,8 @@
 pub enum Value {
     /// `nil`; only as an argument, a result or an array's hole.
     Nil,
+    /// `mpms.null`: a null that can stand in a table (JSON, SQL).
+    Null,
     /// `true` or `false`.
     Bool(bool),
     /// A 64-bit integer, exact.

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `0x00..=0x7f` | the integer 0 to 127 |
 //! | `0x80..=0xbf` | a string of 0 to 63 bytes, which follow |
-//! | [`NIL`], [`FALSE`], [`TRUE`] | themselves |
+//! | [`NIL`], [`FALSE`], [`TRUE`], [`NULL`] | themselves |
 //! | [`INT`] | a zigzag varint |
 //! | [`FLOAT`] | 8 bytes, little endian, all bits kept |
 //! | [`BYTES`] | a varint length and the bytes |
@@ -41,6 +41,8 @@ pub const ARRAY: u8 = 0xc6;
 pub const MAP: u8 = 0xc7;
 /// A table with both.
 pub const MIXED: u8 = 0xc8;
+/// `mpms.null`
+pub const NULL: u8 = 0xc9;
 
 /// Deepest nesting of tables that crosses.
 pub const MAX_DEPTH: usize = 200;
@@ -77,6 +79,7 @@ pub enum Malformed {
 pub fn encode(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Nil => out.push(NIL),
+        Value::Null => out.push(NULL),
         Value::Bool(false) => out.push(FALSE),
         Value::Bool(true) => out.push(TRUE),
         Value::Int(number) => encode_int(out, *number),
@@ -172,6 +175,7 @@ fn decode_at(bytes: &[u8], at: &mut usize, depth: usize) -> Result<Value, Malfor
         0..=0x7f => Value::Int(i64::from(tag)),
         SHORT..=0xbf => Value::Bytes(take_slice(bytes, at, u64::from(tag & 0x3f))?.to_vec()),
         NIL => Value::Nil,
+        NULL => Value::Null,
         FALSE => Value::Bool(false),
         TRUE => Value::Bool(true),
         INT => Value::Int(varint::unzigzag(varint::take(bytes, at)?)),
@@ -258,7 +262,7 @@ pub fn take_float(bytes: &[u8], at: &mut usize) -> Result<f64, Malformed> {
     Ok(f64::from_le_bytes(raw))
 }
 
-/// What a table with a hole or odd keys is for formats without such: a payload's bytes in short, for lines.
+/// A payload in short, at most `limit` characters, for lines that people read.
 pub fn describe_list(bytes: &[u8], limit: usize) -> String {
     let Ok(values) = decode_list(bytes) else { return "(unreadable)".into() };
     let mut text = values.iter().map(describe).collect::<Vec<_>>().join(", ");
@@ -279,6 +283,7 @@ pub fn describe(value: &Value) -> String {
 fn nested(value: &Value) -> String {
     match value {
         Value::Nil => "nil".into(),
+        Value::Null => "null".into(),
         Value::Bool(flag) => flag.to_string(),
         Value::Int(number) => number.to_string(),
         Value::Float(number) => format!("{number:?}"),
@@ -299,6 +304,7 @@ mod tests {
     fn any_value() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Nil),
+            Just(Value::Null),
             any::<bool>().prop_map(Value::Bool),
             any::<i64>().prop_map(Value::Int),
             any::<f64>().prop_filter("NaN is not equal to itself", |n| !n.is_nan()).prop_map(Value::Float),

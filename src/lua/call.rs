@@ -1,0 +1,245 @@
+#![expect(unsafe_code, reason = "calls go through one C function so that a task costs two protected calls and no safe-API values")]
+//! Calling a script's function with encoded arguments, and taking its results encoded.
+
+use std::cell::RefCell;
+use std::ffi::{c_int, c_void};
+use std::rc::Rc;
+
+use mlua::ffi::{self, lua_State};
+use mlua::{Lua, Value};
+
+use super::error;
+use super::stack::{self, Uncrossable};
+use crate::model::Failure;
+use crate::wire::value::Malformed;
+
+/// A value that the state keeps for us under a number, for ever.
+#[derive(Clone, Copy, Debug)]
+pub struct Held(c_int);
+
+impl Held {
+    /// Pushes the value.
+    ///
+    /// # Safety
+    /// `state` belongs to the bridge that holds the value, and has room for one more.
+    pub unsafe fn push(self, state: *mut lua_State) {
+        // SAFETY: the caller's promise
+        unsafe { ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, i64::from(self.0)) };
+    }
+}
+
+/// The door between a Lua state and encoded values.
+pub struct Bridge {
+    /// The state; never closed, as its process ends without it.
+    pub lua: &'static Lua,
+    state: *mut lua_State,
+    message_handler: Held,
+    /// What the message handler saw, for the call that is going on.
+    raised: Rc<RefCell<Option<Failure>>>,
+}
+
+/// One call, for the C function that carries it out.
+struct Call<'a> {
+    message_handler: c_int,
+    function: c_int,
+    first: Option<c_int>,
+    args: &'a [u8],
+    results: Results<'a>,
+    end: End,
+}
+
+enum Results<'a> {
+    Encode(&'a mut Vec<u8>),
+    Hold(&'a mut c_int),
+    Drop,
+}
+
+enum End {
+    Open,
+    Returned,
+    Raised(c_int),
+    Args(Malformed),
+    Result(Box<Uncrossable>),
+}
+
+impl Bridge {
+    /// # Errors
+    /// When Lua has no memory left.
+    pub fn new(lua: &'static Lua) -> mlua::Result<Self> {
+        let raised = Rc::new(RefCell::new(None));
+        let seen = Rc::clone(&raised);
+        let handler = lua.create_function(move |lua, value: Value| {
+            let mut failure = failure_of(&value);
+            failure.traceback = lua.traceback(None, 1).ok().map(|text| trimmed(&text.to_string_lossy()));
+            seen.replace(Some(failure));
+            Ok(())
+        })?;
+        let mut state = std::ptr::null_mut();
+        // SAFETY: the closure only stores the pointer; outside of any call it is the main state, which lives as long
+        // as `lua`, that is for ever
+        unsafe { lua.exec_raw::<()>((), |raw| state = raw)? };
+        let mut bridge = Bridge { lua, state, message_handler: Held(ffi::LUA_NOREF), raised };
+        bridge.message_handler = bridge.hold(handler)?;
+        Ok(bridge)
+    }
+
+    /// Keeps a value for later calls.
+    ///
+    /// # Errors
+    /// When Lua has no memory left.
+    pub fn hold(&self, value: impl mlua::IntoLua) -> mlua::Result<Held> {
+        let mut reference = ffi::LUA_NOREF;
+        // SAFETY: the value is on top of the stack, `luaL_ref` takes it off
+        unsafe {
+            self.lua.exec_raw::<()>(value.into_lua(self.lua)?, |state| {
+                reference = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
+            })?;
+        }
+        Ok(Held(reference))
+    }
+
+    /// The kept value.
+    ///
+    /// # Errors
+    /// When Lua has no memory left.
+    pub fn value(&self, held: Held) -> mlua::Result<Value> {
+        // SAFETY: pushes one value, which becomes the result
+        unsafe {
+            self.lua.exec_raw((), |state| {
+                ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, i64::from(held.0));
+            })
+        }
+    }
+
+    /// Calls `function` with `first` (if any) and the arguments of the encoded list; appends its results as a list.
+    ///
+    /// # Errors
+    /// What it raised, or a result that cannot cross (code `value`).
+    pub fn call(&self, function: Held, first: Option<Held>, args: &[u8], results: &mut Vec<u8>) -> Result<(), Failure> {
+        self.run(function, first, args, Results::Encode(results))
+    }
+
+    /// The same, and drops the results.
+    ///
+    /// # Errors
+    /// What it raised.
+    pub fn call_for_effect(&self, function: Held, first: Option<Held>, args: &[u8]) -> Result<(), Failure> {
+        self.run(function, first, args, Results::Drop)
+    }
+
+    /// The same, and keeps the first result as it is.
+    ///
+    /// # Errors
+    /// What it raised.
+    pub fn call_and_hold(&self, function: Held, first: Option<Held>, args: &[u8]) -> Result<Held, Failure> {
+        let mut held = ffi::LUA_NOREF;
+        self.run(function, first, args, Results::Hold(&mut held))?;
+        Ok(Held(held))
+    }
+
+    fn run(&self, function: Held, first: Option<Held>, args: &[u8], results: Results<'_>) -> Result<(), Failure> {
+        let mut call = Call {
+            message_handler: self.message_handler.0,
+            function: function.0,
+            first: first.map(|held| held.0),
+            args,
+            results,
+            end: End::Open,
+        };
+        // SAFETY: the state lives for ever and is used by its own thread only (`Bridge` is neither Send nor Sync).
+        // Pushing a light C function and a light userdata allocates nothing; there is room for them, as every call
+        // leaves the stack as it found it. `call` outlives the protected call.
+        let status = unsafe {
+            ffi::lua_pushcfunction(self.state, carry_out);
+            ffi::lua_pushlightuserdata(self.state, (&raw mut call).cast::<c_void>());
+            ffi::lua_pcall(self.state, 1, 0, 0)
+        };
+        if status != ffi::LUA_OK {
+            // SAFETY: the error is on top; it is memory, or a message handler that failed
+            unsafe { ffi::lua_settop(self.state, -2) };
+            return Err(memory_failure());
+        }
+        match call.end {
+            End::Returned => Ok(()),
+            End::Raised(ffi::LUA_ERRMEM) => Err(memory_failure()),
+            End::Raised(_) => Err(self.raised.take().unwrap_or_else(|| {
+                Failure::new("lua_error", "the error could not be read: another error came while it was reported")
+            })),
+            End::Args(error) => Err(Failure::new("value", format!("the arguments cannot be read: {error}"))),
+            End::Result(error) => Err(Failure::new("value", error.sentence("result"))),
+            End::Open => Err(Failure::new("lua_error", "the call did not end")),
+        }
+    }
+}
+
+/// # Safety
+/// Called by Lua in protected mode with a pointer to a live [`Call`].
+unsafe extern "C-unwind" fn carry_out(state: *mut lua_State) -> c_int {
+    // SAFETY: the caller's promise. Lua may jump out of `push_list` and `lua_rawgeti`; nothing here needs a drop then,
+    // since all that owns memory is behind the pointer.
+    unsafe {
+        let call = &mut *ffi::lua_touserdata(state, 1).cast::<Call<'_>>();
+        if ffi::lua_checkstack(state, 8) == 0 {
+            call.end = End::Raised(ffi::LUA_ERRMEM);
+            return 0;
+        }
+        ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, i64::from(call.message_handler));
+        ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, i64::from(call.function));
+        let mut count = 0;
+        if let Some(first) = call.first {
+            ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, i64::from(first));
+            count = 1;
+        }
+        match stack::push_list(state, call.args) {
+            Ok(pushed) => count += pushed,
+            Err(error) => {
+                call.end = End::Args(error);
+                return 0;
+            }
+        }
+        let status = ffi::lua_pcall(state, count, ffi::LUA_MULTRET, 2);
+        if status != ffi::LUA_OK {
+            call.end = End::Raised(status);
+            return 0;
+        }
+        let results = ffi::lua_gettop(state) - 2;
+        call.end = match &mut call.results {
+            Results::Encode(out) => match stack::encode_list(state, 3, results, out) {
+                Ok(()) => End::Returned,
+                Err(error) => End::Result(error),
+            },
+            Results::Hold(reference) => {
+                ffi::lua_settop(state, 3);
+                **reference = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
+                End::Returned
+            }
+            Results::Drop => End::Returned,
+        };
+        0
+    }
+}
+
+fn memory_failure() -> Failure {
+    Failure::new("memory", "not enough memory for the Lua state")
+}
+
+/// What a raised value says, without a traceback.
+pub fn failure_of(value: &Value) -> Failure {
+    let raised = error::describe(value);
+    Failure {
+        code: raised.code,
+        message: raised.message,
+        traceback: None,
+        retryable: Some(raised.retryable),
+    }
+}
+
+/// A traceback without its heading and without our own frames.
+fn trimmed(text: &str) -> String {
+    text.lines()
+        .skip_while(|line| line.trim_start().starts_with("stack traceback:"))
+        .map(str::trim)
+        .filter(|line| !line.starts_with("[C]: in ?") && !line.starts_with("mpms:"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}

@@ -1,0 +1,62 @@
+#![expect(unsafe_code, reason = "the generator's state is set in place, since a call of math.randomseed a task costs more than the task")]
+//! `math.random`, seeded by run and task, so that a task draws the same numbers wherever it runs.
+//!
+//! Lua 5.4 keeps the state of its generator (xoshiro256**, four 64-bit words) in a userdata that is an
+//! upvalue of `math.random`. [`Random::seed`] writes these words. What it relies on is checked when a
+//! state is made.
+
+use mlua::ffi;
+
+use super::call::Bridge;
+
+/// The words of one state's generator.
+pub struct Random(*mut [u64; 4]);
+
+impl Random {
+    /// Finds the generator of the state.
+    ///
+    /// # Errors
+    /// When this Lua keeps it otherwise.
+    pub fn of(bridge: &Bridge) -> mlua::Result<Self> {
+        let random: mlua::Function = bridge.lua.globals().get::<mlua::Table>("math")?.get("random")?;
+        let mut words = std::ptr::null_mut();
+        // SAFETY: the function is the first value; its upvalue, if any, is pushed and stays alive with the function,
+        // which is kept below; a userdata does not move
+        unsafe {
+            bridge.lua.exec_raw::<()>(&random, |state| {
+                if !ffi::lua_getupvalue(state, 1, 1).is_null() && ffi::lua_rawlen(state, -1) == size_of::<[u64; 4]>() {
+                    words = ffi::lua_touserdata(state, -1).cast::<[u64; 4]>();
+                }
+                ffi::lua_settop(state, 0);
+            })?;
+        }
+        bridge.hold(&random)?;
+        let mut this = Random(words);
+        let fits = !words.is_null() && {
+            this.set([1, 2, 3, 4]);
+            // the first output of xoshiro256** is rotl(s[1] * 5, 7) * 9
+            random.call::<i64>(0)? == (2u64 * 5).rotate_left(7).wrapping_mul(9) as i64
+        };
+        if fits { Ok(this) } else { Err(mlua::Error::runtime("math.random of this Lua cannot be seeded in place")) }
+    }
+
+    /// Seeds it from the run's seed and what is drawing.
+    pub fn seed(&mut self, seed: i64, drawing: u128) {
+        let mut state = (seed as u64) ^ (drawing as u64).rotate_left(32) ^ ((drawing >> 64) as u64);
+        self.set(std::array::from_fn(|_| split_mix(&mut state)));
+    }
+
+    fn set(&mut self, words: [u64; 4]) {
+        // SAFETY: points to the four words of a live userdata, which only this thread uses, and not during this call
+        unsafe { *self.0 = words };
+    }
+}
+
+/// SplitMix64, the generator that the authors of xoshiro name for seeding it.
+fn split_mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
