@@ -1,1 +1,226 @@
 //! Library modules of the scripts.
+//!
+//! One file or folder a module, each with one function `module(&Lua) -> Table`. A module is made when a script first
+//! names it, by `require "mpms.http"` or as `mpms.http`.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use mlua::{LightUserData, Lua, Table, Value};
+
+use super::error::LibError;
+use super::module::{self, Shim, global_function};
+
+#[cfg(test)]
+mod bench;
+pub mod log;
+pub mod path;
+pub mod runtime;
+#[cfg(test)]
+pub(super) mod testing;
+pub mod time;
+
+/// What modules need from the place that they run in.
+#[derive(Clone)]
+pub struct StdEnv {
+    /// The role of the script: `worker`, `handler`, `tasks`, `test`.
+    pub role: String,
+    /// Where `mpms.log` writes.
+    pub log: log::Sink,
+    /// Where temporary files go; the system's folder when there is none.
+    pub temp_dir: Option<PathBuf>,
+}
+
+impl StdEnv {
+    /// For tools and tests: log lines are dropped.
+    pub fn quiet(role: &str) -> Self {
+        Self {
+            role: role.to_owned(),
+            log: Rc::new(|_, _, _| {}),
+            temp_dir: None,
+        }
+    }
+}
+
+type Make = fn(&Lua) -> mlua::Result<Table>;
+
+const MODULES: &[(&str, Make)] = &[
+    ("log", log::module),
+    ("path", path::module),
+    ("time", time::module),
+];
+
+/// The global `mpms`, kept for `require`.
+struct Library(Table);
+
+/// Sets the globals `mpms`, `try` and `sleep`.
+///
+/// # Errors
+/// When Lua has no memory left.
+pub fn install(lua: &Lua, env: &StdEnv) -> mlua::Result<()> {
+    lua.set_app_data(Rc::new(env.clone()));
+    let null = lua.create_table()?;
+    null.raw_set("__name", "mpms.null")?;
+    null.raw_set("__tostring", lua.create_function(|_, _: Value| Ok("null"))?)?;
+    lua.set_type_metatable::<LightUserData>(Some(null));
+
+    let fields = lua.create_table()?;
+    fields.raw_set("null", Value::NULL)?;
+    let library = module::strict(lua, "mpms", &fields, MODULES)?;
+    let globals = lua.globals();
+    globals.raw_set("mpms", &library)?;
+    globals.raw_set("try", Shim::of(lua)?.try_)?;
+    globals.raw_set(
+        "sleep",
+        global_function(lua, "sleep(duration)", time::sleep_now)?,
+    )?;
+    lua.set_app_data(Library(library));
+    Ok(())
+}
+
+/// The module of that full name (`mpms.http`), or the whole library (`mpms`).
+pub(super) fn builtin(lua: &Lua, name: &str) -> Result<Option<Table>, LibError> {
+    let Some(library) = lua
+        .app_data_ref::<Library>()
+        .map(|library| library.0.clone())
+    else {
+        return Ok(None);
+    };
+    if name == "mpms" {
+        return Ok(Some(library));
+    }
+    let Some(short) = name.strip_prefix("mpms.") else {
+        return Ok(None);
+    };
+    match MODULES.iter().any(|(one, _)| *one == short) {
+        true => Ok(Some(library.get(short)?)),
+        false => Ok(None),
+    }
+}
+
+/// For the error about a module that is not there.
+pub(super) fn did_you_mean(name: &str) -> String {
+    let names: Vec<String> = MODULES
+        .iter()
+        .map(|(one, _)| format!("mpms.{one}"))
+        .collect();
+    module::did_you_mean(name, &names)
+}
+
+/// The place that this state runs in.
+fn env(lua: &Lua) -> Result<Rc<StdEnv>, LibError> {
+    let env = lua.app_data_ref::<Rc<StdEnv>>().map(|env| Rc::clone(&env));
+    env.ok_or_else(|| LibError::new("lua_error", "the library is not installed in this state"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{fails, run, state};
+
+    #[test]
+    fn the_global_and_require_give_the_same_module() {
+        let lua = state();
+        assert!(run::<bool>(
+            &lua,
+            "return require 'mpms.time' == mpms.time and require 'mpms' == mpms"
+        ));
+        assert!(run::<bool>(
+            &lua,
+            "return mpms.null ~= nil and tostring(mpms.null) == 'null'"
+        ));
+    }
+
+    #[test]
+    fn unknown_modules_and_functions_are_named_with_a_suggestion() {
+        let lua = state();
+        let e = fails(&lua, "return mpms.tmie");
+        assert_eq!(
+            e.message,
+            "mpms: `mpms` has no module `tmie`; did you mean `time`?"
+        );
+        assert_eq!((e.code.as_str(), e.retryable), ("invalid", false));
+        assert_eq!(e.at.as_deref(), Some("test:1"));
+        let e = fails(&lua, "mpms.time.nwo()");
+        assert_eq!(
+            e.message,
+            "mpms.time: `mpms.time` has no function `nwo`; did you mean `now`?"
+        );
+    }
+
+    #[test]
+    fn modules_are_read_only() {
+        let lua = state();
+        let e = fails(&lua, "mpms.time.now = nil");
+        assert_eq!(
+            e.message,
+            "mpms.time: `mpms.time` is read-only: cannot set `now`"
+        );
+        assert_eq!(fails(&lua, "mpms.http2 = {}").code, "invalid");
+        assert!(run::<bool>(
+            &lua,
+            "local n = 0 for k, v in pairs(mpms.path) do n = n + 1 end return n > 5"
+        ));
+    }
+
+    #[test]
+    fn a_wrong_argument_is_named() {
+        let lua = state();
+        let e = fails(&lua, "mpms.path.dirname({})");
+        assert_eq!(
+            e.message,
+            "path.dirname: argument 1 (path) must be a string, got table"
+        );
+        let e = fails(&lua, "mpms.path.with_ext('a')");
+        assert_eq!(
+            e.message,
+            "path.with_ext: argument 2 (ext) must be a string, got nil"
+        );
+        assert_eq!(
+            (e.code.as_str(), e.op.as_deref()),
+            ("invalid", Some("path.with_ext"))
+        );
+    }
+
+    #[test]
+    fn try_gives_results_or_the_very_error() {
+        let lua = state();
+        let same: bool = run(
+            &lua,
+            "local raised = setmetatable({}, {}) local v, e = try(function() error(raised) end) \
+             return v == nil and e == raised and select('#', try(function() return 1, nil, 3 end)) == 3",
+        );
+        assert!(same);
+        let text: String = run(
+            &lua,
+            "local _, e = try(mpms.path.dirname) return 'got: ' .. e",
+        );
+        assert_eq!(
+            text,
+            "got: path.dirname: argument 1 (path) must be a string, got nil"
+        );
+    }
+
+    #[test]
+    fn clocks_durations_and_sleep() {
+        let lua = state();
+        assert!(run::<bool>(
+            &lua,
+            "local t = mpms.time.mono() sleep('20ms') return mpms.time.mono() - t >= 0.02"
+        ));
+        let seconds: Vec<f64> = run(
+            &lua,
+            "local d = mpms.time.duration return { d '1h30m', d '250ms', d(2), d '1d', d '1m30s' }",
+        );
+        assert_eq!(seconds, [5400.0, 0.25, 2.0, 86_400.0, 90.0]);
+        assert_eq!(run::<String>(&lua, "return mpms.time.human(7505)"), "2h 5m");
+        for bad in ["'soon'", "-1", "0/0", "'5'", "'1mo'", "{}", "'-5s'"] {
+            let e = fails(&lua, &format!("sleep({bad})"));
+            assert_eq!(e.code, "invalid", "{bad}");
+            assert!(
+                e.message.starts_with("sleep: argument 1 must be"),
+                "{}",
+                e.message
+            );
+        }
+    }
+}

@@ -1,0 +1,500 @@
+//! How a module of the library is made: a strict, read-only table of functions that raise structured errors.
+
+use std::borrow::Cow;
+use std::ffi::c_void;
+
+use mlua::{
+    AnyUserData, FromLuaMulti, Function, IntoLua, IntoLuaMulti, LightUserData, Lua, MultiValue,
+    Table, Value,
+};
+
+use super::error::{LibError, expectation};
+use super::std::runtime;
+
+/// The Lua side of the library in one state: see `shim.lua`.
+#[derive(Clone)]
+pub(super) struct Shim {
+    /// Turns `mark, error` into a raised error.
+    wrap: Function,
+    /// Calls in protected mode and gives the raised value back as it is.
+    pcall: Function,
+    /// `try` of the scripts.
+    pub try_: Function,
+    /// Of the error tables.
+    pub error_metatable: Table,
+}
+
+/// Its address is the mark that no script can have.
+static MARK: u8 = 0;
+
+fn mark() -> LightUserData {
+    LightUserData((&raw const MARK).cast_mut().cast::<c_void>())
+}
+
+impl Shim {
+    /// The shim of this state, made at first use.
+    pub fn of(lua: &Lua) -> mlua::Result<Self> {
+        if let Some(shim) = lua.app_data_ref::<Self>() {
+            return Ok(shim.clone());
+        }
+        let globals = lua.globals();
+        let base = |name: &str| globals.raw_get::<Value>(name);
+        let (wrap, error_metatable, try_, pcall) =
+            lua.load(include_str!("shim.lua")).set_name("=mpms").call((
+                mark(),
+                base("error")?,
+                base("pcall")?,
+                base("rawget")?,
+                base("tostring")?,
+            ))?;
+        let shim = Self {
+            wrap,
+            pcall,
+            try_,
+            error_metatable,
+        };
+        lua.set_app_data(shim.clone());
+        Ok(shim)
+    }
+}
+
+/// Arguments of a call, or why they do not fit: the conversion must not fail before our code runs, or the error
+/// would be mlua's and not ours.
+struct Call<A>(mlua::Result<A>);
+
+impl<A: FromLuaMulti> FromLuaMulti for Call<A> {
+    fn from_lua_multi(values: MultiValue, lua: &Lua) -> mlua::Result<Self> {
+        Ok(Self(A::from_lua_args(values, 1, None, lua)))
+    }
+}
+
+enum Reply<R> {
+    Done(R),
+    Raise(Value),
+}
+
+impl<R: IntoLuaMulti> IntoLuaMulti for Reply<R> {
+    fn into_lua_multi(self, lua: &Lua) -> mlua::Result<MultiValue> {
+        match self {
+            Self::Done(results) => results.into_lua_multi(lua),
+            Self::Raise(error) => (mark(), error).into_lua_multi(lua),
+        }
+    }
+}
+
+/// `get(url, options)`: a function's name and the names of its arguments, for errors.
+#[derive(Clone)]
+struct Signature {
+    /// With the module, as errors show it: `http.get`.
+    op: Cow<'static, str>,
+    arguments: &'static str,
+    /// A method's object is not counted.
+    method: bool,
+}
+
+impl Signature {
+    fn new(module: &str, signature: &'static str, method: bool) -> (&'static str, Self) {
+        let (name, rest) = signature.split_once('(').unwrap_or((signature, ""));
+        let short = module.strip_prefix("mpms.").unwrap_or(module);
+        let joint = if method { ':' } else { '.' };
+        let op = if short.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{short}{joint}{name}")
+        };
+        (
+            name,
+            Self {
+                op: op.into(),
+                arguments: rest.trim_end_matches(')'),
+                method,
+            },
+        )
+    }
+
+    /// Names position and argument of a failed conversion.
+    fn complaint(&self, error: mlua::Error) -> LibError {
+        let mlua::Error::BadArgument { pos, .. } = &error else {
+            return LibError::from(error).op(self.op.clone());
+        };
+        let wanted = expectation(&error);
+        if self.method && *pos == 1 {
+            let name = self.op.rsplit(':').next().unwrap_or_default();
+            let text =
+                format!("call it with a colon, as in object:{name}(...): the object {wanted}");
+            return LibError::invalid(text).op(self.op.clone());
+        }
+        let pos = if self.method { pos - 1 } else { *pos };
+        let message = match self.arguments.split(',').map(str::trim).nth(pos - 1) {
+            Some(name) if !name.is_empty() && name != "..." => {
+                format!("argument {pos} ({name}) {wanted}")
+            }
+            _ => format!("argument {pos} {wanted}"),
+        };
+        LibError::invalid(message).op(self.op.clone())
+    }
+}
+
+fn reply<R>(
+    lua: &Lua,
+    op: &Cow<'static, str>,
+    result: Result<R, LibError>,
+) -> mlua::Result<Reply<R>> {
+    match result {
+        Ok(results) => Ok(Reply::Done(results)),
+        Err(error) => Ok(Reply::Raise(error.op(op.clone()).into_value(lua)?)),
+    }
+}
+
+fn function<A, R>(
+    lua: &Lua,
+    signature: Signature,
+    body: impl Fn(&Lua, A) -> Result<R, LibError> + 'static,
+) -> mlua::Result<Function>
+where
+    A: FromLuaMulti,
+    R: IntoLuaMulti,
+{
+    let inner = lua.create_function(move |lua, Call(arguments): Call<A>| {
+        let result = arguments
+            .map_err(|error| signature.complaint(error))
+            .and_then(|arguments| body(lua, arguments));
+        reply(lua, &signature.op, result)
+    })?;
+    Shim::of(lua)?.wrap.call(inner)
+}
+
+/// One library function outside of any module, as `sleep`.
+///
+/// # Errors
+/// When Lua has no memory left.
+pub fn global_function<A, R>(
+    lua: &Lua,
+    signature: &'static str,
+    body: impl Fn(&Lua, A) -> Result<R, LibError> + 'static,
+) -> mlua::Result<Function>
+where
+    A: FromLuaMulti,
+    R: IntoLuaMulti,
+{
+    function(lua, Signature::new("", signature, false).1, body)
+}
+
+/// Calls a function of the script. What it raises is passed on as the same object.
+///
+/// # Errors
+/// What the function raised.
+pub fn call<R: FromLuaMulti>(
+    lua: &Lua,
+    f: &Function,
+    arguments: impl IntoLuaMulti,
+) -> Result<R, LibError> {
+    let mut values = arguments.into_lua_multi(lua)?;
+    values.push_front(Value::Function(f.clone()));
+    let mut results: MultiValue = Shim::of(lua)?.pcall.call(values)?;
+    match results.pop_front() {
+        Some(Value::Boolean(true)) => Ok(R::from_lua_multi(results, lua)?),
+        _ => Err(LibError::raised(results.pop_front().unwrap_or(Value::Nil))),
+    }
+}
+
+/// Builds a module's table. The first error of a step is given by [`Module::build`].
+pub struct Module<'lua> {
+    lua: &'lua Lua,
+    name: &'static str,
+    fields: mlua::Result<Table>,
+}
+
+impl<'lua> Module<'lua> {
+    /// `name` is what `require` takes: `mpms.http`.
+    pub fn new(lua: &'lua Lua, name: &'static str) -> Self {
+        Self {
+            lua,
+            name,
+            fields: lua.create_table(),
+        }
+    }
+
+    /// A function that returns at once. `signature` names it and its arguments: `get(url, options)`.
+    pub fn function<A, R>(
+        self,
+        signature: &'static str,
+        body: impl Fn(&Lua, A) -> Result<R, LibError> + 'static,
+    ) -> Self
+    where
+        A: FromLuaMulti,
+        R: IntoLuaMulti,
+    {
+        let (name, signature) = Signature::new(self.name, signature, false);
+        let lua = self.lua;
+        self.add(name, |_| function(lua, signature, body))
+    }
+
+    /// A function that waits. Today it blocks its thread on the thread's own runtime.
+    pub fn waiting<A, R, F>(
+        self,
+        signature: &'static str,
+        body: impl Fn(&Lua, A) -> F + 'static,
+    ) -> Self
+    where
+        A: FromLuaMulti,
+        R: IntoLuaMulti,
+        F: Future<Output = Result<R, LibError>> + 'static,
+    {
+        self.function(signature, move |lua, arguments| {
+            runtime::block_on(body(lua, arguments))?
+        })
+    }
+
+    /// A constant.
+    pub fn value(self, name: &str, value: impl IntoLua) -> Self {
+        self.add(name, |_| Ok(value))
+    }
+
+    fn add<V: IntoLua>(self, name: &str, make: impl FnOnce(&Lua) -> mlua::Result<V>) -> Self {
+        let fields = self.fields.and_then(|fields| {
+            fields.raw_set(name, make(self.lua)?)?;
+            Ok(fields)
+        });
+        Self { fields, ..self }
+    }
+
+    /// The table that `require` gives.
+    ///
+    /// # Errors
+    /// When Lua has no memory left.
+    pub fn build(self) -> mlua::Result<Table> {
+        strict(self.lua, self.name, &self.fields?, &[])
+    }
+}
+
+/// An empty table in front of `fields`: unknown names and assignments raise. Names in `lazy` are known, but made by
+/// `__index` of the fields if they have one.
+pub(super) fn strict(
+    lua: &Lua,
+    name: &'static str,
+    fields: &Table,
+    lazy: &'static [(&'static str, fn(&Lua) -> mlua::Result<Table>)],
+) -> mlua::Result<Table> {
+    let known = fields.clone();
+    let unknown = Signature {
+        op: name.into(),
+        arguments: "",
+        method: false,
+    };
+    let meta = lua.create_table()?;
+    meta.raw_set(
+        "__index",
+        function(lua, unknown, move |lua, (_, key): (Value, Value)| {
+            let word = shown(&key);
+            if let Some((found, make)) = lazy.iter().find(|(one, _)| *one == word) {
+                let made = make(lua)?;
+                known.raw_set(*found, &made)?;
+                return Ok(made);
+            }
+            let mut names: Vec<String> = lazy.iter().map(|(one, _)| (*one).to_owned()).collect();
+            known.for_each(|key: Value, _: Value| {
+                names.push(shown(&key));
+                Ok(())
+            })?;
+            let kind = if lazy.is_empty() {
+                "function"
+            } else {
+                "module"
+            };
+            Err(LibError::invalid(format!(
+                "`{name}` has no {kind} `{word}`{}",
+                did_you_mean(&word, &names)
+            )))
+        })?,
+    )?;
+    fields.set_metatable(Some(meta))?;
+
+    let refused = Signature {
+        op: name.into(),
+        arguments: "",
+        method: false,
+    };
+    let front = lua.create_table()?;
+    let meta = lua.create_table()?;
+    meta.raw_set("__index", fields)?;
+    meta.raw_set(
+        "__newindex",
+        function(
+            lua,
+            refused,
+            move |_, (_, key): (Value, Value)| -> Result<(), LibError> {
+                Err(LibError::invalid(format!(
+                    "`{name}` is read-only: cannot set `{}`",
+                    shown(&key)
+                )))
+            },
+        )?,
+    )?;
+    let listed = fields.clone();
+    meta.raw_set(
+        "__pairs",
+        lua.create_function(move |lua, _: Value| {
+            Ok((
+                lua.globals().raw_get::<Value>("next")?,
+                listed.clone(),
+                Value::Nil,
+            ))
+        })?,
+    )?;
+    meta.raw_set("__name", name)?;
+    meta.raw_set("__metatable", name)?;
+    front.set_metatable(Some(meta))?;
+    Ok(front)
+}
+
+/// Builds the methods of an object, strict as a module.
+pub struct Methods<'lua> {
+    lua: &'lua Lua,
+    name: &'static str,
+    fields: mlua::Result<Table>,
+}
+
+impl<'lua> Methods<'lua> {
+    /// `name` is what `__name` and the errors say: `fs.Lock`.
+    pub fn new(lua: &'lua Lua, name: &'static str) -> Self {
+        Self {
+            lua,
+            name,
+            fields: lua.create_table(),
+        }
+    }
+
+    /// A method; its first argument is the object.
+    pub fn method<A, R>(
+        self,
+        signature: &'static str,
+        body: impl Fn(&Lua, A) -> Result<R, LibError> + 'static,
+    ) -> Self
+    where
+        A: FromLuaMulti,
+        R: IntoLuaMulti,
+    {
+        let (name, signature) = Signature::new(self.name, signature, true);
+        let fields = self.fields.and_then(|fields| {
+            fields.raw_set(name, function(self.lua, signature, body)?)?;
+            Ok(fields)
+        });
+        Self { fields, ..self }
+    }
+
+    /// A method that waits.
+    pub fn waiting<A, R, F>(
+        self,
+        signature: &'static str,
+        body: impl Fn(&Lua, A) -> F + 'static,
+    ) -> Self
+    where
+        A: FromLuaMulti,
+        R: IntoLuaMulti,
+        F: Future<Output = Result<R, LibError>> + 'static,
+    {
+        self.method(signature, move |lua, arguments| {
+            runtime::block_on(body(lua, arguments))?
+        })
+    }
+
+    /// The metatable for objects that are tables: methods, strictness, the name.
+    ///
+    /// # Errors
+    /// When Lua has no memory left.
+    pub fn metatable(self) -> mlua::Result<Table> {
+        let (lua, name) = (self.lua, self.name);
+        let meta = lua.create_table()?;
+        meta.raw_set("__index", self.strict_fields()?)?;
+        meta.raw_set("__name", name)?;
+        Ok(meta)
+    }
+
+    /// Gives the methods to the userdata of `T`. A method `close` or `release` is also what leaves scope with
+    /// `local x <close>`.
+    ///
+    /// # Errors
+    /// When Lua has no memory left.
+    pub fn userdata<T: 'static>(self) -> mlua::Result<()> {
+        let (lua, name) = (self.lua, self.name);
+        let fields = self.strict_fields()?;
+        let closing: Option<Function> = match fields.raw_get("close")? {
+            Some(close) => Some(close),
+            None => fields.raw_get("release")?,
+        };
+        lua.register_userdata_type::<T>(move |registry| {
+            use mlua::UserDataFields as _;
+            registry.add_meta_field("__index", fields);
+            registry.add_meta_field("__name", name);
+            if let Some(close) = closing {
+                registry.add_meta_field("__close", close);
+            }
+        })
+    }
+
+    fn strict_fields(self) -> mlua::Result<Table> {
+        let (lua, name, fields) = (self.lua, self.name, self.fields?);
+        let known = fields.clone();
+        let meta = lua.create_table()?;
+        let signature = Signature {
+            op: name.into(),
+            arguments: "",
+            method: false,
+        };
+        meta.raw_set(
+            "__index",
+            function(
+                lua,
+                signature,
+                move |_, (_, key): (Value, Value)| -> Result<(), LibError> {
+                    let word = shown(&key);
+                    let mut names = Vec::new();
+                    known.for_each(|key: Value, _: Value| {
+                        names.push(shown(&key));
+                        Ok(())
+                    })?;
+                    Err(LibError::invalid(format!(
+                        "no field or method `{word}`{}",
+                        did_you_mean(&word, &names)
+                    )))
+                },
+            )?,
+        )?;
+        fields.set_metatable(Some(meta))?;
+        Ok(fields)
+    }
+}
+
+/// A value of Rust as an object whose methods were registered by [`Methods::userdata`].
+///
+/// # Errors
+/// When Lua has no memory left.
+pub fn object<T: 'static>(lua: &Lua, value: T) -> mlua::Result<AnyUserData> {
+    lua.create_any_userdata(value)
+}
+
+fn shown(key: &Value) -> String {
+    match key {
+        Value::String(text) => text.to_string_lossy(),
+        other => other
+            .to_string()
+            .unwrap_or_else(|_| other.type_name().to_owned()),
+    }
+}
+
+/// `; did you mean `x`?` when a known word is near, else nothing.
+pub(super) fn did_you_mean<S: AsRef<str>>(word: &str, known: &[S]) -> String {
+    let far = word.chars().count() / 3 + 1;
+    known
+        .iter()
+        .map(|one| {
+            (
+                strsim::damerau_levenshtein(word, one.as_ref()),
+                one.as_ref(),
+            )
+        })
+        .filter(|(distance, _)| *distance <= far)
+        .min()
+        .map_or_else(String::new, |(_, one)| format!("; did you mean `{one}`?"))
+}

@@ -1,0 +1,277 @@
+//! Options tables: typed readers, and no unknown key passes.
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use mlua::{Function, LuaString, Table, Value};
+
+use super::error::LibError;
+use super::module::did_you_mean;
+
+/// The trailing options table of one call. Read every key, then [`finish`](Self::finish).
+pub struct Options {
+    table: Option<Table>,
+    known: Vec<&'static str>,
+}
+
+impl Options {
+    /// `None` is an empty table.
+    pub fn new(table: Option<Table>) -> Self {
+        Self {
+            table,
+            known: Vec::new(),
+        }
+    }
+
+    /// Any value; nil is `None`.
+    ///
+    /// # Errors
+    /// When Lua has no memory left; so do all readers.
+    pub fn value(&mut self, key: &'static str) -> Result<Option<Value>, LibError> {
+        self.known.push(key);
+        let Some(table) = &self.table else {
+            return Ok(None);
+        };
+        Ok(Some(table.raw_get::<Value>(key)?).filter(|value| !value.is_nil()))
+    }
+
+    fn typed<T>(
+        &mut self,
+        key: &'static str,
+        wanted: &str,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Result<Option<T>, LibError> {
+        let Some(value) = self.value(key)? else {
+            return Ok(None);
+        };
+        match read(&value) {
+            Some(read) => Ok(Some(read)),
+            None => Err(wrong(key, wanted, &value)),
+        }
+    }
+
+    /// `true` or `false`.
+    ///
+    /// # Errors
+    /// On any other value.
+    pub fn bool(&mut self, key: &'static str) -> Result<Option<bool>, LibError> {
+        self.typed(key, "a boolean", Value::as_boolean)
+    }
+
+    /// A whole number; `3.0` counts.
+    ///
+    /// # Errors
+    /// On any other value.
+    pub fn int(&mut self, key: &'static str) -> Result<Option<i64>, LibError> {
+        self.typed(key, "an integer", as_int)
+    }
+
+    /// A whole number that is not negative.
+    ///
+    /// # Errors
+    /// On any other value.
+    pub fn count(&mut self, key: &'static str) -> Result<Option<usize>, LibError> {
+        self.typed(key, "an integer of 0 or more", |value| {
+            usize::try_from(as_int(value)?).ok()
+        })
+    }
+
+    /// A string of UTF-8.
+    ///
+    /// # Errors
+    /// On any other value.
+    pub fn string(&mut self, key: &'static str) -> Result<Option<String>, LibError> {
+        self.typed(key, "a string", |value| {
+            Some(value.as_string()?.to_str().ok()?.to_owned())
+        })
+    }
+
+    /// A string of any bytes.
+    ///
+    /// # Errors
+    /// On any other value.
+    pub fn bytes(&mut self, key: &'static str) -> Result<Option<LuaString>, LibError> {
+        self.typed(key, "a string", |value| value.as_string().cloned())
+    }
+
+    /// A table.
+    ///
+    /// # Errors
+    /// On any other value.
+    pub fn table(&mut self, key: &'static str) -> Result<Option<Table>, LibError> {
+        self.typed(key, "a table", |value| value.as_table().cloned())
+    }
+
+    /// A function.
+    ///
+    /// # Errors
+    /// On any other value.
+    pub fn function(&mut self, key: &'static str) -> Result<Option<Function>, LibError> {
+        self.typed(key, "a function", |value| value.as_function().cloned())
+    }
+
+    /// Seconds, or a text with units: `"1m30s"`.
+    ///
+    /// # Errors
+    /// On any other value.
+    pub fn duration(&mut self, key: &'static str) -> Result<Option<Duration>, LibError> {
+        let Some(value) = self.value(key)? else {
+            return Ok(None);
+        };
+        duration(&value)
+            .map(Some)
+            .map_err(|error| named(key, error))
+    }
+
+    /// Bytes, or a text with a unit: `"64MiB"`.
+    ///
+    /// # Errors
+    /// On any other value.
+    pub fn size(&mut self, key: &'static str) -> Result<Option<u64>, LibError> {
+        let Some(value) = self.value(key)? else {
+            return Ok(None);
+        };
+        size(&value).map(Some).map_err(|error| named(key, error))
+    }
+
+    /// One of a few words.
+    ///
+    /// # Errors
+    /// On any other value, with a suggestion.
+    pub fn word(
+        &mut self,
+        key: &'static str,
+        words: &'static [&'static str],
+    ) -> Result<Option<&'static str>, LibError> {
+        let Some(text) = self.string(key)? else {
+            return Ok(None);
+        };
+        match words.iter().find(|one| **one == text) {
+            Some(word) => Ok(Some(word)),
+            None => {
+                let hint = did_you_mean(&text, words);
+                let known = words.join("`, `");
+                Err(LibError::invalid(format!(
+                    "option `{key}` must be one of `{known}`, got `{text}`{hint}"
+                )))
+            }
+        }
+    }
+
+    /// Every key must have been read.
+    ///
+    /// # Errors
+    /// On a key that no reader asked for, with a suggestion.
+    pub fn finish(self) -> Result<(), LibError> {
+        let Some(table) = self.table else {
+            return Ok(());
+        };
+        let known = self.known;
+        let mut unknown = None;
+        table.for_each(|key: Value, _: Value| {
+            let fits = key
+                .as_string()
+                .is_some_and(|key| known.iter().any(|one| key == *one));
+            if !fits && unknown.is_none() {
+                unknown = Some(key.to_string()?);
+            }
+            Ok(())
+        })?;
+        match unknown {
+            None => Ok(()),
+            Some(key) => Err(LibError::invalid(format!(
+                "unknown option `{key}`{}",
+                did_you_mean(&key, &known)
+            ))),
+        }
+    }
+}
+
+fn as_int(value: &Value) -> Option<i64> {
+    match value {
+        Value::Integer(number) => Some(*number),
+        Value::Number(number) if number.fract() == 0.0 && number.abs() < 9e15 => {
+            Some(*number as i64)
+        }
+        _ => None,
+    }
+}
+
+fn wrong(key: &str, wanted: &str, value: &Value) -> LibError {
+    let got = match value {
+        Value::Integer(number) => format!("the number {number}"),
+        Value::Number(number) => format!("the number {number}"),
+        other => other.type_name().to_owned(),
+    };
+    LibError::invalid(format!("option `{key}` must be {wanted}, got {got}"))
+}
+
+fn named(key: &str, error: LibError) -> LibError {
+    LibError::invalid(format!("option `{key}` {}", error.message()))
+}
+
+/// Ten thousand years: what every clock and timer takes.
+const LONGEST: f64 = 3.2e11;
+
+/// A duration: seconds as a number, or a text as `"250ms"`, `"1m30s"`, `"2h"`, `"1d"` (24 hours).
+///
+/// # Errors
+/// When it is neither, negative or out of range. The text reads well after the name of what it is.
+pub fn duration(value: &Value) -> Result<Duration, LibError> {
+    let seconds = match value {
+        Value::Integer(seconds) => *seconds as f64,
+        Value::Number(seconds) => *seconds,
+        Value::String(text) => return parse_duration(&text.to_string_lossy()),
+        other => {
+            let got = other.type_name();
+            return Err(LibError::invalid(format!(
+                "must be seconds or a duration as \"10s\", got {got}"
+            )));
+        }
+    };
+    if !(0.0..=LONGEST).contains(&seconds) {
+        return Err(LibError::invalid(format!(
+            "must be 0 seconds or more, got {seconds}"
+        )));
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+fn parse_duration(text: &str) -> Result<Duration, LibError> {
+    let bad = |why: String| {
+        LibError::invalid(format!(
+            "must be a duration as \"250ms\" or \"1m30s\": {why}"
+        ))
+    };
+    let span = jiff::Span::from_str(text.trim()).map_err(|error| bad(error.to_string()))?;
+    if span.get_years() != 0 || span.get_months() != 0 {
+        return Err(bad("months and years have no fixed length".to_owned()));
+    }
+    let exact = span
+        .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
+        .map_err(|error| bad(error.to_string()))?;
+    Duration::try_from(exact).map_err(|_| bad(format!("`{text}` is negative")))
+}
+
+/// A size: bytes as a number, or a text as `"64MiB"`.
+///
+/// # Errors
+/// When it is neither, negative or not whole.
+pub fn size(value: &Value) -> Result<u64, LibError> {
+    match value {
+        Value::String(text) => {
+            let text = text.to_string_lossy();
+            bytesize::ByteSize::from_str(text.trim())
+                .map(|size| size.as_u64())
+                .map_err(|error| LibError::invalid(format!("must be a size as \"64MiB\": {error}")))
+        }
+        other => as_int(other)
+            .and_then(|bytes| u64::try_from(bytes).ok())
+            .ok_or_else(|| {
+                LibError::invalid(format!(
+                    "must be bytes or a size as \"64MiB\", got {}",
+                    other.type_name()
+                ))
+            }),
+    }
+}

@@ -1,0 +1,509 @@
+//! Our own `require`: built-in modules first, files of the job next, text only, each file once in a state.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use mlua::chunk::ChunkMode;
+use mlua::{Function, Lua, Table, Value};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::error::LibError;
+use super::module::global_function;
+use super::std as library;
+
+/// Sees every file before it runs: path, hash, bytes. What it answers is why the file must not run.
+pub type OnLoad = Rc<dyn Fn(&LoadedFile) -> Result<(), String>>;
+
+/// Where the scripts of a job are.
+#[derive(Clone)]
+pub struct Roots {
+    /// The folder of the role's script.
+    pub script_dir: PathBuf,
+    /// The folder of the project: `lib` and `lua_modules` are in it.
+    pub root: PathBuf,
+    /// The place for the rule that scripts are frozen for a run.
+    pub on_load: Option<OnLoad>,
+}
+
+/// A file that `require` ran.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadedFile {
+    /// The name that was asked for.
+    pub name: String,
+    /// Its canonical path.
+    pub path: PathBuf,
+    /// XXH3-128 of its bytes.
+    pub hash: u128,
+}
+
+#[derive(Default)]
+struct Loaded(Vec<LoadedFile>);
+
+/// The files that `require` has run in this state, in order.
+pub fn loaded_files(lua: &Lua) -> Vec<LoadedFile> {
+    lua.app_data_ref::<Loaded>()
+        .map_or_else(Vec::new, |loaded| loaded.0.clone())
+}
+
+/// Sets the global `require` and trims `package`.
+///
+/// # Errors
+/// When Lua has no memory left.
+pub fn install_require(lua: &Lua, roots: &Roots) -> mlua::Result<()> {
+    let globals = lua.globals();
+    let package = match globals.raw_get::<Option<Table>>("package")? {
+        Some(package) => package,
+        None => lua.create_table()?,
+    };
+    if package.raw_get::<Value>("loaded")?.is_nil() {
+        package.raw_set("loaded", lua.create_table()?)?;
+    }
+    package.raw_set("path", search_path(roots))?;
+    package.raw_set("cpath", "")?;
+    for gone in ["loadlib", "searchers", "searchpath"] {
+        package.raw_set(gone, Value::Nil)?;
+    }
+    globals.raw_set("package", &package)?;
+    lua.set_app_data(Loaded::default());
+
+    let search = Search {
+        roots: roots.clone(),
+        package: package.clone(),
+    };
+    let find = global_function(
+        lua,
+        "require(name)",
+        move |lua, asked: (String, bool, Table, Table)| {
+            let (name, relative, loading, done) = asked;
+            search.find(lua, &name, relative, &loading, &done)
+        },
+    )?;
+    let base = |name: &str| globals.raw_get::<Value>(name);
+    let sub: Value = base("string")?
+        .as_table()
+        .map_or(Ok(Value::Nil), |string| string.raw_get("sub"))?;
+    let require: Function = lua
+        .load(include_str!("require.lua"))
+        .set_name("=mpms")
+        .call((find, package, base("setmetatable")?, base("type")?, sub))?;
+    globals.raw_set("require", require)
+}
+
+fn search_path(roots: &Roots) -> String {
+    let rocks = roots.root.join("lua_modules/share/lua/5.4");
+    let folders = [
+        roots.script_dir.clone(),
+        roots.root.join("lib"),
+        roots.root.clone(),
+        rocks,
+    ];
+    let mut templates: Vec<String> = Vec::new();
+    for folder in folders {
+        for file in ["?.lua", "?/init.lua"] {
+            let template = tidy(&folder.join(file)).to_string_lossy().into_owned();
+            if !templates.contains(&template) {
+                templates.push(template);
+            }
+        }
+    }
+    templates.join(";")
+}
+
+/// Without the `.` parts, so that chunk names are short.
+fn tidy(path: &Path) -> PathBuf {
+    use std::path::Component;
+    path.components()
+        .filter(|part| *part != Component::CurDir)
+        .collect()
+}
+
+struct Search {
+    roots: Roots,
+    package: Table,
+}
+
+/// The chunk (or the value of a module that is there already), the path, and the key of the file.
+type Found = (Value, Option<String>, Option<String>);
+
+impl Search {
+    fn find(
+        &self,
+        lua: &Lua,
+        name: &str,
+        relative: bool,
+        loading: &Table,
+        done: &Table,
+    ) -> Result<Found, LibError> {
+        if let Some(module) = library::builtin(lua, name)? {
+            return Ok((Value::Table(module), Some(":mpms:".to_owned()), None));
+        }
+        if let Some(preload) = self.preload(name)? {
+            return Ok((
+                Value::Function(preload),
+                Some(":preload:".to_owned()),
+                Some(format!(":preload:{name}")),
+            ));
+        }
+        let places = if relative {
+            self.beside(lua, name, loading)?
+        } else {
+            self.on_path(name)?
+        };
+        let Some(path) = places.iter().find(|place| place.is_file()) else {
+            return Err(not_found(name, &places));
+        };
+        let shown = path.to_string_lossy().into_owned();
+        refuse_cycle(&shown, loading)?;
+        let canonical = path
+            .canonicalize()
+            .map_err(|error| LibError::file(&error, path))?;
+        let key = canonical.to_string_lossy().into_owned();
+        if !done.raw_get::<Value>(key.as_str())?.is_nil() {
+            return Ok((Value::Nil, Some(shown), Some(key)));
+        }
+        let chunk = self.load(lua, name, path, canonical)?;
+        Ok((Value::Function(chunk), Some(shown), Some(key)))
+    }
+
+    fn preload(&self, name: &str) -> Result<Option<Function>, LibError> {
+        match self.package.raw_get::<Value>("preload")? {
+            Value::Table(preload) => Ok(preload.raw_get(name)?),
+            _ => Ok(None),
+        }
+    }
+
+    /// `./x` and `../x`: beside the file that asks.
+    fn beside(&self, lua: &Lua, name: &str, loading: &Table) -> Result<Vec<PathBuf>, LibError> {
+        let folder = match asking_file(lua) {
+            Asking::File(file) => file.parent().map_or_else(PathBuf::new, Path::to_path_buf),
+            Asking::Lost => match loading.raw_get::<Option<String>>(loading.raw_len())? {
+                Some(file) => Path::new(&file)
+                    .parent()
+                    .map_or_else(PathBuf::new, Path::to_path_buf),
+                None => self.roots.script_dir.clone(),
+            },
+            Asking::Text => self.roots.script_dir.clone(),
+        };
+        let target = tidy(&folder.join(name));
+        let mut file = target.clone().into_os_string();
+        file.push(".lua");
+        Ok(vec![PathBuf::from(file), target.join("init.lua")])
+    }
+
+    fn on_path(&self, name: &str) -> Result<Vec<PathBuf>, LibError> {
+        let Value::String(path) = self.package.raw_get::<Value>("path")? else {
+            return Err(LibError::invalid("`package.path` must be a string"));
+        };
+        let part = name.replace('.', "/");
+        Ok(path
+            .to_string_lossy()
+            .split(';')
+            .filter(|template| !template.is_empty())
+            .map(|template| PathBuf::from(template.replace('?', &part)))
+            .collect())
+    }
+
+    fn load(
+        &self,
+        lua: &Lua,
+        name: &str,
+        path: &Path,
+        canonical: PathBuf,
+    ) -> Result<Function, LibError> {
+        let bytes = std::fs::read(path).map_err(|error| LibError::file(&error, path))?;
+        let file = LoadedFile {
+            name: name.to_owned(),
+            path: canonical,
+            hash: xxh3_128(&bytes),
+        };
+        if let Some(on_load) = &self.roots.on_load {
+            on_load(&file).map_err(|why| LibError::new("changed", why).path(path))?;
+        }
+        let chunk = lua
+            .load(without_shebang(&bytes))
+            .set_name(format!("@{}", path.display()))
+            .set_mode(ChunkMode::Text)
+            .into_function()
+            .map_err(|error| match error {
+                mlua::Error::SyntaxError { message, .. } => LibError::parse(message).path(path),
+                other => LibError::from(other).path(path),
+            })?;
+        if let Some(mut loaded) = lua.app_data_mut::<Loaded>() {
+            loaded.0.push(file);
+        }
+        Ok(chunk)
+    }
+}
+
+/// As `lua` does it: a byte order mark and a first line that starts with `#` are no Lua. The line end stays, so that
+/// the numbers of the lines are right.
+fn without_shebang(bytes: &[u8]) -> &[u8] {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if !text.starts_with(b"#") {
+        return text;
+    }
+    let end = text
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .unwrap_or(text.len());
+    &text[end..]
+}
+
+enum Asking {
+    File(PathBuf),
+    /// Code that is in no file.
+    Text,
+    /// `return require "./x"` has left its frame.
+    Lost,
+}
+
+fn asking_file(lua: &Lua) -> Asking {
+    for level in 1..32 {
+        let asking = lua.inspect_stack(level, |frame| {
+            let source = frame.source();
+            match source.source.as_deref() {
+                Some("=mpms") => frame.is_tail_call().then_some(Asking::Lost),
+                Some(name) if name.starts_with('@') => {
+                    Some(Asking::File(PathBuf::from(&name[1..])))
+                }
+                _ if source.what == "C" => None,
+                _ => Some(Asking::Text),
+            }
+        });
+        match asking {
+            Some(Some(asking)) => return asking,
+            Some(None) => {}
+            None => break,
+        }
+    }
+    Asking::Text
+}
+
+fn refuse_cycle(path: &str, loading: &Table) -> Result<(), LibError> {
+    let chain: Vec<String> = loading
+        .sequence_values::<String>()
+        .collect::<mlua::Result<_>>()?;
+    let Some(start) = chain.iter().position(|one| one == path) else {
+        return Ok(());
+    };
+    let cycle = chain[start..]
+        .iter()
+        .map(String::as_str)
+        .chain([path])
+        .collect::<Vec<_>>()
+        .join(" → ");
+    Err(LibError::invalid(format!(
+        "the modules require each other: {cycle}"
+    )))
+}
+
+/// Rocks with C parts that scripts often ask for, and what does their work here.
+const REPLACED: &[(&str, &str)] = &[
+    ("cjson", "mpms.json"),
+    ("rapidjson", "mpms.json"),
+    ("socket", "mpms.http"),
+    ("ssl", "mpms.http"),
+    ("cURL", "mpms.http"),
+    ("lcurl", "mpms.http"),
+    ("lfs", "mpms.fs"),
+    ("posix", "mpms.fs"),
+    ("lpeg", "mpms.re"),
+    ("rex_pcre", "mpms.re"),
+    ("luasql", "mpms.sqlite"),
+    ("lsqlite3", "mpms.sqlite"),
+    ("lyaml", "mpms.yaml"),
+    ("zlib", "mpms.compress"),
+    ("brotli", "mpms.compress"),
+    ("openssl", "mpms.hash"),
+    ("md5", "mpms.hash"),
+    ("system", "mpms.time"),
+    ("bit32", "the operators of Lua 5.4 (&, |, ~, <<, >>)"),
+];
+
+fn not_found(name: &str, places: &[PathBuf]) -> LibError {
+    let rock = name.split('.').next().unwrap_or(name);
+    let instead = REPLACED
+        .iter()
+        .find(|(one, _)| *one == rock)
+        .map_or_else(String::new, |(_, instead)| {
+            format!("; its C part does not load here, use {instead} instead")
+        });
+    let hint = if name.starts_with("mpms.") {
+        library::did_you_mean(name)
+    } else {
+        String::new()
+    };
+    let tried: String = places
+        .iter()
+        .map(|place| format!("\n\tno file '{}'", place.display()))
+        .collect();
+    LibError::new(
+        "not_found",
+        format!("module '{name}' not found{instead}{hint}{tried}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::rc::Rc;
+
+    use tempfile::TempDir;
+
+    use super::{Roots, install_require, loaded_files};
+    use crate::lua::std::testing::{fails, run, state_in};
+    use crate::lua::std::{StdEnv, install};
+
+    fn folder(files: &[(&str, &str)]) -> TempDir {
+        let folder = TempDir::new().expect("a folder");
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+            fs::write(path, text).expect("written");
+        }
+        folder
+    }
+
+    #[test]
+    fn the_places_are_searched_in_order() {
+        let folder = folder(&[
+            ("scripts/a.lua", "return 'script'"),
+            ("lib/a.lua", "return 'lib'"),
+            ("lib/b/init.lua", "return 'b'"),
+            ("c/d.lua", "return 'root'"),
+            ("lua_modules/share/lua/5.4/pl/x.lua", "return ..."),
+        ]);
+        let lua = state_in(folder.path());
+        let got: Vec<String> = run(
+            &lua,
+            "return { require 'a', require 'b', require 'c.d', (require 'pl.x') }",
+        );
+        assert_eq!(got, ["script", "b", "root", "pl.x"]);
+        let (name, path): (String, String) =
+            run(&lua, "package.loaded['pl.x'] = nil return require 'pl.x'");
+        assert_eq!(name, "pl.x");
+        assert!(
+            path.ends_with("lua_modules/share/lua/5.4/pl/x.lua"),
+            "{path}"
+        );
+        assert_eq!(run::<String>(&lua, "return package.cpath"), "");
+    }
+
+    #[test]
+    fn a_file_runs_once_under_all_its_names() {
+        let folder = folder(&[
+            (
+                "scripts/a.lua",
+                "return { require './n', require 'n', require './sub/n' }",
+            ),
+            ("scripts/n.lua", "count = (count or 0) + 1 return { count }"),
+            ("scripts/sub/n.lua", "return require '../n'"),
+        ]);
+        let lua = state_in(folder.path());
+        assert!(run::<bool>(
+            &lua,
+            "local t = require 'a' return t[1] == t[2] and t[2] == t[3] and count == 1"
+        ));
+        let files = loaded_files(&lua);
+        assert_eq!(files.len(), 3);
+        assert_eq!(files[0].name, "a");
+        assert_eq!(
+            files[1].hash,
+            xxhash_rust::xxh3::xxh3_128(&fs::read(&files[1].path).expect("read"))
+        );
+    }
+
+    #[test]
+    fn a_cycle_is_named() {
+        let folder = folder(&[
+            ("scripts/a.lua", "return require 'b'"),
+            ("scripts/b.lua", "return require './a'"),
+        ]);
+        let lua = state_in(folder.path());
+        let e = fails(&lua, "require 'a'");
+        assert!(e.message.contains("scripts/a.lua → "), "{}", e.message);
+        assert!(e.message.ends_with("scripts/a.lua"), "{}", e.message);
+        // The list of what is being loaded was left behind clean.
+        assert!(
+            fails(&lua, "require 'a'")
+                .message
+                .contains("require each other")
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_lists_the_places_and_the_replacement() {
+        let folder = folder(&[]);
+        let lua = state_in(folder.path());
+        let e = fails(&lua, "require 'cjson.safe'");
+        assert_eq!(e.code, "not_found");
+        assert!(e.message.contains("use mpms.json instead"), "{}", e.message);
+        assert!(e.message.contains("lib/cjson/safe.lua'"), "{}", e.message);
+        assert!(
+            fails(&lua, "require 'mpms.tiem'")
+                .message
+                .contains("did you mean `mpms.time`?")
+        );
+        assert_eq!(fails(&lua, "require(nil)").code, "invalid");
+    }
+
+    #[test]
+    fn only_text_runs_and_errors_keep_their_place() {
+        let folder = folder(&[
+            ("scripts/raise.lua", "#!/usr/bin/lua\nerror('here')"),
+            ("scripts/bad.lua", "x ="),
+        ]);
+        fs::write(
+            folder.path().join("scripts/byte.lua"),
+            mlua::Lua::new()
+                .load("return 1")
+                .into_function()
+                .expect("f")
+                .dump(true),
+        )
+        .expect("written");
+        let lua = state_in(folder.path());
+        assert!(
+            fails(&lua, "require 'raise'")
+                .message
+                .ends_with("raise.lua:2: here")
+        );
+        assert_eq!(fails(&lua, "require 'bad'").code, "parse");
+        let e = fails(&lua, "require 'byte'");
+        assert!(e.message.contains("binary chunk"), "{}", e.message);
+    }
+
+    #[test]
+    fn a_builtin_is_never_shadowed_and_the_top_level_may_yield() {
+        let folder = folder(&[
+            ("scripts/mpms/time.lua", "return 'shadow'"),
+            ("scripts/y.lua", "return coroutine.yield(1)"),
+        ]);
+        let lua = state_in(folder.path());
+        assert!(run::<bool>(&lua, "return require 'mpms.time' == mpms.time"));
+        let ok = run::<bool>(
+            &lua,
+            "local co = coroutine.wrap(function() return (require 'y') end) return co() == 1 and co(7) == 7 and require 'y' == 7",
+        );
+        assert!(ok);
+    }
+
+    #[test]
+    fn a_file_that_changed_is_refused_by_the_hook() {
+        let folder = folder(&[("a.lua", "return 1")]);
+        let lua = mlua::Lua::new();
+        install(&lua, &StdEnv::quiet("worker")).expect("installs");
+        let on_load = Rc::new(|file: &super::LoadedFile| {
+            Err(format!("{} changed since the run began", file.name))
+        });
+        let roots = Roots {
+            script_dir: folder.path().into(),
+            root: folder.path().into(),
+            on_load: Some(on_load),
+        };
+        install_require(&lua, &roots).expect("installs");
+        let e = fails(&lua, "require 'a'");
+        assert_eq!(e.code, "changed");
+        assert!(e.message.ends_with("a changed since the run began"));
+    }
+}

@@ -1,0 +1,81 @@
+//! `mpms.time`: clocks, durations, waiting.
+
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use mlua::{Lua, Table, Value};
+
+use super::runtime;
+use crate::lua::error::LibError;
+use crate::lua::module::Module;
+use crate::lua::options;
+
+/// What [`Instant`]s of this process are counted from; only differences mean something.
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
+    LazyLock::force(&START);
+    Module::new(lua, "mpms.time")
+        .function("now()", |_, ()| {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH);
+            Ok(since.map_or_else(
+                |before| -before.duration().as_secs_f64(),
+                |after| after.as_secs_f64(),
+            ))
+        })
+        .function("mono()", |_, ()| Ok(START.elapsed().as_secs_f64()))
+        .waiting("sleep(duration)", |_, duration: Value| {
+            let duration = argument(&duration);
+            async move {
+                tokio::time::sleep(duration?).await;
+                Ok(())
+            }
+        })
+        .function("duration(text)", |_, text: Value| {
+            Ok(argument(&text)?.as_secs_f64())
+        })
+        .function("human(seconds)", |_, seconds: Value| {
+            let exact = argument(&seconds)?;
+            Ok(human(exact))
+        })
+        .build()
+}
+
+/// `sleep`, the global.
+pub(super) fn sleep_now(_: &Lua, duration: Value) -> Result<(), LibError> {
+    let duration = argument(&duration)?;
+    runtime::block_on(async { tokio::time::sleep(duration).await })
+}
+
+fn argument(value: &Value) -> Result<Duration, LibError> {
+    options::duration(value)
+        .map_err(|error| LibError::invalid(format!("argument 1 {}", error.message())))
+}
+
+/// `2h 5m`, `12s`, `340ms`: at most two units.
+fn human(duration: Duration) -> String {
+    let units: [(&str, u128); 7] = [
+        ("d", 86_400_000_000_000),
+        ("h", 3_600_000_000_000),
+        ("m", 60_000_000_000),
+        ("s", 1_000_000_000),
+        ("ms", 1_000_000),
+        ("µs", 1_000),
+        ("ns", 1),
+    ];
+    let whole = duration.as_nanos();
+    let Some(first) = units.iter().position(|(_, size)| whole >= *size) else {
+        return "0s".to_owned();
+    };
+    let (name, size) = units[first];
+    let mut text = format!("{}{name}", whole / size);
+    // Below a second the second unit is noise.
+    if first < 3 {
+        let (name, small) = units[first + 1];
+        let rest = whole % size / small;
+        if rest > 0 {
+            text.push_str(&format!(" {rest}{name}"));
+        }
+    }
+    text
+}
