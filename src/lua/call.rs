@@ -1,4 +1,7 @@
-#![expect(unsafe_code, reason = "calls go through one C function so that a task costs two protected calls and no safe-API values")]
+#![expect(
+    unsafe_code,
+    reason = "calls go through one C function so that a task costs two protected calls and no safe-API values"
+)]
 //! Calling a script's function with encoded arguments, and taking its results encoded.
 
 use std::cell::RefCell;
@@ -115,7 +118,13 @@ impl Bridge {
     ///
     /// # Errors
     /// What it raised, or a result that cannot cross (code `value`).
-    pub fn call(&self, function: Held, first: Option<Held>, args: &[u8], results: &mut Vec<u8>) -> Result<(), Failure> {
+    pub fn call(
+        &self,
+        function: Held,
+        first: Option<Held>,
+        args: &[u8],
+        results: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
         self.run(function, first, args, Results::Encode(results))
     }
 
@@ -137,7 +146,13 @@ impl Bridge {
         Ok(Held(held))
     }
 
-    fn run(&self, function: Held, first: Option<Held>, args: &[u8], results: Results<'_>) -> Result<(), Failure> {
+    fn run(
+        &self,
+        function: Held,
+        first: Option<Held>,
+        args: &[u8],
+        results: Results<'_>,
+    ) -> Result<(), Failure> {
         let mut call = Call {
             message_handler: self.message_handler.0,
             function: function.0,
@@ -163,7 +178,10 @@ impl Bridge {
             End::Returned => Ok(()),
             End::Raised(ffi::LUA_ERRMEM) => Err(memory_failure()),
             End::Raised(_) => Err(self.raised.take().unwrap_or_else(|| {
-                Failure::new("lua_error", "the error could not be read: another error came while it was reported")
+                Failure::new(
+                    "lua_error",
+                    "the error could not be read: another error came while it was reported",
+                )
             })),
             End::Args(error) => Err(Failure::new("value", format!("the arguments cannot be read: {error}"))),
             End::Result(error) => Err(Failure::new("value", error.sentence("result"))),
@@ -226,12 +244,7 @@ fn memory_failure() -> Failure {
 /// What a raised value says, without a traceback.
 pub fn failure_of(value: &Value) -> Failure {
     let raised = error::describe(value);
-    Failure {
-        code: raised.code,
-        message: raised.message,
-        traceback: None,
-        retryable: Some(raised.retryable),
-    }
+    Failure { code: raised.code, message: raised.message, traceback: None, retryable: Some(raised.retryable) }
 }
 
 /// A traceback without its heading and without our own frames.

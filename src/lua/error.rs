@@ -96,25 +96,19 @@ impl LibError {
     /// The file or folder that it is about, unless something is named already.
     pub fn path(mut self, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
-        self.0
-            .subject
-            .get_or_insert_with(|| Subject::Path(path.to_string_lossy().into_owned()));
+        self.0.subject.get_or_insert_with(|| Subject::Path(path.to_string_lossy().into_owned()));
         self
     }
 
     /// The address that it is about, unless something is named already.
     pub fn url(mut self, url: impl Into<String>) -> Self {
-        self.0
-            .subject
-            .get_or_insert_with(|| Subject::Url(url.into()));
+        self.0.subject.get_or_insert_with(|| Subject::Url(url.into()));
         self
     }
 
     /// The command that it is about, unless something is named already.
     pub fn cmd(mut self, cmd: impl Into<String>) -> Self {
-        self.0
-            .subject
-            .get_or_insert_with(|| Subject::Cmd(cmd.into()));
+        self.0.subject.get_or_insert_with(|| Subject::Cmd(cmd.into()));
         self
     }
 
@@ -236,11 +230,9 @@ impl From<&io::Error> for LibError {
             | K::NetworkDown
             | K::NotConnected
             | K::BrokenPipe => ("connect", true),
-            K::AddrInUse
-            | K::ResourceBusy
-            | K::WouldBlock
-            | K::ExecutableFileBusy
-            | K::Deadlock => ("busy", true),
+            K::AddrInUse | K::ResourceBusy | K::WouldBlock | K::ExecutableFileBusy | K::Deadlock => {
+                ("busy", true)
+            }
             K::InvalidInput | K::InvalidFilename => ("invalid", false),
             K::IsADirectory => ("is_directory", false),
             K::NotADirectory => ("not_directory", false),
@@ -289,10 +281,9 @@ impl From<mlua::Error> for LibError {
             mlua::Error::SyntaxError { message, .. } => Self::parse(message.clone()),
             mlua::Error::UserDataTypeMismatch => Self::invalid("the object is of another kind"),
             mlua::Error::UserDataDestructed => Self::invalid("the object is closed"),
-            mlua::Error::UserDataBorrowError | mlua::Error::UserDataBorrowMutError => Self::new(
-                "busy",
-                "the object is in use by a call that has not returned",
-            ),
+            mlua::Error::UserDataBorrowError | mlua::Error::UserDataBorrowMutError => {
+                Self::new("busy", "the object is in use by a call that has not returned")
+            }
             other => Self::new("lua_error", other.to_string()).retryable(true),
         }
     }
@@ -309,9 +300,7 @@ pub(super) fn expectation(error: &mlua::Error) -> String {
                 "Function" | "function" => "a function",
                 "f64" | "f32" | "number" => "a number",
                 "bool" | "boolean" => "a boolean",
-                "i64" | "i32" | "u64" | "u32" | "u16" | "u8" | "usize" | "isize" | "integer" => {
-                    "an integer"
-                }
+                "i64" | "i32" | "u64" | "u32" | "u16" | "u8" | "usize" | "isize" | "integer" => "an integer",
                 other => other,
             };
             match message {
@@ -360,11 +349,9 @@ pub fn describe(value: &Value) -> Raised {
         Value::Table(table) => describe_table(table),
         Value::Error(error) => describe_error(&LibError::from((**error).clone())),
         Value::Nil => lua_error("nil was raised".to_owned()),
-        Value::String(text) if text.as_bytes().as_ref() == b"not enough memory" => Raised {
-            code: "memory".to_owned(),
-            message: "not enough memory".to_owned(),
-            ..Raised::default()
-        },
+        Value::String(text) if text.as_bytes().as_ref() == b"not enough memory" => {
+            Raised { code: "memory".to_owned(), message: "not enough memory".to_owned(), ..Raised::default() }
+        }
         Value::String(text) => lua_error(text.to_string_lossy()),
         other => lua_error(text_of(other)),
     }
@@ -376,34 +363,15 @@ pub fn describe_error(error: &LibError) -> Raised {
     if let Some(value) = &parts.raised {
         return describe(value);
     }
-    let pick =
-        |wanted: fn(&Subject) -> Option<&String>| parts.subject.as_ref().and_then(wanted).cloned();
+    let pick = |wanted: fn(&Subject) -> Option<&String>| parts.subject.as_ref().and_then(wanted).cloned();
     Raised {
         code: parts.code.to_string(),
         message: error.to_string(),
         retryable: parts.retryable,
         op: parts.op.as_deref().map(str::to_owned),
-        url: pick(|s| {
-            if let Subject::Url(text) = s {
-                Some(text)
-            } else {
-                None
-            }
-        }),
-        path: pick(|s| {
-            if let Subject::Path(text) = s {
-                Some(text)
-            } else {
-                None
-            }
-        }),
-        cmd: pick(|s| {
-            if let Subject::Cmd(text) = s {
-                Some(text)
-            } else {
-                None
-            }
-        }),
+        url: pick(|s| if let Subject::Url(text) = s { Some(text) } else { None }),
+        path: pick(|s| if let Subject::Path(text) = s { Some(text) } else { None }),
+        cmd: pick(|s| if let Subject::Cmd(text) = s { Some(text) } else { None }),
         status: parts.status,
         retry_after: parts.retry_after,
         cause: parts.cause.clone(),
@@ -412,18 +380,11 @@ pub fn describe_error(error: &LibError) -> Raised {
 }
 
 fn lua_error(message: String) -> Raised {
-    Raised {
-        code: "lua_error".to_owned(),
-        message,
-        retryable: true,
-        ..Raised::default()
-    }
+    Raised { code: "lua_error".to_owned(), message, retryable: true, ..Raised::default() }
 }
 
 fn text_of(value: &Value) -> String {
-    value
-        .to_string()
-        .unwrap_or_else(|_| format!("a {} was raised", value.type_name()))
+    value.to_string().unwrap_or_else(|_| format!("a {} was raised", value.type_name()))
 }
 
 fn describe_table(table: &Table) -> Raised {
@@ -432,14 +393,10 @@ fn describe_table(table: &Table) -> Raised {
         _ => None,
     };
     let number = |key: &str| match table.raw_get::<Value>(key) {
-        Ok(value) => value
-            .as_number()
-            .or_else(|| value.as_integer().map(|n| n as f64)),
+        Ok(value) => value.as_number().or_else(|| value.as_integer().map(|n| n as f64)),
         Err(_) => None,
     };
-    let has_text = table
-        .metatable()
-        .is_some_and(|meta| meta.contains_key("__tostring").unwrap_or(false));
+    let has_text = table.metatable().is_some_and(|meta| meta.contains_key("__tostring").unwrap_or(false));
     let message = if has_text {
         text_of(&Value::Table(table.clone()))
     } else {
@@ -448,17 +405,12 @@ fn describe_table(table: &Table) -> Raised {
     Raised {
         code: text("code").unwrap_or_else(|| "lua_error".to_owned()),
         message,
-        retryable: !matches!(
-            table.raw_get::<Value>("retryable"),
-            Ok(Value::Boolean(false))
-        ),
+        retryable: !matches!(table.raw_get::<Value>("retryable"), Ok(Value::Boolean(false))),
         op: text("op"),
         url: text("url"),
         path: text("path"),
         cmd: text("cmd"),
-        status: number("status")
-            .filter(|n| (0.0..=999.0).contains(n))
-            .map(|n| n as u16),
+        status: number("status").filter(|n| (0.0..=999.0).contains(n)).map(|n| n as u16),
         retry_after: number("retry_after").filter(|n| n.is_finite() && *n >= 0.0),
         cause: match table.raw_get::<Value>("cause") {
             Ok(Value::Nil) | Err(_) => None,

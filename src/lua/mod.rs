@@ -5,6 +5,7 @@ pub mod error;
 pub mod module;
 pub mod options;
 pub mod port;
+pub mod put;
 pub mod random;
 pub mod require;
 pub mod script;

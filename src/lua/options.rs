@@ -17,10 +17,7 @@ pub struct Options {
 impl Options {
     /// `None` is an empty table.
     pub fn new(table: Option<Table>) -> Self {
-        Self {
-            table,
-            known: Vec::new(),
-        }
+        Self { table, known: Vec::new() }
     }
 
     /// Any value; nil is `None`.
@@ -71,9 +68,7 @@ impl Options {
     /// # Errors
     /// On any other value.
     pub fn count(&mut self, key: &'static str) -> Result<Option<usize>, LibError> {
-        self.typed(key, "an integer of 0 or more", |value| {
-            usize::try_from(as_int(value)?).ok()
-        })
+        self.typed(key, "an integer of 0 or more", |value| usize::try_from(as_int(value)?).ok())
     }
 
     /// A string of UTF-8.
@@ -81,9 +76,7 @@ impl Options {
     /// # Errors
     /// On any other value.
     pub fn string(&mut self, key: &'static str) -> Result<Option<String>, LibError> {
-        self.typed(key, "a string", |value| {
-            Some(value.as_string()?.to_str().ok()?.to_owned())
-        })
+        self.typed(key, "a string", |value| Some(value.as_string()?.to_str().ok()?.to_owned()))
     }
 
     /// A string of any bytes.
@@ -118,9 +111,7 @@ impl Options {
         let Some(value) = self.value(key)? else {
             return Ok(None);
         };
-        duration(&value)
-            .map(Some)
-            .map_err(|error| named(key, error))
+        duration(&value).map(Some).map_err(|error| named(key, error))
     }
 
     /// Bytes, or a text with a unit: `"64MiB"`.
@@ -151,9 +142,7 @@ impl Options {
             None => {
                 let hint = did_you_mean(&text, words);
                 let known = words.join("`, `");
-                Err(LibError::invalid(format!(
-                    "option `{key}` must be one of `{known}`, got `{text}`{hint}"
-                )))
+                Err(LibError::invalid(format!("option `{key}` must be one of `{known}`, got `{text}`{hint}")))
             }
         }
     }
@@ -169,9 +158,7 @@ impl Options {
         let known = self.known;
         let mut unknown = None;
         table.for_each(|key: Value, _: Value| {
-            let fits = key
-                .as_string()
-                .is_some_and(|key| known.iter().any(|one| key == *one));
+            let fits = key.as_string().is_some_and(|key| known.iter().any(|one| key == *one));
             if !fits && unknown.is_none() {
                 unknown = Some(key.to_string()?);
             }
@@ -179,10 +166,9 @@ impl Options {
         })?;
         match unknown {
             None => Ok(()),
-            Some(key) => Err(LibError::invalid(format!(
-                "unknown option `{key}`{}",
-                did_you_mean(&key, &known)
-            ))),
+            Some(key) => {
+                Err(LibError::invalid(format!("unknown option `{key}`{}", did_you_mean(&key, &known))))
+            }
         }
     }
 }
@@ -190,9 +176,7 @@ impl Options {
 fn as_int(value: &Value) -> Option<i64> {
     match value {
         Value::Integer(number) => Some(*number),
-        Value::Number(number) if number.fract() == 0.0 && number.abs() < 9e15 => {
-            Some(*number as i64)
-        }
+        Value::Number(number) if number.fract() == 0.0 && number.abs() < 9e15 => Some(*number as i64),
         _ => None,
     }
 }
@@ -224,25 +208,17 @@ pub fn duration(value: &Value) -> Result<Duration, LibError> {
         Value::String(text) => return parse_duration(&text.to_string_lossy()),
         other => {
             let got = other.type_name();
-            return Err(LibError::invalid(format!(
-                "must be seconds or a duration as \"10s\", got {got}"
-            )));
+            return Err(LibError::invalid(format!("must be seconds or a duration as \"10s\", got {got}")));
         }
     };
     if !(0.0..=LONGEST).contains(&seconds) {
-        return Err(LibError::invalid(format!(
-            "must be 0 seconds or more, got {seconds}"
-        )));
+        return Err(LibError::invalid(format!("must be 0 seconds or more, got {seconds}")));
     }
     Ok(Duration::from_secs_f64(seconds))
 }
 
 fn parse_duration(text: &str) -> Result<Duration, LibError> {
-    let bad = |why: String| {
-        LibError::invalid(format!(
-            "must be a duration as \"250ms\" or \"1m30s\": {why}"
-        ))
-    };
+    let bad = |why: String| LibError::invalid(format!("must be a duration as \"250ms\" or \"1m30s\": {why}"));
     let span = jiff::Span::from_str(text.trim()).map_err(|error| bad(error.to_string()))?;
     if span.get_years() != 0 || span.get_months() != 0 {
         return Err(bad("months and years have no fixed length".to_owned()));
@@ -265,13 +241,8 @@ pub fn size(value: &Value) -> Result<u64, LibError> {
                 .map(|size| size.as_u64())
                 .map_err(|error| LibError::invalid(format!("must be a size as \"64MiB\": {error}")))
         }
-        other => as_int(other)
-            .and_then(|bytes| u64::try_from(bytes).ok())
-            .ok_or_else(|| {
-                LibError::invalid(format!(
-                    "must be bytes or a size as \"64MiB\", got {}",
-                    other.type_name()
-                ))
-            }),
+        other => as_int(other).and_then(|bytes| u64::try_from(bytes).ok()).ok_or_else(|| {
+            LibError::invalid(format!("must be bytes or a size as \"64MiB\", got {}", other.type_name()))
+        }),
     }
 }

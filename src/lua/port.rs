@@ -71,7 +71,8 @@ impl Port {
                     .map_err(|error| error.sentence("put: argument")),
                 What::Row => {
                     ffi::lua_settop(state, 1);
-                    stack::encode_value(state, 1, &mut self.buffer).map_err(|error| error.sentence("emit: row"))
+                    stack::encode_value(state, 1, &mut self.buffer)
+                        .map_err(|error| error.sentence("emit: row"))
                 }
             }
         };
@@ -97,7 +98,8 @@ unsafe extern "C-unwind" fn leave(state: *mut lua_State) -> c_int {
         }
         ffi::lua_settop(state, 0);
         ffi::lua_createtable(state, 0, 3);
-        ffi::lua_pushlstring(state, (*port).refusal.as_ptr().cast(), (*port).refusal.len());
+        let refusal = &(*port).refusal;
+        ffi::lua_pushlstring(state, refusal.as_ptr().cast(), refusal.len());
         ffi::lua_setfield(state, 1, c"message".as_ptr());
         ffi::lua_pushlstring(state, b"value".as_ptr().cast(), 5);
         ffi::lua_setfield(state, 1, c"code".as_ptr());

@@ -1,4 +1,7 @@
-#![expect(unsafe_code, reason = "the generator's state is set in place, since a call of math.randomseed a task costs more than the task")]
+#![expect(
+    unsafe_code,
+    reason = "the generator's state is set in place, since a call of math.randomseed a task costs more than the task"
+)]
 //! `math.random`, seeded by run and task, so that a task draws the same numbers wherever it runs.
 //!
 //! Lua 5.4 keeps the state of its generator (xoshiro256**, four 64-bit words) in a userdata that is an
@@ -24,7 +27,9 @@ impl Random {
         // which is kept below; a userdata does not move
         unsafe {
             bridge.lua.exec_raw::<()>(&random, |state| {
-                if !ffi::lua_getupvalue(state, 1, 1).is_null() && ffi::lua_rawlen(state, -1) == size_of::<[u64; 4]>() {
+                if !ffi::lua_getupvalue(state, 1, 1).is_null()
+                    && ffi::lua_rawlen(state, -1) == size_of::<[u64; 4]>()
+                {
                     words = ffi::lua_touserdata(state, -1).cast::<[u64; 4]>();
                 }
                 ffi::lua_settop(state, 0);
@@ -37,7 +42,11 @@ impl Random {
             // the first output of xoshiro256** is rotl(s[1] * 5, 7) * 9
             random.call::<i64>(0)? == (2u64 * 5).rotate_left(7).wrapping_mul(9) as i64
         };
-        if fits { Ok(this) } else { Err(mlua::Error::runtime("math.random of this Lua cannot be seeded in place")) }
+        if fits {
+            Ok(this)
+        } else {
+            Err(mlua::Error::runtime("math.random of this Lua cannot be seeded in place"))
+        }
     }
 
     /// Seeds it from the run's seed and what is drawing.

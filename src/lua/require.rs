@@ -41,8 +41,7 @@ struct Loaded(Vec<LoadedFile>);
 
 /// The files that `require` has run in this state, in order.
 pub fn loaded_files(lua: &Lua) -> Vec<LoadedFile> {
-    lua.app_data_ref::<Loaded>()
-        .map_or_else(Vec::new, |loaded| loaded.0.clone())
+    lua.app_data_ref::<Loaded>().map_or_else(Vec::new, |loaded| loaded.0.clone())
 }
 
 /// Sets the global `require` and trims `package`.
@@ -66,37 +65,26 @@ pub fn install_require(lua: &Lua, roots: &Roots) -> mlua::Result<()> {
     globals.raw_set("package", &package)?;
     lua.set_app_data(Loaded::default());
 
-    let search = Search {
-        roots: roots.clone(),
-        package: package.clone(),
-    };
-    let find = global_function(
-        lua,
-        "require(name)",
-        move |lua, asked: (String, bool, Table, Table)| {
-            let (name, relative, loading, done) = asked;
-            search.find(lua, &name, relative, &loading, &done)
-        },
-    )?;
+    let search = Search { roots: roots.clone(), package: package.clone() };
+    let find = global_function(lua, "require(name)", move |lua, asked: (String, bool, Table, Table)| {
+        let (name, relative, loading, done) = asked;
+        search.find(lua, &name, relative, &loading, &done)
+    })?;
     let base = |name: &str| globals.raw_get::<Value>(name);
-    let sub: Value = base("string")?
-        .as_table()
-        .map_or(Ok(Value::Nil), |string| string.raw_get("sub"))?;
-    let require: Function = lua
-        .load(include_str!("require.lua"))
-        .set_name("=mpms")
-        .call((find, package, base("setmetatable")?, base("type")?, sub))?;
+    let sub: Value = base("string")?.as_table().map_or(Ok(Value::Nil), |string| string.raw_get("sub"))?;
+    let require: Function = lua.load(include_str!("require.lua")).set_name("=mpms").call((
+        find,
+        package,
+        base("setmetatable")?,
+        base("type")?,
+        sub,
+    ))?;
     globals.raw_set("require", require)
 }
 
 fn search_path(roots: &Roots) -> String {
     let rocks = roots.root.join("lua_modules/share/lua/5.4");
-    let folders = [
-        roots.script_dir.clone(),
-        roots.root.join("lib"),
-        roots.root.clone(),
-        rocks,
-    ];
+    let folders = [roots.script_dir.clone(), roots.root.join("lib"), roots.root.clone(), rocks];
     let mut templates: Vec<String> = Vec::new();
     for folder in folders {
         for file in ["?.lua", "?/init.lua"] {
@@ -112,9 +100,7 @@ fn search_path(roots: &Roots) -> String {
 /// Without the `.` parts, so that chunk names are short.
 fn tidy(path: &Path) -> PathBuf {
     use std::path::Component;
-    path.components()
-        .filter(|part| *part != Component::CurDir)
-        .collect()
+    path.components().filter(|part| *part != Component::CurDir).collect()
 }
 
 struct Search {
@@ -144,19 +130,13 @@ impl Search {
                 Some(format!(":preload:{name}")),
             ));
         }
-        let places = if relative {
-            self.beside(lua, name, loading)?
-        } else {
-            self.on_path(name)?
-        };
+        let places = if relative { self.beside(lua, name, loading)? } else { self.on_path(name)? };
         let Some(path) = places.iter().find(|place| place.is_file()) else {
             return Err(not_found(name, &places));
         };
         let shown = path.to_string_lossy().into_owned();
         refuse_cycle(&shown, loading)?;
-        let canonical = path
-            .canonicalize()
-            .map_err(|error| LibError::file(&error, path))?;
+        let canonical = path.canonicalize().map_err(|error| LibError::file(&error, path))?;
         let key = canonical.to_string_lossy().into_owned();
         if !done.raw_get::<Value>(key.as_str())?.is_nil() {
             return Ok((Value::Nil, Some(shown), Some(key)));
@@ -177,9 +157,7 @@ impl Search {
         let folder = match asking_file(lua) {
             Asking::File(file) => file.parent().map_or_else(PathBuf::new, Path::to_path_buf),
             Asking::Lost => match loading.raw_get::<Option<String>>(loading.raw_len())? {
-                Some(file) => Path::new(&file)
-                    .parent()
-                    .map_or_else(PathBuf::new, Path::to_path_buf),
+                Some(file) => Path::new(&file).parent().map_or_else(PathBuf::new, Path::to_path_buf),
                 None => self.roots.script_dir.clone(),
             },
             Asking::Text => self.roots.script_dir.clone(),
@@ -203,19 +181,9 @@ impl Search {
             .collect())
     }
 
-    fn load(
-        &self,
-        lua: &Lua,
-        name: &str,
-        path: &Path,
-        canonical: PathBuf,
-    ) -> Result<Function, LibError> {
+    fn load(&self, lua: &Lua, name: &str, path: &Path, canonical: PathBuf) -> Result<Function, LibError> {
         let bytes = std::fs::read(path).map_err(|error| LibError::file(&error, path))?;
-        let file = LoadedFile {
-            name: name.to_owned(),
-            path: canonical,
-            hash: xxh3_128(&bytes),
-        };
+        let file = LoadedFile { name: name.to_owned(), path: canonical, hash: xxh3_128(&bytes) };
         if let Some(on_load) = &self.roots.on_load {
             on_load(&file).map_err(|why| LibError::new("changed", why).path(path))?;
         }
@@ -242,10 +210,7 @@ fn without_shebang(bytes: &[u8]) -> &[u8] {
     if !text.starts_with(b"#") {
         return text;
     }
-    let end = text
-        .iter()
-        .position(|byte| *byte == b'\n')
-        .unwrap_or(text.len());
+    let end = text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len());
     &text[end..]
 }
 
@@ -263,9 +228,7 @@ fn asking_file(lua: &Lua) -> Asking {
             let source = frame.source();
             match source.source.as_deref() {
                 Some("=mpms") => frame.is_tail_call().then_some(Asking::Lost),
-                Some(name) if name.starts_with('@') => {
-                    Some(Asking::File(PathBuf::from(&name[1..])))
-                }
+                Some(name) if name.starts_with('@') => Some(Asking::File(PathBuf::from(&name[1..]))),
                 _ if source.what == "C" => None,
                 _ => Some(Asking::Text),
             }
@@ -280,21 +243,12 @@ fn asking_file(lua: &Lua) -> Asking {
 }
 
 fn refuse_cycle(path: &str, loading: &Table) -> Result<(), LibError> {
-    let chain: Vec<String> = loading
-        .sequence_values::<String>()
-        .collect::<mlua::Result<_>>()?;
+    let chain: Vec<String> = loading.sequence_values::<String>().collect::<mlua::Result<_>>()?;
     let Some(start) = chain.iter().position(|one| one == path) else {
         return Ok(());
     };
-    let cycle = chain[start..]
-        .iter()
-        .map(String::as_str)
-        .chain([path])
-        .collect::<Vec<_>>()
-        .join(" → ");
-    Err(LibError::invalid(format!(
-        "the modules require each other: {cycle}"
-    )))
+    let cycle = chain[start..].iter().map(String::as_str).chain([path]).collect::<Vec<_>>().join(" → ");
+    Err(LibError::invalid(format!("the modules require each other: {cycle}")))
 }
 
 /// Rocks with C parts that scripts often ask for, and what does their work here.
@@ -322,25 +276,12 @@ const REPLACED: &[(&str, &str)] = &[
 
 fn not_found(name: &str, places: &[PathBuf]) -> LibError {
     let rock = name.split('.').next().unwrap_or(name);
-    let instead = REPLACED
-        .iter()
-        .find(|(one, _)| *one == rock)
-        .map_or_else(String::new, |(_, instead)| {
-            format!("; its C part does not load here, use {instead} instead")
-        });
-    let hint = if name.starts_with("mpms.") {
-        library::did_you_mean(name)
-    } else {
-        String::new()
-    };
-    let tried: String = places
-        .iter()
-        .map(|place| format!("\n\tno file '{}'", place.display()))
-        .collect();
-    LibError::new(
-        "not_found",
-        format!("module '{name}' not found{instead}{hint}{tried}"),
-    )
+    let instead = REPLACED.iter().find(|(one, _)| *one == rock).map_or_else(String::new, |(_, instead)| {
+        format!("; its C part does not load here, use {instead} instead")
+    });
+    let hint = if name.starts_with("mpms.") { library::did_you_mean(name) } else { String::new() };
+    let tried: String = places.iter().map(|place| format!("\n\tno file '{}'", place.display())).collect();
+    LibError::new("not_found", format!("module '{name}' not found{instead}{hint}{tried}"))
 }
 
 #[cfg(test)]
@@ -374,28 +315,19 @@ mod tests {
             ("lua_modules/share/lua/5.4/pl/x.lua", "return ..."),
         ]);
         let lua = state_in(folder.path());
-        let got: Vec<String> = run(
-            &lua,
-            "return { require 'a', require 'b', require 'c.d', (require 'pl.x') }",
-        );
+        let got: Vec<String> =
+            run(&lua, "return { require 'a', require 'b', require 'c.d', (require 'pl.x') }");
         assert_eq!(got, ["script", "b", "root", "pl.x"]);
-        let (name, path): (String, String) =
-            run(&lua, "package.loaded['pl.x'] = nil return require 'pl.x'");
+        let (name, path): (String, String) = run(&lua, "package.loaded['pl.x'] = nil return require 'pl.x'");
         assert_eq!(name, "pl.x");
-        assert!(
-            path.ends_with("lua_modules/share/lua/5.4/pl/x.lua"),
-            "{path}"
-        );
+        assert!(path.ends_with("lua_modules/share/lua/5.4/pl/x.lua"), "{path}");
         assert_eq!(run::<String>(&lua, "return package.cpath"), "");
     }
 
     #[test]
     fn a_file_runs_once_under_all_its_names() {
         let folder = folder(&[
-            (
-                "scripts/a.lua",
-                "return { require './n', require 'n', require './sub/n' }",
-            ),
+            ("scripts/a.lua", "return { require './n', require 'n', require './sub/n' }"),
             ("scripts/n.lua", "count = (count or 0) + 1 return { count }"),
             ("scripts/sub/n.lua", "return require '../n'"),
         ]);
@@ -407,28 +339,19 @@ mod tests {
         let files = loaded_files(&lua);
         assert_eq!(files.len(), 3);
         assert_eq!(files[0].name, "a");
-        assert_eq!(
-            files[1].hash,
-            xxhash_rust::xxh3::xxh3_128(&fs::read(&files[1].path).expect("read"))
-        );
+        assert_eq!(files[1].hash, xxhash_rust::xxh3::xxh3_128(&fs::read(&files[1].path).expect("read")));
     }
 
     #[test]
     fn a_cycle_is_named() {
-        let folder = folder(&[
-            ("scripts/a.lua", "return require 'b'"),
-            ("scripts/b.lua", "return require './a'"),
-        ]);
+        let folder =
+            folder(&[("scripts/a.lua", "return require 'b'"), ("scripts/b.lua", "return require './a'")]);
         let lua = state_in(folder.path());
         let e = fails(&lua, "require 'a'");
         assert!(e.message.contains("scripts/a.lua → "), "{}", e.message);
         assert!(e.message.ends_with("scripts/a.lua"), "{}", e.message);
         // The list of what is being loaded was left behind clean.
-        assert!(
-            fails(&lua, "require 'a'")
-                .message
-                .contains("require each other")
-        );
+        assert!(fails(&lua, "require 'a'").message.contains("require each other"));
     }
 
     #[test]
@@ -439,35 +362,21 @@ mod tests {
         assert_eq!(e.code, "not_found");
         assert!(e.message.contains("use mpms.json instead"), "{}", e.message);
         assert!(e.message.contains("lib/cjson/safe.lua'"), "{}", e.message);
-        assert!(
-            fails(&lua, "require 'mpms.tiem'")
-                .message
-                .contains("did you mean `mpms.time`?")
-        );
+        assert!(fails(&lua, "require 'mpms.tiem'").message.contains("did you mean `mpms.time`?"));
         assert_eq!(fails(&lua, "require(nil)").code, "invalid");
     }
 
     #[test]
     fn only_text_runs_and_errors_keep_their_place() {
-        let folder = folder(&[
-            ("scripts/raise.lua", "#!/usr/bin/lua\nerror('here')"),
-            ("scripts/bad.lua", "x ="),
-        ]);
+        let folder =
+            folder(&[("scripts/raise.lua", "#!/usr/bin/lua\nerror('here')"), ("scripts/bad.lua", "x =")]);
         fs::write(
             folder.path().join("scripts/byte.lua"),
-            mlua::Lua::new()
-                .load("return 1")
-                .into_function()
-                .expect("f")
-                .dump(true),
+            mlua::Lua::new().load("return 1").into_function().expect("f").dump(true),
         )
         .expect("written");
         let lua = state_in(folder.path());
-        assert!(
-            fails(&lua, "require 'raise'")
-                .message
-                .ends_with("raise.lua:2: here")
-        );
+        assert!(fails(&lua, "require 'raise'").message.ends_with("raise.lua:2: here"));
         assert_eq!(fails(&lua, "require 'bad'").code, "parse");
         let e = fails(&lua, "require 'byte'");
         assert!(e.message.contains("binary chunk"), "{}", e.message);
@@ -493,14 +402,10 @@ mod tests {
         let folder = folder(&[("a.lua", "return 1")]);
         let lua = mlua::Lua::new();
         install(&lua, &StdEnv::quiet("worker")).expect("installs");
-        let on_load = Rc::new(|file: &super::LoadedFile| {
-            Err(format!("{} changed since the run began", file.name))
-        });
-        let roots = Roots {
-            script_dir: folder.path().into(),
-            root: folder.path().into(),
-            on_load: Some(on_load),
-        };
+        let on_load =
+            Rc::new(|file: &super::LoadedFile| Err(format!("{} changed since the run began", file.name)));
+        let roots =
+            Roots { script_dir: folder.path().into(), root: folder.path().into(), on_load: Some(on_load) };
         install_require(&lua, &roots).expect("installs");
         let e = fails(&lua, "require 'a'");
         assert_eq!(e.code, "changed");

@@ -1,6 +1,7 @@
 //! A script: text in, roles out.
 
-use mlua::{ChunkMode, Function, Value};
+use mlua::chunk::ChunkMode;
+use mlua::{Function, Value};
 
 use super::call::{Held, failure_of};
 use super::state::State;
@@ -35,7 +36,8 @@ impl Roles {
 /// A syntax error (code `syntax`), what the top-level code raised, or a return value that is no table of roles
 /// (code `role`).
 pub fn load(state: &State, script: &Script, lone: &'static str) -> Result<Roles, Failure> {
-    let chunk = state.lua().load(&script.text[..]).set_name(format!("@{}", script.name)).set_mode(ChunkMode::Text);
+    let chunk =
+        state.lua().load(&script.text[..]).set_name(format!("@{}", script.name)).set_mode(ChunkMode::Text);
     let function = chunk.into_function().map_err(|error| match error {
         mlua::Error::SyntaxError { message, .. } => Failure::new("syntax", message),
         other => failure_of(&Value::Error(Box::new(other))),
@@ -63,7 +65,10 @@ pub fn load(state: &State, script: &Script, lone: &'static str) -> Result<Roles,
 
 fn role_of(script: &str, key: &Value, value: Value) -> Result<(&'static str, Function), Failure> {
     let Value::String(name) = key else {
-        return Err(Failure::new("role", format!("{script} returns a table with the key {key:?}, which names no role")));
+        return Err(Failure::new(
+            "role",
+            format!("{script} returns a table with the key {key:?}, which names no role"),
+        ));
     };
     let name = name.to_string_lossy();
     let all = || ROLES.into_iter().chain([FINISH]);
@@ -73,7 +78,8 @@ fn role_of(script: &str, key: &Value, value: Value) -> Result<(&'static str, Fun
             .min()
             .filter(|(distance, _)| *distance <= 2)
             .map(|(_, role)| format!("; did you mean `{role}`?"));
-        let known = near.unwrap_or_else(|| format!("; the roles are {}", all().collect::<Vec<_>>().join(", ")));
+        let known =
+            near.unwrap_or_else(|| format!("; the roles are {}", all().collect::<Vec<_>>().join(", ")));
         return Err(Failure::new("role", format!("{script} returns an unknown role `{name}`{known}")));
     };
     match value {

@@ -1,4 +1,7 @@
-#![expect(unsafe_code, reason = "the debug library, which is trimmed to two functions at once, comes only with the unsafe constructor")]
+#![expect(
+    unsafe_code,
+    reason = "the debug library, which is trimmed to two functions at once, comes only with the unsafe constructor"
+)]
 //! A Lua state as every role gets it.
 
 use std::cell::RefCell;
@@ -45,7 +48,10 @@ impl State {
         let lua: &'static Lua = Box::leak(Box::new(lua));
         let prelude = run_prelude(lua, job, Rc::clone(&log))?;
         let sink = Rc::clone(&log);
-        let env = StdEnv { log: Rc::new(move |level, text, fields| sink(level, text, fields)), ..StdEnv::quiet(role) };
+        let env = StdEnv {
+            log: Rc::new(move |level, text, fields| sink(loud(level), text, plain(fields))),
+            ..StdEnv::quiet(role)
+        };
         library::install(lua, &env)?;
         let roots = Roots { script_dir: script.dir.clone(), root: project_root(&script.dir), on_load: None };
         require::install_require(lua, &roots)?;
@@ -148,6 +154,25 @@ fn run_prelude(lua: &Lua, job: &Job, log: LogSink) -> mlua::Result<Table> {
         Ok(found.map(|(_, value)| value.clone()))
     })?;
     lua.load(include_str!("prelude.lua")).set_name("=mpms").call((write, getenv))
+}
+
+fn loud(level: library::log::Level) -> Level {
+    match level {
+        library::log::Level::Debug => Level::Debug,
+        library::log::Level::Info => Level::Info,
+        library::log::Level::Warn => Level::Warn,
+        library::log::Level::Error => Level::Error,
+    }
+}
+
+fn plain(fields: library::log::Fields) -> Vec<(String, String)> {
+    fields
+        .into_iter()
+        .map(|(name, value)| match value {
+            serde_json::Value::String(text) => (name, text),
+            other => (name, other.to_string()),
+        })
+        .collect()
 }
 
 /// Pieces of text made into lines, for each of the two streams.

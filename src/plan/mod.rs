@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-pub use crate::model::job::{Job, Script};
 use crate::model::Value;
+pub use crate::model::job::{Job, Script};
 
 /// Everything that a run needs to know; each layer gets its part.
 #[derive(Clone, Debug)]

@@ -207,9 +207,11 @@ mod tests {
     #[test]
     fn outcomes_cross_whole() {
         let key = TaskOptions { key: Some((*b"k").into()), priority: -3, delay_ns: 7 };
-        let put = Task { id: TaskId::ROOT, args: Payload::copy_from(b"\x01\x05"), options: Some(Box::new(key)) };
+        let put =
+            Task { id: TaskId::ROOT, args: Payload::copy_from(b"\x01\x05"), options: Some(Box::new(key)) };
         let effects = Effects { puts: vec![put], rows: vec![Payload::copy_from(b"row")] };
-        let failure = Failure { traceback: Some("at 1".into()), retryable: Some(true), ..Failure::new("c", "m") };
+        let failure =
+            Failure { traceback: Some("at 1".into()), retryable: Some(true), ..Failure::new("c", "m") };
         let mut bytes = Vec::new();
         put_done(&mut bytes, 5, 1000, b"\x01\x07", Some(&effects));
         put_failed(&mut bytes, 6, 2000, &failure);

@@ -28,6 +28,8 @@ pub struct Setup {
     pub worker: u32,
     /// Threads that run attempts.
     pub threads: u32,
+    /// Whether the script has `process_init` or `process_exit`, which need a state of their own.
+    pub process_roles: bool,
 }
 
 /// What an attempt runs.
@@ -74,6 +76,7 @@ pub fn put_setup(out: &mut Vec<u8>, setup: &Setup) {
     }
     varint::put(out, u64::from(setup.worker));
     varint::put(out, u64::from(setup.threads));
+    out.push(u8::from(setup.process_roles));
     frame::end(out, at);
 }
 
@@ -105,8 +108,9 @@ pub fn take_setup(bytes: &[u8]) -> Result<Setup, Malformed> {
     };
     let number = |at: &mut usize| u32::try_from(varint::take(bytes, at)?).map_err(|_| Malformed::Number);
     let (worker, threads) = (number(at)?, number(at)?);
+    let process_roles = take_byte(bytes, at)? != 0;
     let job = Job { name, description, manifest, dir, seed, params, meta, env };
-    Ok(Setup { job, body, worker, threads })
+    Ok(Setup { job, body, worker, threads, process_roles })
 }
 
 fn take_path(bytes: &[u8], at: &mut usize) -> Result<PathBuf, Malformed> {

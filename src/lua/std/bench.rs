@@ -14,9 +14,7 @@ fn a_call() {
         "local f, n = mpms.path.is_abs, 2000000
          local t = os.clock() for i = 1, n do f('/a') end return (os.clock() - t) / n * 1e9",
     );
-    let raw = lua
-        .create_function(|_, s: mlua::LuaString| Ok(s.as_bytes().starts_with(b"/")))
-        .expect("made");
+    let raw = lua.create_function(|_, s: mlua::LuaString| Ok(s.as_bytes().starts_with(b"/"))).expect("made");
     lua.globals().set("raw", raw).expect("set");
     let bare: f64 = run(
         &lua,
@@ -28,9 +26,7 @@ fn a_call() {
         "local f, n = mpms.path.is_abs, 200000
          local t = os.clock() for i = 1, n do try(f) end return (os.clock() - t) / n * 1e9",
     );
-    println!(
-        "library call {per:.0} ns, bare mlua call {bare:.0} ns, failing call in try {failing:.0} ns"
-    );
+    println!("library call {per:.0} ns, bare mlua call {bare:.0} ns, failing call in try {failing:.0} ns");
 }
 
 #[test]
@@ -44,15 +40,8 @@ fn a_state() {
     let library = start.elapsed() / 200;
     let start = Instant::now();
     for lua in &states {
-        let roots = crate::lua::require::Roots {
-            script_dir: ".".into(),
-            root: ".".into(),
-            on_load: None,
-        };
+        let roots = crate::lua::require::Roots { script_dir: ".".into(), root: ".".into(), on_load: None };
         crate::lua::require::install_require(lua, &roots).expect("installs");
     }
-    println!(
-        "install {library:?}, require {:?} a state",
-        start.elapsed() / 200
-    );
+    println!("install {library:?}, require {:?} a state", start.elapsed() / 200);
 }

@@ -29,26 +29,14 @@ pub type Sink = Rc<dyn Fn(Level, &str, Fields)>;
 
 pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
     Module::new(lua, "mpms.log")
-        .function("debug(message, fields)", |lua, line| {
-            write(lua, Level::Debug, line)
-        })
-        .function("info(message, fields)", |lua, line| {
-            write(lua, Level::Info, line)
-        })
-        .function("warn(message, fields)", |lua, line| {
-            write(lua, Level::Warn, line)
-        })
-        .function("error(message, fields)", |lua, line| {
-            write(lua, Level::Error, line)
-        })
+        .function("debug(message, fields)", |lua, line| write(lua, Level::Debug, line))
+        .function("info(message, fields)", |lua, line| write(lua, Level::Info, line))
+        .function("warn(message, fields)", |lua, line| write(lua, Level::Warn, line))
+        .function("error(message, fields)", |lua, line| write(lua, Level::Error, line))
         .build()
 }
 
-fn write(
-    lua: &Lua,
-    level: Level,
-    (message, fields): (Value, Option<Table>),
-) -> Result<(), LibError> {
+fn write(lua: &Lua, level: Level, (message, fields): (Value, Option<Table>)) -> Result<(), LibError> {
     let message = message.to_string()?;
     let fields = match fields {
         Some(fields) => read(&fields)?,
@@ -87,9 +75,6 @@ fn plain(value: Value) -> serde_json::Value {
         Value::Integer(number) => number.into(),
         Value::Number(number) if number.is_finite() => number.into(),
         Value::String(text) => LuaString::to_string_lossy(&text).into(),
-        other => other
-            .to_string()
-            .unwrap_or_else(|_| other.type_name().to_owned())
-            .into(),
+        other => other.to_string().unwrap_or_else(|_| other.type_name().to_owned()).into(),
     }
 }

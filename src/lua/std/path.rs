@@ -24,64 +24,42 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
                 None => text(lua, &path),
             }
         })
-        .function("basename(path)", |lua, path: LuaString| {
-            part(lua, of(&path).file_name())
+        .function("basename(path)", |lua, path: LuaString| part(lua, of(&path).file_name()))
+        .function("stem(path)", |lua, path: LuaString| part(lua, of(&path).file_stem()))
+        .function("ext(path)", |lua, path: LuaString| part(lua, of(&path).extension()))
+        .function("with_ext(path, ext)", |lua, (path, ext): (LuaString, LuaString)| {
+            let ext = ext.as_bytes();
+            let ext = ext.strip_prefix(b".").unwrap_or(&ext);
+            let path = of(&path);
+            if path.file_name().is_none() || ext.contains(&b'/') {
+                return Err(LibError::invalid(
+                    "needs a path with a file name and an extension without a slash",
+                )
+                .path(path));
+            }
+            text(lua, &path.with_extension(OsStr::from_bytes(ext)))
         })
-        .function("stem(path)", |lua, path: LuaString| {
-            part(lua, of(&path).file_stem())
+        .function("abs(path)", |lua, path: LuaString| text(lua, &normal(&absolute(&of(&path))?)))
+        .function("rel(path, base)", |lua, (path, base): (LuaString, Option<LuaString>)| {
+            let path = normal(&absolute(&of(&path))?);
+            let base = match base {
+                Some(base) => normal(&absolute(&of(&base))?),
+                None => normal(&absolute(Path::new(""))?),
+            };
+            match pathdiff::diff_paths(&path, &base) {
+                Some(rel) if rel.as_os_str().is_empty() => text(lua, Path::new(".")),
+                Some(rel) => text(lua, &rel),
+                None => text(lua, &path),
+            }
         })
-        .function("ext(path)", |lua, path: LuaString| {
-            part(lua, of(&path).extension())
-        })
-        .function(
-            "with_ext(path, ext)",
-            |lua, (path, ext): (LuaString, LuaString)| {
-                let ext = ext.as_bytes();
-                let ext = ext.strip_prefix(b".").unwrap_or(&ext);
-                let path = of(&path);
-                if path.file_name().is_none() || ext.contains(&b'/') {
-                    return Err(LibError::invalid(
-                        "needs a path with a file name and an extension without a slash",
-                    )
-                    .path(path));
-                }
-                text(lua, &path.with_extension(OsStr::from_bytes(ext)))
-            },
-        )
-        .function("abs(path)", |lua, path: LuaString| {
-            text(lua, &normal(&absolute(&of(&path))?))
-        })
-        .function(
-            "rel(path, base)",
-            |lua, (path, base): (LuaString, Option<LuaString>)| {
-                let path = normal(&absolute(&of(&path))?);
-                let base = match base {
-                    Some(base) => normal(&absolute(&of(&base))?),
-                    None => normal(&absolute(Path::new(""))?),
-                };
-                match pathdiff::diff_paths(&path, &base) {
-                    Some(rel) if rel.as_os_str().is_empty() => text(lua, Path::new(".")),
-                    Some(rel) => text(lua, &rel),
-                    None => text(lua, &path),
-                }
-            },
-        )
-        .function("normalize(path)", |lua, path: LuaString| {
-            text(lua, &normal(&of(&path)))
-        })
+        .function("normalize(path)", |lua, path: LuaString| text(lua, &normal(&of(&path))))
         .function("split(path)", |lua, path: LuaString| {
             let path = of(&path);
-            let parts = path
-                .components()
-                .map(|part| lua.create_string(part.as_os_str().as_bytes()));
+            let parts = path.components().map(|part| lua.create_string(part.as_os_str().as_bytes()));
             Ok(lua.create_sequence_from(parts.collect::<mlua::Result<Vec<_>>>()?)?)
         })
-        .function("is_abs(path)", |_, path: LuaString| {
-            Ok(of(&path).is_absolute())
-        })
-        .function("expand(path)", |lua, path: LuaString| {
-            text(lua, &expand(&of(&path))?)
-        })
+        .function("is_abs(path)", |_, path: LuaString| Ok(of(&path).is_absolute()))
+        .function("expand(path)", |lua, path: LuaString| text(lua, &expand(&of(&path))?))
         .build()
 }
 
@@ -126,21 +104,14 @@ pub(super) fn normal(path: &Path) -> PathBuf {
 fn expand(path: &Path) -> Result<PathBuf, LibError> {
     let Ok(rest) = path.strip_prefix("~") else {
         if path.as_os_str().as_bytes().starts_with(b"~") {
-            return Err(
-                LibError::invalid("only one's own home (`~` or `~/...`) can be expanded")
-                    .path(path),
-            );
+            return Err(LibError::invalid("only one's own home (`~` or `~/...`) can be expanded").path(path));
         }
         return Ok(path.to_path_buf());
     };
     let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
     let home = home.ok_or_else(|| LibError::invalid("`~` needs the variable HOME").path(path))?;
     let home = PathBuf::from(std::ffi::OsString::from_vec(home.into_vec()));
-    Ok(if rest.as_os_str().is_empty() {
-        home
-    } else {
-        home.join(rest)
-    })
+    Ok(if rest.as_os_str().is_empty() { home } else { home.join(rest) })
 }
 
 #[cfg(test)]

@@ -49,10 +49,7 @@ pub fn interrupt() -> Arc<Interrupt> {
 /// inside another waiting call.
 pub fn block_on<F: Future>(future: F) -> Result<F::Output, LibError> {
     if Handle::try_current().is_ok() {
-        return Err(LibError::new(
-            "busy",
-            "a call that waits cannot start inside another one",
-        ));
+        return Err(LibError::new("busy", "a call that waits cannot start inside another one"));
     }
     RUNTIME.with(|cell| {
         let runtime = match cell.get() {
@@ -66,18 +63,12 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, LibError> {
     })
 }
 
-async fn unless_interrupted<F: Future>(
-    interrupt: &Interrupt,
-    future: F,
-) -> Result<F::Output, LibError> {
+async fn unless_interrupted<F: Future>(interrupt: &Interrupt, future: F) -> Result<F::Output, LibError> {
     let mut future = pin!(future);
     let mut woken = pin!(interrupt.wake.notified());
     std::future::poll_fn(|cx| {
         if interrupt.raised.load(Ordering::Acquire) {
-            return Poll::Ready(Err(LibError::new(
-                "cancelled",
-                "the task was stopped while it waited",
-            )));
+            return Poll::Ready(Err(LibError::new("cancelled", "the task was stopped while it waited")));
         }
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
             return Poll::Ready(Ok(output));
@@ -85,10 +76,7 @@ async fn unless_interrupted<F: Future>(
         // A permit left over from an interrupt that was cleared meanwhile must not end the waiting.
         while woken.as_mut().poll(cx).is_ready() {
             if interrupt.raised.load(Ordering::Acquire) {
-                return Poll::Ready(Err(LibError::new(
-                    "cancelled",
-                    "the task was stopped while it waited",
-                )));
+                return Poll::Ready(Err(LibError::new("cancelled", "the task was stopped while it waited")));
             }
             woken.set(interrupt.wake.notified());
         }

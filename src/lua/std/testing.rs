@@ -12,11 +12,7 @@ use crate::lua::require::{Roots, install_require};
 pub fn state_in(folder: &Path) -> Lua {
     let lua = Lua::new();
     install(&lua, &StdEnv::quiet("test")).expect("the library installs");
-    let roots = Roots {
-        script_dir: folder.join("scripts"),
-        root: folder.to_path_buf(),
-        on_load: None,
-    };
+    let roots = Roots { script_dir: folder.join("scripts"), root: folder.to_path_buf(), on_load: None };
     install_require(&lua, &roots).expect("require installs");
     lua
 }
@@ -44,16 +40,9 @@ pub fn run_with<R: FromLuaMulti>(lua: &Lua, code: &str, argument: impl mlua::Int
 
 /// Runs `code`; it must raise, and this is what.
 pub fn fails(lua: &Lua, code: &str) -> Raised {
-    let body = lua
-        .load(code)
-        .set_name("=test")
-        .into_function()
-        .expect("the code is Lua");
-    let (ok, error): (bool, Value) = lua
-        .globals()
-        .get::<mlua::Function>("pcall")
-        .and_then(|pcall| pcall.call(body))
-        .expect("pcall works");
+    let body = lua.load(code).set_name("=test").into_function().expect("the code is Lua");
+    let (ok, error): (bool, Value) =
+        lua.globals().get::<mlua::Function>("pcall").and_then(|pcall| pcall.call(body)).expect("pcall works");
     assert!(!ok, "did not fail: {code}");
     describe(&error)
 }

@@ -18,10 +18,7 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
     Module::new(lua, "mpms.time")
         .function("now()", |_, ()| {
             let since = SystemTime::now().duration_since(UNIX_EPOCH);
-            Ok(since.map_or_else(
-                |before| -before.duration().as_secs_f64(),
-                |after| after.as_secs_f64(),
-            ))
+            Ok(since.map_or_else(|before| -before.duration().as_secs_f64(), |after| after.as_secs_f64()))
         })
         .function("mono()", |_, ()| Ok(START.elapsed().as_secs_f64()))
         .waiting("sleep(duration)", |_, duration: Value| {
@@ -31,9 +28,7 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
                 Ok(())
             }
         })
-        .function("duration(text)", |_, text: Value| {
-            Ok(argument(&text)?.as_secs_f64())
-        })
+        .function("duration(text)", |_, text: Value| Ok(argument(&text)?.as_secs_f64()))
         .function("human(seconds)", |_, seconds: Value| {
             let exact = argument(&seconds)?;
             Ok(human(exact))
@@ -48,8 +43,7 @@ pub(super) fn sleep_now(_: &Lua, duration: Value) -> Result<(), LibError> {
 }
 
 fn argument(value: &Value) -> Result<Duration, LibError> {
-    options::duration(value)
-        .map_err(|error| LibError::invalid(format!("argument 1 {}", error.message())))
+    options::duration(value).map_err(|error| LibError::invalid(format!("argument 1 {}", error.message())))
 }
 
 /// `2h 5m`, `12s`, `340ms`: at most two units.

@@ -1,0 +1,190 @@
+//! What the process has to say, collected so that many outcomes leave in one system call.
+//!
+//! An outcome leaves when its thread has nothing else to do, when the frame is full, when the last write is
+//! 200 µs ago, and at the latest after a millisecond, by the reading thread.
+
+use std::io;
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::model::outcome::Effects;
+use crate::model::{Failure, Handle};
+use crate::os::clock::monotonic_ns;
+use crate::os::socket::Socket;
+use crate::os::wake::Waker;
+use crate::wire::from_worker::{self, Line, Progress};
+use crate::wire::frame;
+
+/// A thread that goes on with the next task writes after this time.
+const EVERY_NS: u64 = 200_000;
+
+/// Messages on their way out.
+pub struct Outbox {
+    socket: Arc<Socket>,
+    reader: Waker,
+    pending: AtomicBool,
+    collected: Mutex<Collected>,
+    /// Held while writing; with it, the buffer that the next one fills.
+    spare: Mutex<Vec<u8>>,
+}
+
+#[derive(Default)]
+struct Collected {
+    bytes: Vec<u8>,
+    /// Where the frame of outcomes begins that is still open.
+    open: Option<usize>,
+    written_ns: u64,
+}
+
+impl Collected {
+    fn outcomes(&mut self) -> &mut Vec<u8> {
+        if self.open.is_none() {
+            self.open = Some(frame::begin(&mut self.bytes, from_worker::OUTCOMES));
+        }
+        &mut self.bytes
+    }
+
+    fn closed(&mut self) -> &mut Vec<u8> {
+        if let Some(at) = self.open.take() {
+            frame::end(&mut self.bytes, at);
+        }
+        &mut self.bytes
+    }
+}
+
+impl Outbox {
+    /// One that writes to `socket`; `reader` wakes the thread that cares for what lingers.
+    pub fn new(socket: Arc<Socket>, reader: Waker) -> Self {
+        Outbox {
+            socket,
+            reader,
+            pending: AtomicBool::new(false),
+            collected: Mutex::default(),
+            spare: Mutex::default(),
+        }
+    }
+
+    /// The attempt returned.
+    ///
+    /// # Errors
+    /// When the coordinator is gone.
+    #[inline]
+    pub fn push_done(
+        &self,
+        handle: Handle,
+        elapsed_ns: u64,
+        now_ns: u64,
+        values: &[u8],
+        effects: Option<&Effects>,
+    ) -> io::Result<()> {
+        let mut collected = self.lock();
+        from_worker::put_done(collected.outcomes(), handle.bits(), elapsed_ns, values, effects);
+        self.pushed(collected, now_ns)
+    }
+
+    /// The attempt failed.
+    ///
+    /// # Errors
+    /// When the coordinator is gone.
+    pub fn push_failed(&self, handle: Handle, elapsed_ns: u64, now_ns: u64, failure: &Failure) -> io::Result<()> {
+        let mut collected = self.lock();
+        from_worker::put_failed(collected.outcomes(), handle.bits(), elapsed_ns, failure);
+        self.pushed(collected, now_ns)
+    }
+
+    /// A line, which need not be written at once.
+    pub fn push_line(&self, line: &Line) {
+        from_worker::put_line(self.lock().closed(), line);
+        self.pending.store(true, Ordering::Relaxed);
+        self.nudge();
+    }
+
+    /// How far a task is.
+    pub fn push_progress(&self, progress: &Progress) {
+        from_worker::put_progress(self.lock().closed(), progress);
+        self.pending.store(true, Ordering::Relaxed);
+        self.nudge();
+    }
+
+    /// The answer to a recall, at once.
+    ///
+    /// # Errors
+    /// When the coordinator is gone.
+    pub fn push_returned(&self, handles: &[Handle]) -> io::Result<()> {
+        super::put_handles(self.lock().closed(), handles);
+        self.flush()
+    }
+
+    /// The process cannot work; at once.
+    ///
+    /// # Errors
+    /// When the coordinator is gone.
+    pub fn push_broken(&self, failure: &Failure) -> io::Result<()> {
+        from_worker::put_broken(self.lock().closed(), failure);
+        self.flush()
+    }
+
+    /// Whether something waits.
+    pub fn has_pending(&self) -> bool {
+        self.pending.load(Ordering::Relaxed)
+    }
+
+    /// The thread goes on with another task: someone else must see to it that what waits leaves in time.
+    #[inline]
+    pub fn nudge(&self) {
+        if self.has_pending() {
+            self.reader.wake();
+        }
+    }
+
+    /// Writes all that was collected; waits when the coordinator does not read.
+    ///
+    /// # Errors
+    /// When the coordinator is gone.
+    pub fn flush(&self) -> io::Result<()> {
+        // also keeps the order of writes the order of collecting
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        {
+            let mut collected = self.lock();
+            collected.closed();
+            collected.written_ns = monotonic_ns();
+            self.pending.store(false, Ordering::Relaxed);
+            mem::swap(&mut collected.bytes, &mut spare);
+        }
+        let result = if spare.is_empty() { Ok(()) } else { self.socket.write_all(&spare) };
+        spare.clear();
+        if spare.capacity() > 8 * frame::FULL {
+            *spare = Vec::new();
+        }
+        result
+    }
+
+    /// Writes what was collected if the last write is that long ago.
+    ///
+    /// # Errors
+    /// When the coordinator is gone.
+    pub fn flush_older_than(&self, age: Duration, now_ns: u64) -> io::Result<()> {
+        let written_ns = self.lock().written_ns;
+        if self.has_pending() && u128::from(now_ns.saturating_sub(written_ns)) >= age.as_nanos() {
+            return self.flush();
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn pushed(&self, collected: MutexGuard<'_, Collected>, now_ns: u64) -> io::Result<()> {
+        let due = collected.bytes.len() >= frame::FULL || now_ns.saturating_sub(collected.written_ns) >= EVERY_NS;
+        drop(collected);
+        if due {
+            return self.flush();
+        }
+        self.pending.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Collected> {
+        self.collected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,144 @@
+//! A thread of a worker: takes a task, runs it, says how it ended; one after another.
+
+use std::io;
+use std::rc::Rc;
+
+use super::attempt::Current;
+use super::command::CommandBody;
+use super::queue::Taken;
+use super::{Shared, in_role, role_failed};
+use crate::lua::call::Held;
+use crate::lua::script::{self, Roles};
+use crate::lua::state::{LogSink, State};
+use crate::model::Failure;
+use crate::model::job::Script;
+use crate::os::clock::monotonic_ns;
+use crate::os::exit::exit_now;
+use crate::wire::from_worker::Line;
+use crate::wire::to_worker::{Body, TaskRecord};
+
+/// What runs an attempt: fills the encoded list of results.
+trait Runner {
+    fn run(&mut self, task: &TaskRecord<'_>, results: &mut Vec<u8>) -> Result<(), Failure>;
+}
+
+/// The life of thread `index`.
+pub fn run(shared: &'static Shared, index: usize) {
+    let current = Rc::new(Current::default());
+    let ended = match &shared.setup.body {
+        Body::Lua(script) => match LuaBody::new(shared, script, &current) {
+            Ok(mut body) => {
+                let ended = attempts(shared, index, &current, &mut body);
+                body.exit(shared);
+                ended
+            }
+            Err(failure) => shared.outbox.push_broken(&failure).and_then(|()| exit_now(1)),
+        },
+        Body::Command(argv) => {
+            let mut body = CommandBody::new(argv, &shared.setup.job.dir);
+            attempts(shared, index, &current, &mut body)
+        }
+    };
+    if ended.and_then(|()| shared.outbox.flush()).is_err() {
+        // the coordinator is gone
+        exit_now(1);
+    }
+}
+
+/// Runs tasks until the queue is closed.
+fn attempts(shared: &Shared, index: usize, current: &Current, body: &mut dyn Runner) -> io::Result<()> {
+    let slot = &shared.slots[index];
+    let mut results = Vec::new();
+    let mut now_ns = monotonic_ns();
+    loop {
+        let mut taken = shared.queue.take(&mut current.buffer());
+        if matches!(taken, Taken::Empty) {
+            shared.outbox.flush()?;
+            taken = shared.queue.wait(&mut current.buffer());
+            now_ns = monotonic_ns();
+        } else {
+            shared.outbox.nudge();
+        }
+        if !matches!(taken, Taken::Task) {
+            return Ok(());
+        }
+        results.clear();
+        let start_ns = now_ns;
+        let ran = current.with(|task| {
+            slot.begin(task.handle.bits(), start_ns);
+            current.set_running(true);
+            let result = body.run(task, &mut results);
+            current.set_running(false);
+            (task.handle, result)
+        });
+        let (handle, result) = ran.map_err(io::Error::other)?;
+        let effects = current.take_effects();
+        now_ns = monotonic_ns();
+        let elapsed_ns = now_ns - start_ns;
+        match result {
+            Ok(()) => shared.outbox.push_done(handle, elapsed_ns, now_ns, &results, effects.as_ref())?,
+            Err(failure) => shared.outbox.push_failed(handle, elapsed_ns, now_ns, &failure)?,
+        }
+        slot.end();
+        if results.capacity() > 1 << 20 {
+            results = Vec::new();
+        }
+    }
+}
+
+/// The `worker` role of a script, with the thread's state.
+struct LuaBody {
+    state: State,
+    roles: Roles,
+    worker: Held,
+    meta: Held,
+    seed: i64,
+}
+
+impl LuaBody {
+    fn new(shared: &'static Shared, script: &Script, current: &Rc<Current>) -> Result<Self, Failure> {
+        let job = &shared.setup.job;
+        let memory = |error: mlua::Error| Failure::new("memory", error.to_string());
+        let state = State::new(job, script, "worker", log_sink(shared, Some(Rc::clone(current)))).map_err(memory)?;
+        super::task::install(&state, shared, current).map_err(memory)?;
+        let roles = script::load(&state, script, "worker")?;
+        let worker = roles
+            .get("worker")
+            .ok_or_else(|| Failure::new("role", format!("{} has no role `worker`", script.name)))?;
+        let meta = state.read_only(&job.meta, "meta").and_then(|meta| state.hold(meta)).map_err(memory)?;
+        if let Some(init) = roles.get("init") {
+            state.bridge.call_for_effect(init, Some(meta), &[]).map_err(|failure| in_role("init", failure))?;
+        }
+        Ok(LuaBody { state, roles, worker, meta, seed: job.seed })
+    }
+
+    fn exit(&self, shared: &Shared) {
+        if let Some(exit) = self.roles.get("exit")
+            && let Err(failure) = self.state.bridge.call_for_effect(exit, Some(self.meta), &[])
+        {
+            shared.outbox.push_line(&role_failed("exit", &failure));
+        }
+    }
+}
+
+impl Runner for LuaBody {
+    fn run(&mut self, task: &TaskRecord<'_>, results: &mut Vec<u8>) -> Result<(), Failure> {
+        self.state.random.borrow_mut().seed(self.seed, task.id.bits());
+        self.state.bridge.call(self.worker, None, task.args, results)
+    }
+}
+
+impl Runner for CommandBody {
+    fn run(&mut self, task: &TaskRecord<'_>, results: &mut Vec<u8>) -> Result<(), Failure> {
+        self.execute(task.args, results)
+    }
+}
+
+/// Sends the lines of a state to the coordinator, with the task that is running.
+pub fn log_sink(shared: &'static Shared, current: Option<Rc<Current>>) -> LogSink {
+    Rc::new(move |level, text, fields| {
+        let running = current.as_ref().filter(|current| current.is_running());
+        let task = running.and_then(|current| current.with(|task| task.handle).ok());
+        shared.outbox.push_line(&Line { task, level, text: text.to_owned(), fields });
+    })
+}
