@@ -1,1 +1,30 @@
-//! (under construction)
+//! Every system call of the program, and every `unsafe`.
+//!
+//! Linux only, kernel 5.9 or later (`pidfd_open`, `waitid(P_PIDFD)`, `close_range`).
+//!
+//! * [`keeper`]: the process that forks workers, and its handle in the coordinator
+//! * [`slots`]: which task runs on which thread, in memory that outlives the worker
+//! * [`socket`], [`poll`], [`wake`]: talk, wait, wake up
+//! * [`signals`], [`exit`]: how the program is asked to end, and how it does
+//! * [`command`]: external commands, ended with all that they started
+//! * [`clock`], [`cpus`], [`memory`], [`usage`], [`limits`], [`title`]: measures and settings of a process
+
+pub mod clock;
+pub mod command;
+pub mod cpus;
+pub mod exit;
+pub mod keeper;
+pub mod limits;
+pub mod memory;
+pub mod pidfd;
+pub mod poll;
+pub mod process;
+pub mod signals;
+pub mod slots;
+pub mod socket;
+pub mod title;
+pub mod usage;
+pub mod wake;
+
+mod cgroup;
+mod fork;

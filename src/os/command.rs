@@ -1,0 +1,154 @@
+//! External commands: started from a thread that waits for them, ended with everything that they started.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::usage::Usage;
+
+mod capture;
+mod run;
+
+/// A command to run, with the settings that most commands want.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// Program and arguments; the program is searched for in `PATH`.
+    pub argv: Vec<OsString>,
+    /// Where it runs; the folder of this process unless said.
+    pub cwd: Option<PathBuf>,
+    /// Added to the environment of this process.
+    pub env: Vec<(OsString, OsString)>,
+    /// Whether it gets nothing of the environment of this process.
+    pub clear_env: bool,
+    /// What it reads; nothing unless said.
+    pub stdin: Option<Vec<u8>>,
+    /// After this time its process group gets SIGTERM.
+    pub timeout: Option<Duration>,
+    /// And after this one more, SIGKILL.
+    pub grace: Duration,
+    /// Bytes of each stream that are kept; the rest is read and dropped, so that the command never waits for us.
+    pub max_output: usize,
+}
+
+/// How a command ended and what it said.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// Its exit status, unless a signal ended it.
+    pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// The start of its standard output.
+    pub stdout: Vec<u8>,
+    /// The start of its standard error.
+    pub stderr: Vec<u8>,
+    /// Whether one of them was longer than `max_output`.
+    pub truncated: bool,
+    /// Whether it was asked to end because of `timeout`.
+    pub timed_out: bool,
+    /// Whether it was asked to end because the caller said so.
+    pub stopped: bool,
+    /// From its start to its end.
+    pub elapsed: Duration,
+    /// What it and the children that it waited for have used.
+    pub usage: Usage,
+}
+
+/// Why a command could not be run. That it failed is no error here, see [`Finished`].
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// `argv` is empty.
+    #[error("the command has no program: give at least its name")]
+    Empty,
+    /// The folder to run in is not there.
+    #[error("cannot run `{program}` in {}: there is no such folder", cwd.display())]
+    NoFolder {
+        /// As in `argv`.
+        program: String,
+        /// As asked.
+        cwd: PathBuf,
+    },
+    /// There is no such program.
+    #[error("`{program}` is not a program in PATH: install it, or give its path")]
+    NotFound {
+        /// As in `argv`.
+        program: String,
+    },
+    /// The system refused.
+    #[error("cannot run `{program}`")]
+    System {
+        /// As in `argv`.
+        program: String,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+impl Command {
+    /// A command with empty input, no time limit, 2 s of grace and 16 MiB of each output.
+    pub fn new<S: Into<OsString>>(argv: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            argv: argv.into_iter().map(Into::into).collect(),
+            cwd: None,
+            env: Vec::new(),
+            clear_env: false,
+            stdin: None,
+            timeout: None,
+            grace: Duration::from_secs(2),
+            max_output: 16 << 20,
+        }
+    }
+
+    /// Runs it to its end. It leads a process group, which is killed when it has ended; it is killed when the calling
+    /// thread ends, thus also with this process. A descendant that left the group but holds the output open is not waited
+    /// for.
+    pub fn run(&self) -> Result<Finished, CommandError> {
+        self.run_while(&|| true)
+    }
+
+    /// As [`run`](Self::run), but asks it to end (as at `timeout`) when `go_on` says no. It is asked every 50 ms, and
+    /// when a signal comes to the calling thread.
+    pub fn run_while(&self, go_on: &dyn Fn() -> bool) -> Result<Finished, CommandError> {
+        let program = self
+            .argv
+            .first()
+            .ok_or(CommandError::Empty)?
+            .to_string_lossy()
+            .into_owned();
+        let start = Instant::now();
+        let mut running =
+            run::Running::start(self).map_err(|error| self.why_not(&program, error))?;
+        let ended = running
+            .finish(self, start, go_on)
+            .map_err(|source| CommandError::System { program, source })?;
+        let (stdout, stderr) = running.outputs();
+        Ok(Finished {
+            code: ended.reaped.status.code(),
+            signal: ended.reaped.status.signal(),
+            truncated: stdout.truncated || stderr.truncated,
+            stdout: stdout.bytes,
+            stderr: stderr.bytes,
+            timed_out: ended.timed_out,
+            stopped: ended.stopped,
+            elapsed: start.elapsed(),
+            usage: ended.reaped.usage,
+        })
+    }
+
+    /// The system says "not found" for a program, its interpreter and a folder alike.
+    fn why_not(&self, program: &str, source: io::Error) -> CommandError {
+        let program = program.to_owned();
+        match &self.cwd {
+            Some(cwd) if !cwd.is_dir() => CommandError::NoFolder {
+                program,
+                cwd: cwd.clone(),
+            },
+            _ if source.kind() == io::ErrorKind::NotFound => CommandError::NotFound { program },
+            _ => CommandError::System { program, source },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+use std::time::{Duration, Instant};
+
+use super::{Command, CommandError, Finished};
+use crate::os::process::is_alive;
+
+/// A time that only a hang can reach.
+const FOR_EVER: &str = "1000";
+
+fn sh(script: &str) -> Command {
+    Command::new(["sh", "-c", script])
+}
+
+fn run(command: &Command) -> Finished {
+    command.run().expect("run")
+}
+
+fn pid_in(output: &[u8]) -> i32 {
+    String::from_utf8_lossy(output)
+        .trim()
+        .parse()
+        .expect("a pid")
+}
+
+fn wait_until_dead(pid: i32) {
+    let start = Instant::now();
+    while is_alive(pid) {
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "process {pid} is still alive"
+        );
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn status_and_both_streams_come_back() {
+    let done = run(&sh("echo out; echo err >&2; exit 3"));
+    assert_eq!((done.code, done.signal), (Some(3), None));
+    assert_eq!(
+        (&done.stdout[..], &done.stderr[..]),
+        (&b"out\n"[..], &b"err\n"[..])
+    );
+    assert!(!done.truncated && !done.timed_out && done.usage.max_rss_bytes > 0);
+}
+
+#[test]
+fn a_signal_is_told() {
+    assert_eq!(run(&sh("kill -9 $$")).signal, Some(9));
+}
+
+#[test]
+fn a_large_input_goes_through_a_filter_without_a_deadlock() {
+    let input = vec![b'x'; 3_000_000];
+    let done = run(&Command {
+        stdin: Some(input.clone()),
+        ..Command::new(["cat"])
+    });
+    assert!(done.stdout == input);
+}
+
+#[test]
+fn a_command_that_does_not_read_its_input_is_no_error() {
+    let done = run(&Command {
+        stdin: Some(vec![0; 1_000_000]),
+        ..sh("exec true")
+    });
+    assert_eq!(done.code, Some(0));
+}
+
+#[test]
+fn without_input_it_reads_nothing() {
+    assert_eq!(run(&Command::new(["cat"])).stdout, b"");
+}
+
+#[test]
+fn long_output_is_cut_and_the_command_still_ends() {
+    let done = run(&Command {
+        max_output: 1000,
+        ..sh("head -c 5000000 /dev/zero; echo end >&2")
+    });
+    assert_eq!(
+        (done.stdout.len(), done.truncated, done.code),
+        (1000, true, Some(0))
+    );
+    assert_eq!(done.stderr, b"end\n");
+}
+
+#[test]
+fn environment_and_folder_are_as_asked() {
+    let env = vec![("A".into(), "b c".into())];
+    let command = Command {
+        env,
+        clear_env: true,
+        cwd: Some("/".into()),
+        ..Command::new(["/bin/sh", "-c", "echo $A $HOME; pwd"])
+    };
+    assert_eq!(run(&command).stdout, b"b c\n/\n");
+}
+
+#[test]
+fn at_its_timeout_it_may_clean_up() {
+    let timeout = Some(Duration::from_millis(100));
+    let done = run(&Command {
+        timeout,
+        ..sh(&format!(
+            "trap 'echo bye; exit 4' TERM; sleep {FOR_EVER} & wait"
+        ))
+    });
+    assert!(done.timed_out);
+    assert_eq!((done.code, &done.stdout[..]), (Some(4), &b"bye\n"[..]));
+}
+
+#[test]
+fn one_that_ignores_the_timeout_is_killed_with_its_group() {
+    let (timeout, grace) = (Some(Duration::from_millis(100)), Duration::from_millis(100));
+    let done = run(&Command {
+        timeout,
+        grace,
+        ..sh(&format!(
+            "trap '' TERM; sleep {FOR_EVER} & echo $!; wait; wait"
+        ))
+    });
+    assert_eq!((done.timed_out, done.signal), (true, Some(9)));
+    wait_until_dead(pid_in(&done.stdout));
+}
+
+#[test]
+fn what_it_leaves_in_its_group_ends_with_it() {
+    let done = run(&sh(&format!("sleep {FOR_EVER} & echo $!")));
+    assert_eq!(done.code, Some(0));
+    wait_until_dead(pid_in(&done.stdout));
+}
+
+#[test]
+fn a_pipe_held_open_by_a_daemon_does_not_hang_it() {
+    let start = Instant::now();
+    let done = run(&sh(&format!(
+        "setsid sleep {FOR_EVER} & echo $!; while [ $(ps -o sid= -p $!) != $! ]; do :; done"
+    )));
+    assert!(start.elapsed() < Duration::from_secs(20));
+    let daemon = pid_in(&done.stdout);
+    assert!(is_alive(daemon), "it has left the group");
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(daemon),
+        nix::sys::signal::Signal::SIGKILL,
+    )
+    .expect("kill");
+}
+
+#[test]
+fn the_caller_can_stop_it() {
+    let asked = std::cell::Cell::new(0);
+    let go_on = || {
+        asked.set(asked.get() + 1);
+        asked.get() < 3
+    };
+    let done = sh(&format!("exec sleep {FOR_EVER}"))
+        .run_while(&go_on)
+        .expect("run");
+    assert_eq!(
+        (done.stopped, done.timed_out, done.signal),
+        (true, false, Some(15))
+    );
+}
+
+#[test]
+fn what_cannot_be_started_is_named() {
+    let told = |command: Command| command.run().expect_err("cannot start").to_string();
+    assert!(matches!(
+        Command::new([""; 0]).run(),
+        Err(CommandError::Empty)
+    ));
+    assert_eq!(
+        told(Command::new(["no-such-program"])),
+        "`no-such-program` is not a program in PATH: install it, or give its path"
+    );
+    let lost = Command {
+        cwd: Some("/no/folder".into()),
+        ..sh("true")
+    };
+    assert_eq!(
+        told(lost),
+        "cannot run `sh` in /no/folder: there is no such folder"
+    );
+    assert_eq!(
+        told(Command::new(["/etc/passwd"])),
+        "cannot run `/etc/passwd`"
+    );
+}

@@ -1,0 +1,211 @@
+//! Signals as things to read, and endings by signal.
+//!
+//! The coordinator blocks the signals that ask it something in its first thread, before there is another, and reads them
+//! from a descriptor. Blocking is inherited by threads, and by forked children: they call [`reset_for_child`].
+#![expect(
+    unsafe_code,
+    reason = "sigaction can install handlers; here it only sets the default or SIG_IGN"
+)]
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::sys::signal::{
+    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal as Number, pthread_sigmask, raise,
+    sigaction,
+};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+/// A signal that asks the coordinator something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// SIGINT: Ctrl-C.
+    Interrupt,
+    /// SIGTERM: an orderly stop.
+    Terminate,
+    /// SIGHUP: the terminal is gone.
+    Hangup,
+    /// SIGQUIT: Ctrl-\.
+    Quit,
+    /// SIGUSR1: tell how it goes.
+    Status,
+}
+
+impl Signal {
+    const ALL: [Self; 5] = [
+        Self::Interrupt,
+        Self::Terminate,
+        Self::Hangup,
+        Self::Quit,
+        Self::Status,
+    ];
+
+    fn native(self) -> Number {
+        match self {
+            Self::Interrupt => Number::SIGINT,
+            Self::Terminate => Number::SIGTERM,
+            Self::Hangup => Number::SIGHUP,
+            Self::Quit => Number::SIGQUIT,
+            Self::Status => Number::SIGUSR1,
+        }
+    }
+
+    /// The number, as in signal(7); a process that ends because of it exits with 128 more.
+    pub fn number(self) -> i32 {
+        self.native() as i32
+    }
+}
+
+/// The blocked signals of this process, to be read.
+#[derive(Debug)]
+pub struct Signals(SignalFd);
+
+impl Signals {
+    /// Blocks them in this thread and all that it starts from now on. Call it before the first thread.
+    pub fn block() -> io::Result<Self> {
+        let set: SigSet = Signal::ALL.into_iter().map(Signal::native).collect();
+        set.thread_block()?;
+        Self::of(&set)
+    }
+
+    fn of(set: &SigSet) -> io::Result<Self> {
+        Ok(Self(SignalFd::with_flags(
+            set,
+            SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK,
+        )?))
+    }
+
+    /// The next signal that has come, if any. Two of a kind may come as one.
+    pub fn next(&self) -> Option<Signal> {
+        let info = self.0.read_signal().ok().flatten()?;
+        Signal::ALL
+            .into_iter()
+            .find(|signal| u32::try_from(signal.number()).ok() == Some(info.ssi_signo))
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Blocks SIGCHLD and makes it readable: the keeper's notice of deaths.
+#[derive(Debug)]
+pub(super) struct ChildSignal(Signals);
+
+impl ChildSignal {
+    pub(super) fn block() -> io::Result<Self> {
+        let set: SigSet = [Number::SIGCHLD].into_iter().collect();
+        // A handler set to SIG_IGN survives exec, and would let the kernel reap our children before we do.
+        set_action(Number::SIGCHLD, SigHandler::SigDfl)?;
+        set.thread_block()?;
+        Ok(Self(Signals::of(&set)?))
+    }
+
+    /// Forgets the notices so far. Reap after it, never before: a death in between makes a new notice.
+    pub(super) fn clear(&self) {
+        while let Ok(Some(_)) = self.0.0.read_signal() {}
+    }
+}
+
+impl AsFd for ChildSignal {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Writing to a closed pipe is an error to handle, not a death. Rust's runtime does the same before `main`.
+pub fn ignore_sigpipe() -> io::Result<()> {
+    Ok(set_action(Number::SIGPIPE, SigHandler::SigIgn)?)
+}
+
+/// What a terminal or a service manager sends to the whole group is for the coordinator to answer, not for the keeper.
+pub(super) fn ignore_terminal() -> io::Result<()> {
+    let signals = [
+        Number::SIGINT,
+        Number::SIGTERM,
+        Number::SIGHUP,
+        Number::SIGQUIT,
+        Number::SIGUSR1,
+    ];
+    for signal in signals
+        .into_iter()
+        .chain([Number::SIGTSTP, Number::SIGTTOU, Number::SIGTTIN])
+    {
+        set_action(signal, SigHandler::SigIgn)?;
+    }
+    Ok(())
+}
+
+/// In a forked child: every signal does its default again and none is blocked. SIGPIPE stays ignored, as in every Rust
+/// program.
+pub fn reset_for_child() -> io::Result<()> {
+    for signal in
+        Number::iterator().filter(|signal| !matches!(signal, Number::SIGKILL | Number::SIGSTOP))
+    {
+        set_action(signal, SigHandler::SigDfl)?;
+    }
+    ignore_sigpipe()?;
+    unblock_all()
+}
+
+/// Unblocks every signal in this thread.
+pub fn unblock_all() -> io::Result<()> {
+    Ok(pthread_sigmask(
+        SigmaskHow::SIG_SETMASK,
+        Some(&SigSet::empty()),
+        None,
+    )?)
+}
+
+/// Ends this process by `signal`, so that whoever waits for it sees that it was one (a shell stops its loop only then).
+/// Nothing is flushed, no destructor runs. Should the signal not end it, the process exits with 128 + its number.
+pub fn raise_default(signal: Signal) -> ! {
+    let _ = set_action(signal.native(), SigHandler::SigDfl);
+    let _ = unblock_all();
+    let _ = raise(signal.native());
+    super::exit::exit_now(128 + signal.number())
+}
+
+/// `SIGKILL` for 9; `signal 34` for one without a name.
+pub fn name(number: i32) -> String {
+    Number::try_from(number).map_or_else(
+        |_| format!("signal {number}"),
+        |signal| signal.as_str().to_owned(),
+    )
+}
+
+fn set_action(signal: Number, handler: SigHandler) -> nix::Result<()> {
+    debug_assert!(matches!(handler, SigHandler::SigDfl | SigHandler::SigIgn));
+    let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
+    // SAFETY: no function is installed, so nothing of ours runs in a signal's context.
+    unsafe { sigaction(signal, &action) }.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Signal, Signals, name};
+    use crate::os::poll::{Interest, until_ready};
+
+    #[test]
+    fn a_blocked_signal_is_read_and_not_deadly() {
+        std::thread::spawn(|| {
+            let signals = Signals::block().expect("block");
+            assert_eq!(signals.next(), None);
+            // Thread-directed, since the other threads of the test program do not block it.
+            nix::sys::signal::raise(nix::sys::signal::Signal::SIGUSR1).expect("raise");
+            assert!(until_ready(&signals, Interest::Read, None).expect("poll"));
+            assert_eq!(signals.next(), Some(Signal::Status));
+            assert_eq!(signals.next(), None);
+        })
+        .join()
+        .expect("thread");
+    }
+
+    #[test]
+    fn signals_have_their_names() {
+        assert_eq!(name(9), "SIGKILL");
+        assert_eq!(name(40), "signal 40");
+    }
+}
