@@ -1,5 +1,7 @@
 //! The bar on a terminal, and the lines of long tasks under it.
 
+use std::io;
+
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 const WIDTH: usize = 30;
@@ -12,9 +14,9 @@ pub(super) struct Bar {
 }
 
 impl Bar {
-    /// On standard error, drawn ten times a second at most.
+    /// On standard error, drawn twenty times a second at most.
     pub(super) fn on_stderr() -> Self {
-        Bar::on(ProgressDrawTarget::stderr_with_hz(10))
+        Bar::on(ProgressDrawTarget::stderr_with_hz(20))
     }
 
     fn on(target: ProgressDrawTarget) -> Self {
@@ -36,9 +38,10 @@ impl Bar {
         }
     }
 
-    /// Takes the bar away while `write` writes lines above it.
-    pub(super) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
-        self.all.suspend(write)
+    /// Takes the bar away until it is shown again, so that lines can be written. `suspend` would do it
+    /// in one, but panics on a terminal that is gone.
+    pub(super) fn hide(&self) -> io::Result<()> {
+        self.all.clear()
     }
 
     /// Takes the bar away for good.
@@ -75,7 +78,6 @@ pub(super) fn drawn(fraction: Option<f64>) -> String {
 mod tests {
     use super::*;
     use indicatif::TermLike;
-    use std::io;
     use std::sync::atomic::{AtomicU16, Ordering};
     use std::sync::{Arc, Mutex};
 
@@ -136,8 +138,7 @@ mod tests {
                 screen.width.store(width, Ordering::Relaxed);
                 let tasks = vec!["copy big.iso  43% 漢字".to_owned(); step % 4];
                 bar.show(format!("{}812/1,200  68% \x1b[31m漢\x1b[0m", drawn(Some(0.4))), tasks);
-                bar.aside(|| screen.put("a line\n").is_ok());
-                assert_eq!(bar.all.clear().is_err(), closed);
+                assert_eq!(bar.hide().is_err(), closed);
             }
             bar.end();
             let text = screen.text.lock().expect("not poisoned");

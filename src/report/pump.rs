@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded, select};
 
 /// Pieces that may wait to be written; with pieces of 64 KiB at most, 16 MiB.
 const WAITING: usize = 256;
@@ -37,6 +37,11 @@ impl Write for Direct {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// The writing thread ended without a word, or its word was taken before.
+fn gone() -> io::Error {
+    io::ErrorKind::BrokenPipe.into()
 }
 
 fn duplicate(target: impl AsFd) -> io::Result<File> {
@@ -88,7 +93,7 @@ impl Pump {
     }
 
     fn why(&self) -> io::Error {
-        self.ended.recv().unwrap_or_else(|_| io::ErrorKind::BrokenPipe.into())
+        self.ended.recv().unwrap_or_else(|_| gone())
     }
 }
 
@@ -105,11 +110,16 @@ impl Write for Pump {
         self.push(Piece::Written(answer))?;
         let mut left = self.queue.len();
         loop {
-            match written.recv_timeout(self.patience) {
-                Ok(()) => return Ok(()),
-                Err(RecvTimeoutError::Disconnected) => return Err(self.why()),
-                Err(RecvTimeoutError::Timeout) if self.queue.len() < left => left = self.queue.len(),
-                Err(RecvTimeoutError::Timeout) => return Err(self.stuck()),
+            select! {
+                recv(written) -> answer => return answer.map_err(|_| self.why()),
+                recv(self.ended) -> error => return Err(error.unwrap_or_else(|_| gone())),
+                default(self.patience) => {
+                    let now = self.queue.len();
+                    if now >= left {
+                        return Err(self.stuck());
+                    }
+                    left = now;
+                }
             }
         }
     }
@@ -137,12 +147,13 @@ mod tests {
     use super::*;
     use std::io::Read;
 
-    const SHORT: Duration = Duration::from_millis(50);
+    const LONG: Duration = Duration::from_secs(30);
+    const SHORT: Duration = Duration::from_millis(20);
 
     #[test]
     fn what_is_written_arrives_and_flush_waits_for_it() {
         let (mut read, write) = io::pipe().expect("a pipe");
-        let mut pump = Pump::new(&write, SHORT).expect("a pump");
+        let mut pump = Pump::new(&write, LONG).expect("a pump");
         drop(write);
         pump.write_all(b"one\ntwo\n").expect("written");
         pump.flush().expect("flushed");
@@ -155,7 +166,7 @@ mod tests {
     #[test]
     fn a_reader_that_left_is_a_broken_pipe() {
         let (read, write) = io::pipe().expect("a pipe");
-        let mut pump = Pump::new(&write, SHORT).expect("a pump");
+        let mut pump = Pump::new(&write, LONG).expect("a pump");
         drop(read);
         pump.write_all(b"x").expect("queued");
         assert_eq!(pump.flush().expect_err("nobody reads").kind(), io::ErrorKind::BrokenPipe);

@@ -206,11 +206,10 @@ impl Human {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let (out, text) = (&mut self.out, self.waiting.as_bytes());
-        match &self.progress {
-            Progress::Bar(bar) => bar.aside(|| out.write_all(text))?,
-            Progress::Plain(_) | Progress::Nothing => out.write_all(text)?,
+        if let Progress::Bar(bar) = &self.progress {
+            bar.hide()?;
         }
+        self.out.write_all(self.waiting.as_bytes())?;
         self.waiting.clear();
         Ok(())
     }

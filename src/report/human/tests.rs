@@ -101,8 +101,7 @@ fn a_run_with_failures() {
             finished(summary()),
         ],
     );
-    let expected = "\
-     Running crawl  5 processes × 10 threads · seed 0
+    let expected = "     Running crawl  5 processes × 10 threads · seed 0
         WARN handler: slow  size=4 kind=a
         FAIL [  0.21s] /p/37   http_status 404   crawl.lua:9
              stack traceback:
