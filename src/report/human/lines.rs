@@ -1,0 +1,63 @@
+//! One event, one line (or a few).
+
+use crate::model::StopCause;
+use crate::model::event::{Level, LogLine};
+use crate::report::human::clean;
+use crate::report::human::look::{Look, Tone};
+use crate::report::units;
+
+/// `Running crawl  4 processes × 2 threads · seed 0`.
+pub(super) fn run_started(look: Look, job: &str, processes: usize, threads: usize, seed: i64) -> String {
+    let processes = if processes == 1 { "1 process".into() } else { format!("{processes} processes") };
+    let threads = units::counted(threads as u64, "thread");
+    let text = format!("{}  {processes} × {threads} · seed {seed}", clean::line(job));
+    look.line(Tone::Good, "Running", &text)
+}
+
+/// `INFO handler: message  key=value`.
+pub(super) fn log(look: Look, line: &LogLine) -> String {
+    let (tone, word) = match line.level {
+        Level::Debug => (Tone::Note, "DEBUG"),
+        Level::Print => (Tone::Note, "PRINT"),
+        Level::Info => (Tone::Note, "INFO"),
+        Level::Warn => (Tone::Warn, "WARN"),
+        Level::Error => (Tone::Bad, "ERROR"),
+    };
+    let mut text = format!("{}: {}", clean::shortened(&line.from, 60), line.text);
+    for (at, (key, value)) in line.fields.iter().enumerate() {
+        text.push_str(if at == 0 { "  " } else { " " });
+        text.push_str(&format!("{key}={value}"));
+    }
+    look.line(tone, word, &clean::line(&text))
+}
+
+/// `Stopping… interrupted: 256 running tasks may still end (Ctrl-C again: end now)`.
+pub(super) fn stopping(look: Look, cause: &StopCause, running: u64) -> String {
+    let again = match cause {
+        StopCause::Signal(2) => " (Ctrl-C again: end now)",
+        _ => "",
+    };
+    let cause = cause.to_string();
+    let mut reason = clean::lines(&cause);
+    let first = reason.next().unwrap_or_default();
+    let running = units::counted(running, "running task");
+    let mut text = look.line(Tone::Warn, "Stopping…", &format!("{first}: {running} may still end{again}"));
+    text.extend(reason.map(|line| look.under(&line)));
+    text
+}
+
+/// `Worker 3 (pid 41214) started`.
+pub(super) fn worker_started(look: Look, worker: u32, pid: i32) -> String {
+    look.line(Tone::Note, "Worker", &format!("{worker} (pid {pid}) started"))
+}
+
+/// `CRASH worker 3 (pid 41214) killed by signal 9 (SIGKILL); 10 tasks start again`.
+pub(super) fn crash(look: Look, worker: u32, pid: i32, how: &str, suspects: usize) -> String {
+    let again = match suspects {
+        0 => "no task was running".to_owned(),
+        1 => "1 task starts again".to_owned(),
+        n => format!("{} tasks start again", units::count(n as u64)),
+    };
+    let text = format!("worker {worker} (pid {pid}) {}; {again}", clean::line(how));
+    look.line(Tone::Bad, "CRASH", &text)
+}

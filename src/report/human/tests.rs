@@ -1,0 +1,236 @@
+//! Golden texts: what a person sees of a run, without colours.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::*;
+use crate::model::StopCause;
+use crate::model::event::Counts;
+use crate::report::options::ColorChoice;
+
+#[derive(Clone, Default)]
+struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("not poisoned").extend(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// All that is written of `events`.
+fn told(verbosity: Verbosity, events: &[Event]) -> String {
+    let page = Page::default();
+    let next = Some("mpms run jobs/crawl.toml -j 1 -v --limit 5".to_owned());
+    let options = ReportOptions { verbosity, next, ..ReportOptions::default() };
+    let mut human = Human::new(Box::new(page.clone()), Look::plain(), Shown::Plain, &options);
+    for event in events {
+        human.event(event).expect("a page takes all");
+        human.tick().expect("a page takes all");
+    }
+    human.end().expect("a page takes all");
+    let bytes = page.0.lock().expect("not poisoned").clone();
+    String::from_utf8(bytes).expect("reports are text")
+}
+
+fn task(name: &str) -> TaskLabel {
+    TaskLabel { id: name.trim_start_matches("/p/").into(), name: name.into(), attempt: 1, worker: 3 }
+}
+
+fn failed(name: &str, message: &str) -> Event {
+    let traceback = "stack traceback:\n\t[C]: in function 'error'\n\tcrawl.lua:9: in function <crawl.lua:3>";
+    let failure = Failure { traceback: Some(traceback.into()), ..Failure::new("http_status", message) };
+    Event::TaskFailed { task: task(name), elapsed_ns: 210_000_000, failure }
+}
+
+fn log(level: Level, from: &str, text: &str) -> Event {
+    let fields = vec![("size".to_owned(), "4".to_owned()), ("kind".to_owned(), "a".to_owned())];
+    Event::Log(LogLine { level, from: from.into(), text: text.into(), fields })
+}
+
+fn crash(worker: u32) -> Event {
+    let unexpected = Some("killed by signal 9 (SIGKILL)".to_owned());
+    Event::WorkerExited { worker, pid: 41_214, unexpected, suspects: 10 }
+}
+
+fn started() -> Event {
+    Event::RunStarted { job: "crawl".into(), processes: 5, threads: 10, seed: 0 }
+}
+
+fn summary() -> Summary {
+    Summary {
+        counts: Counts {
+            known: 1_200,
+            done: 1_198,
+            failed: 2,
+            elapsed_ns: 14_200_000_000,
+            ..Counts::default()
+        },
+        again: 5,
+        times_ns: Some([84_000_000, 411_000_000, 1_900_000_000, 9_800_000_000]),
+        cpu_seconds: 44.0,
+        peak_rss_bytes: 214 << 20,
+        crashes: 1,
+        output: Some(("out/pages.jsonl".into(), 1_198)),
+        finish: Some("pages: 1,198\nwords: 7\u{1b}[2J".into()),
+        ..Summary::default()
+    }
+}
+
+fn finished(summary: Summary) -> Event {
+    Event::RunFinished(Box::new(summary))
+}
+
+#[test]
+fn a_run_with_failures() {
+    let text = told(
+        Verbosity::Normal,
+        &[
+            started(),
+            log(Level::Print, "37", "got \u{1b}[31m404"),
+            log(Level::Print, "38", "all is well"),
+            log(Level::Debug, "handler", "not shown"),
+            log(Level::Warn, "handler", "slow"),
+            failed("/p/37", "404"),
+            crash(3),
+            failed("/p/731", "500"),
+            finished(summary()),
+        ],
+    );
+    let expected = "     Running crawl  5 processes × 10 threads · seed 0
+        WARN handler: slow  size=4 kind=a
+        FAIL [  0.21s] /p/37   http_status 404   crawl.lua:9
+             stack traceback:
+               [C]: in function 'error'
+               crawl.lua:9: in function <crawl.lua:3>
+             printed:
+               got \\x1b[31m404
+       CRASH worker 3 (pid 41214) killed by signal 9 (SIGKILL); 10 tasks start again
+        FAIL [  0.21s] /p/731   http_status 500   crawl.lua:9
+     Summary [ 14.2s] 1,200 tasks: 1,193 ok, 5 ok after retry, 2 failed
+             rate 84.5/s · latency p50 84ms p95 411ms p99 1.9s max 9.8s · cpu 3.1 cores · peak memory 214.0 MiB · 1 worker crash
+      Output out/pages.jsonl  1,198 rows
+      Finish pages: 1,198
+             words: 7\\x1b[2J
+
+        FAIL /p/37   http_status 404   crawl.lua:9   x2
+        Next mpms run jobs/crawl.toml -j 1 -v --limit 5
+";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn after_three_of_a_kind_the_others_are_counted() {
+    let mut events: Vec<_> = (0..481).map(|n| failed(&format!("/p/{n}"), &format!("{}", 400 + n))).collect();
+    events.extend((0..50).map(crash));
+    events.push(finished(summary()));
+    let text = told(Verbosity::Normal, &events);
+    let (live, end) = text.split_once("Summary").expect("a summary");
+    assert_eq!(live.matches("FAIL").count(), 3);
+    assert_eq!(live.matches("CRASH").count(), 3);
+    assert_eq!(live.matches("(more like this are counted, not shown)").count(), 2);
+    assert_eq!(live.matches("stack traceback").count(), 1);
+    assert!(end.contains("        FAIL /p/0   http_status 400   crawl.lua:9   x481\n"), "{end}");
+    assert!(end.contains("       CRASH killed by signal 9 (SIGKILL)   x50\n"), "{end}");
+}
+
+#[test]
+fn a_stop_says_why_and_what_is_left() {
+    let cause = StopCause::Signal(2);
+    let stopped = Summary {
+        counts: Counts {
+            known: 1_200,
+            more: true,
+            done: 812,
+            failed: 0,
+            elapsed_ns: 9_100_000_000,
+            ..Counts::default()
+        },
+        not_started: 387,
+        stopped: Some(cause.clone()),
+        ..Summary::default()
+    };
+    let text = told(Verbosity::Normal, &[Event::Stopping { cause, running: 256 }, finished(stopped.clone())]);
+    let expected = "   Stopping… interrupted: 256 running tasks may still end (Ctrl-C again: end now)
+     Stopped [  9.1s] 1,200 tasks: 812 ok, 387 not started, 1 not finished, the source had more
+       Cause interrupted
+             rate 89.2/s
+";
+    assert_eq!(text, expected);
+    let quiet = told(Verbosity::Quiet, &[started(), finished(stopped)]);
+    assert_eq!(quiet.lines().count(), 2, "{quiet}");
+}
+
+#[test]
+fn quiet_shows_errors_and_the_failures_at_the_end() {
+    let text = told(
+        Verbosity::Quiet,
+        &[
+            started(),
+            log(Level::Print, "37", "kept"),
+            log(Level::Warn, "handler", "slow"),
+            log(Level::Error, "worker 3", "panicked"),
+            failed("/p/37", "404"),
+            finished(summary()),
+        ],
+    );
+    let expected = "       ERROR worker 3: panicked  size=4 kind=a
+        FAIL /p/37   http_status 404   crawl.lua:9   x1
+             stack traceback:
+               [C]: in function 'error'
+               crawl.lua:9: in function <crawl.lua:3>
+             printed:
+               kept
+        Next mpms run jobs/crawl.toml -j 1 -v --limit 5
+";
+    // The line break between summary and failures goes with the summary.
+    assert_eq!(text, expected);
+    let clean = Summary { counts: Counts { done: 3, known: 3, ..Counts::default() }, ..summary() };
+    assert_eq!(told(Verbosity::Quiet, &[started(), finished(clean)]), "");
+}
+
+#[test]
+fn verbose_shows_prints_and_workers_as_they_come() {
+    let text = told(
+        Verbosity::Verbose,
+        &[
+            Event::WorkerStarted { worker: 1, pid: 7 },
+            log(Level::Print, "37", "a\nb"),
+            log(Level::Debug, "handler", "x"),
+            failed("/p/37", "404"),
+        ],
+    );
+    assert!(
+        text.starts_with("      Worker 1 (pid 7) started\n       PRINT 37: a\\nb  size=4 kind=a\n"),
+        "{text}"
+    );
+    assert!(text.contains("       DEBUG handler: x"));
+    assert!(!text.contains("printed:"));
+}
+
+#[test]
+fn without_a_terminal_a_counter_line_comes_after_ten_seconds() {
+    let page = Page::default();
+    let options = ReportOptions::default();
+    let mut human = Human::new(Box::new(page.clone()), Look::plain(), Shown::Plain, &options);
+    human.event(&started()).expect("a page takes all");
+    let counts = Counts { known: 1_200, more: true, done: 812, running: 256, ..Counts::default() };
+    human.event(&Event::Progress(counts)).expect("a page takes all");
+    for second in 0..=25 {
+        human.tick_at(Instant::now() + Duration::from_secs(second)).expect("a page takes all");
+    }
+    let text = String::from_utf8(page.0.lock().expect("not poisoned").clone()).expect("text");
+    assert_eq!(text.matches("    Progress 812/1,200+ · 256 running\n").count(), 2, "{text}");
+}
+
+#[test]
+fn colours_are_put_around_words_only() {
+    let look = Look::new(ColorChoice::Always, &io::stderr());
+    let line = look.line(Tone::Bad, "FAIL", "x");
+    assert_eq!(line, "\u{1b}[1m\u{1b}[31m        FAIL\u{1b}[0m x\n");
+    assert_eq!(anstream::adapter::strip_str(&line).to_string(), Look::plain().line(Tone::Bad, "FAIL", "x"));
+}

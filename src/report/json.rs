@@ -1,0 +1,313 @@
+//! The report for programs: one JSON object a line, one line an event.
+//!
+//! Each object has `event` (below) and `time` (RFC 3339, UTC, when it was written). Names are never
+//! renamed; fields may be added. Durations are seconds, sizes bytes.
+//!
+//! | event | fields |
+//! |---|---|
+//! | `run_started` | `job`, `processes`, `threads`, `seed` |
+//! | `progress` (once a second) | `known`, `more`, `done`, `failed`, `running`, `duplicates`, `elapsed` |
+//! | `task_started` | `id`, `name`, `attempt`, `worker` |
+//! | `task_progress` | those, `done`, `total` or null, `message` or null |
+//! | `task_finished` | those of `task_started`, `elapsed` |
+//! | `task_failed` | those, `error`: `code`, `message`, `location`, `traceback`, `retryable` (the last three may be null) |
+//! | `worker_started` | `worker`, `pid` |
+//! | `worker_exited` | `worker`, `pid`, `unexpected` (in words, or null), `suspects` |
+//! | `log` | `level` (`debug` `print` `info` `warn` `error`), `from`, `text`, `fields` (an object) |
+//! | `stopping` | `cause`, `message`, `running` |
+//! | `run_finished` | those of `progress`, `retried`, `not_started`, `stopped` (null, or `cause` and `message`), `latency` (null, or `p50` `p95` `p99` `max`), `cpu_seconds`, `peak_rss_bytes`, `crashes`, `output` (null, or `path` and `rows`), `finish` (text or null) |
+//!
+//! `cause` is one of `signal`, `max_fail`, `broken`, `unwritable`. Numbers that JSON has not are null.
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::model::event::{Counts, Event, Level, LogLine, Summary, TaskLabel};
+use crate::model::{Failure, StopCause};
+use crate::report::Listener;
+use crate::report::human::location;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// Writes for programs.
+pub struct Json<W> {
+    out: W,
+    next_progress_ns: u64,
+}
+
+impl<W: Write> Json<W> {
+    /// Writes to `out`, which should not block for ever.
+    pub fn new(out: W) -> Self {
+        Json { out, next_progress_ns: 0 }
+    }
+
+    /// Whether a second has gone since the last counters.
+    fn due(&mut self, counts: &Counts) -> bool {
+        let due = counts.elapsed_ns >= self.next_progress_ns;
+        if due {
+            self.next_progress_ns = counts.elapsed_ns.saturating_add(SECOND);
+        }
+        due
+    }
+}
+
+impl<W: Write> Listener for Json<W> {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        if let Event::Progress(counts) = event
+            && !self.due(counts)
+        {
+            return Ok(());
+        }
+        let (name, fields) = object(event);
+        let mut whole = json!({ "event": name, "time": Timestamp::now().to_string() });
+        merge(&mut whole, fields);
+        self.out.write_all(line(&whole).as_bytes())
+    }
+
+    fn tick(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// JSON leaves DEL and the control characters above it as they are; a terminal would obey them.
+fn line(value: &Value) -> String {
+    let text = value.to_string();
+    let mut line = String::with_capacity(text.len() + 1);
+    for c in text.chars() {
+        // They occur in strings only, where an escape means the same.
+        if c.is_control() { line.push_str(&format!("\\u{:04x}", c as u32)) } else { line.push(c) }
+    }
+    line.push('\n');
+    line
+}
+
+fn object(event: &Event) -> (&'static str, Value) {
+    match event {
+        Event::RunStarted { job, processes, threads, seed } => {
+            let run = json!({ "job": job, "processes": processes, "threads": threads, "seed": seed });
+            ("run_started", run)
+        }
+        Event::Progress(counts) => ("progress", counters(counts)),
+        Event::TaskStarted(task) => ("task_started", label(task)),
+        Event::TaskFinished { task, elapsed_ns } => {
+            ("task_finished", with(label(task), json!({ "elapsed": seconds(*elapsed_ns) })))
+        }
+        Event::TaskFailed { task, elapsed_ns, failure } => {
+            let how = json!({ "elapsed": seconds(*elapsed_ns), "error": error(failure) });
+            ("task_failed", with(label(task), how))
+        }
+        Event::TaskProgress { task, done, total, message } => {
+            let said = json!({ "done": done, "total": total, "message": message });
+            ("task_progress", with(label(task), said))
+        }
+        Event::Log(line) => ("log", log(line)),
+        Event::WorkerStarted { worker, pid } => ("worker_started", json!({ "worker": worker, "pid": pid })),
+        Event::WorkerExited { worker, pid, unexpected, suspects } => {
+            let end = json!({ "worker": worker, "pid": pid, "unexpected": unexpected, "suspects": suspects });
+            ("worker_exited", end)
+        }
+        Event::Stopping { cause: why, running } => {
+            ("stopping", with(cause(why), json!({ "running": running })))
+        }
+        Event::RunFinished(summary) => ("run_finished", finished(summary)),
+    }
+}
+
+fn label(task: &TaskLabel) -> Value {
+    json!({ "id": task.id, "name": task.name, "attempt": task.attempt, "worker": task.worker })
+}
+
+fn counters(counts: &Counts) -> Value {
+    json!({
+        "known": counts.known,
+        "more": counts.more,
+        "done": counts.done,
+        "failed": counts.failed,
+        "running": counts.running,
+        "duplicates": counts.duplicates,
+        "elapsed": seconds(counts.elapsed_ns),
+    })
+}
+
+fn error(failure: &Failure) -> Value {
+    json!({
+        "code": failure.code,
+        "message": failure.message,
+        "location": location::split(failure).0,
+        "traceback": failure.traceback,
+        "retryable": failure.retryable,
+    })
+}
+
+fn log(line: &LogLine) -> Value {
+    let level = match line.level {
+        Level::Debug => "debug",
+        Level::Print => "print",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
+    };
+    let fields: Map<_, _> =
+        line.fields.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect();
+    json!({ "level": level, "from": line.from, "text": line.text, "fields": fields })
+}
+
+fn cause(cause: &StopCause) -> Value {
+    let code = match cause {
+        StopCause::Signal(_) => "signal",
+        StopCause::MaxFail { .. } => "max_fail",
+        StopCause::Broken(_) => "broken",
+        StopCause::Unwritable(_) => "unwritable",
+    };
+    json!({ "cause": code, "message": cause.to_string() })
+}
+
+fn finished(summary: &Summary) -> Value {
+    let latency = summary.times_ns.map(|times| {
+        let [p50, p95, p99, max] = times.map(seconds);
+        json!({ "p50": p50, "p95": p95, "p99": p99, "max": max })
+    });
+    let output = summary.output.as_ref().map(|(path, rows)| json!({ "path": path, "rows": rows }));
+    let rest = json!({
+        "retried": summary.again,
+        "not_started": summary.not_started,
+        "stopped": summary.stopped.as_ref().map(cause),
+        "latency": latency,
+        "cpu_seconds": summary.cpu_seconds,
+        "peak_rss_bytes": summary.peak_rss_bytes,
+        "crashes": summary.crashes,
+        "output": output,
+        "finish": summary.finish,
+    });
+    with(counters(&summary.counts), rest)
+}
+
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / SECOND as f64
+}
+
+fn with(mut first: Value, second: Value) -> Value {
+    merge(&mut first, second);
+    first
+}
+
+fn merge(first: &mut Value, second: Value) {
+    if let (Value::Object(first), Value::Object(second)) = (first, second) {
+        first.extend(second);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(events: &[Event]) -> Vec<Value> {
+        let mut json = Json::new(Vec::new());
+        for event in events {
+            json.event(event).expect("a vector takes all");
+        }
+        json.end().expect("a vector takes all");
+        let text = String::from_utf8(json.out).expect("JSON is text");
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n'));
+        text.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect()
+    }
+
+    /// The fields beyond `event` and `time`.
+    fn fields(value: &Value) -> Vec<&str> {
+        let keys = value.as_object().expect("an object").keys().map(String::as_str);
+        keys.skip(2).collect()
+    }
+
+    fn task() -> TaskLabel {
+        TaskLabel { id: "37".into(), name: "/p/37".into(), attempt: 2, worker: 3 }
+    }
+
+    fn all() -> Vec<Event> {
+        let failure = Failure {
+            traceback: Some("stack traceback:\n\tcrawl.lua:9: in main chunk".into()),
+            ..Failure::new("http_status", "404\u{1b}\u{9b}\u{7f}")
+        };
+        let log = LogLine {
+            level: Level::Info,
+            from: "handler".into(),
+            text: "hi".into(),
+            fields: vec![("a".into(), "1".into())],
+        };
+        let summary = Summary {
+            times_ns: Some([1, 2, 3, 4]),
+            stopped: Some(StopCause::MaxFail { failed: 7 }),
+            output: Some(("out.jsonl".into(), 9)),
+            ..Summary::default()
+        };
+        vec![
+            Event::RunStarted { job: "crawl".into(), processes: 4, threads: 2, seed: -1 },
+            Event::Progress(Counts::default()),
+            Event::TaskStarted(task()),
+            Event::TaskProgress { task: task(), done: f64::NAN, total: None, message: None },
+            Event::TaskFinished { task: task(), elapsed_ns: 1_500_000_000 },
+            Event::TaskFailed { task: task(), elapsed_ns: 5, failure },
+            Event::WorkerStarted { worker: 1, pid: 7 },
+            Event::WorkerExited { worker: 1, pid: 7, unexpected: None, suspects: 0 },
+            Event::Log(log),
+            Event::Stopping { cause: StopCause::Signal(2), running: 3 },
+            Event::RunFinished(Box::new(summary)),
+        ]
+    }
+
+    #[test]
+    fn every_event_has_its_documented_fields() {
+        let label = "id name attempt worker";
+        let counters = "known more done failed running duplicates elapsed";
+        let expected = [
+            ("run_started", "job processes threads seed".to_owned()),
+            ("progress", counters.to_owned()),
+            ("task_started", label.to_owned()),
+            ("task_progress", format!("{label} done total message")),
+            ("task_finished", format!("{label} elapsed")),
+            ("task_failed", format!("{label} elapsed error")),
+            ("worker_started", "worker pid".to_owned()),
+            ("worker_exited", "worker pid unexpected suspects".to_owned()),
+            ("log", "level from text fields".to_owned()),
+            ("stopping", "cause message running".to_owned()),
+            (
+                "run_finished",
+                format!(
+                    "{counters} retried not_started stopped latency cpu_seconds peak_rss_bytes crashes \
+                     output finish"
+                ),
+            ),
+        ];
+        let told = told(&all());
+        assert_eq!(told.len(), expected.len());
+        for (value, (name, keys)) in told.iter().zip(expected) {
+            assert_eq!(value["event"], name);
+            assert!(value["time"].as_str().is_some_and(|time| time.parse::<Timestamp>().is_ok()));
+            assert_eq!(fields(value).join(" "), keys, "{name}");
+        }
+    }
+
+    #[test]
+    fn values_arrive_as_they_are() {
+        let told = told(&all());
+        assert_eq!(told[3]["done"], Value::Null);
+        assert_eq!(told[4]["elapsed"], 1.5);
+        assert_eq!(told[5]["error"]["message"], "404\u{1b}\u{9b}\u{7f}");
+        assert_eq!(told[5]["error"]["location"], "crawl.lua:9");
+        assert_eq!(told[8]["fields"]["a"], "1");
+        assert_eq!(told[10]["stopped"]["cause"], "max_fail");
+        assert_eq!(told[10]["latency"]["max"], 4e-9);
+    }
+
+    #[test]
+    fn counters_come_once_a_second() {
+        let at = |ms: u64| Event::Progress(Counts { elapsed_ns: ms * 1_000_000, ..Counts::default() });
+        let events: Vec<_> = (0..50).map(|tick| at(tick * 100)).collect();
+        assert_eq!(told(&events).len(), 5);
+    }
+}
