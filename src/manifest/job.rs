@@ -1,0 +1,180 @@
+//! A manifest that has been checked, and its top level.
+
+use super::diagnostic::{Diagnostic, Spot};
+use super::keys::{HANDLER, OUTPUT, RUN, TASKS, WORKER};
+use super::output::Output;
+use super::run::Run;
+use super::section::{Entry, Expected, Reader, STRING, Section};
+use super::tasks::Tasks;
+use super::value::entries;
+use super::worker::{Handler, Worker};
+use crate::model::Value;
+
+/// Names by which `meta` knows more than the manifest's keys, in `handler` and `failed`.
+const RESERVED_META: [&str; 7] = ["task", "task_id", "attempt", "worker", "duration", "self", "mpmt"];
+
+/// A value and where it was written.
+#[derive(Clone, Debug)]
+pub struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands: in the manifest, or in a flag.
+    pub spot: Spot,
+}
+
+/// Lua for a role.
+#[derive(Clone, Debug)]
+pub enum Lua {
+    /// A file, relative to the manifest's folder.
+    Script(Located<String>),
+    /// Text inside the manifest.
+    Code(Located<String>),
+}
+
+/// What somebody wrote, checked; what nobody wrote is `None` or empty.
+#[derive(Clone, Debug, Default)]
+pub struct Manifest {
+    /// `name`
+    pub name: Option<String>,
+    /// `description`
+    pub description: Option<String>,
+    /// Top-level `script` or `code`, for every role without its own.
+    pub lua: Option<Lua>,
+    /// `seed`
+    pub seed: Option<i64>,
+    /// `[params]`, in the order in which they were written.
+    pub params: Vec<(String, Value)>,
+    /// `[meta]`, likewise.
+    pub meta: Vec<(String, Value)>,
+    /// `env`, likewise.
+    pub env: Vec<(String, String)>,
+    /// `[tasks]`
+    pub tasks: Tasks,
+    /// `[worker]`
+    pub worker: Worker,
+    /// `[handler]`
+    pub handler: Handler,
+    /// `[output]`
+    pub output: Option<Output>,
+    /// `[run]`
+    pub run: Run,
+}
+
+impl Manifest {
+    /// Reads everything that can be read; what is wrong is kept in the reader.
+    pub(super) fn read(reader: &mut Reader, top: Section<'_>) -> Self {
+        reader.check_keys(top);
+        let tasks = reader.section(top, "tasks", &TASKS);
+        let worker = reader.section(top, "worker", &WORKER);
+        let handler = reader.section(top, "handler", &HANDLER);
+        let output = reader.section(top, "output", &OUTPUT);
+        let run = reader.section(top, "run", &RUN);
+        Self {
+            name: top.entry("name").and_then(|entry| reader.name(&entry)),
+            description: top
+                .entry("description")
+                .and_then(|entry| reader.text(&entry))
+                .map(|text| text.value),
+            lua: reader.lua(top),
+            seed: top
+                .entry("seed")
+                .and_then(|entry| reader.integer(&entry, i64::MIN..=i64::MAX, SEED))
+                .map(|seed| seed.value),
+            params: reader.params(top),
+            meta: reader.meta(top),
+            env: reader.env(top),
+            tasks: tasks.map(|section| Tasks::read(reader, section)).unwrap_or_default(),
+            worker: worker.map(|section| Worker::read(reader, section)).unwrap_or_default(),
+            handler: handler.map(|section| Handler::read(reader, section)).unwrap_or_default(),
+            output: output.map(|section| Output::read(reader, top, section)),
+            run: run.map(|section| Run::read(reader, section)).unwrap_or_default(),
+        }
+    }
+}
+
+const SEED: Expected = Expected { title: "an integer", label: "integer of 64 bits" };
+
+impl Reader {
+    /// `script` or `code` of a table, not both.
+    pub(super) fn lua(&mut self, section: Section<'_>) -> Option<Lua> {
+        let (script, code) = (section.entry("script"), section.entry("code"));
+        if let (Some(script), Some(code)) = (&script, &code) {
+            let title = format!("`script` and `code` in {}: only one can be", section.keys.shown());
+            let found =
+                Diagnostic::at("manifest::conflict", title, self.spot(code.key.clone()), "Lua text here")
+                    .related(self.spot(script.key.clone()), "and a Lua file here")
+                    .help("remove one of them");
+            self.push(found);
+        }
+        let script = script.and_then(|entry| self.path_text(&entry)).map(Lua::Script);
+        let code = code.and_then(|entry| self.text(&entry)).map(Lua::Code);
+        script.or(code)
+    }
+
+    fn name(&mut self, entry: &Entry<'_>) -> Option<String> {
+        let name = self.text(entry)?.value;
+        if name.trim().is_empty() || name.chars().any(char::is_control) {
+            self.wrong_value(
+                entry,
+                "must be a name",
+                "empty, or with control characters",
+                "write a short name, or remove the key: the file's name is the default",
+            );
+            return None;
+        }
+        Some(name)
+    }
+
+    fn params(&mut self, top: Section<'_>) -> Vec<(String, Value)> {
+        let table = top.entry("params").and_then(|entry| self.table(&entry));
+        table.map(|table| self.plain_entries(table)).unwrap_or_default()
+    }
+
+    fn meta(&mut self, top: Section<'_>) -> Vec<(String, Value)> {
+        let Some(table) = top.entry("meta").and_then(|entry| self.table(&entry)) else { return Vec::new() };
+        for (key, _) in entries(table) {
+            let name = key.get_ref().as_ref();
+            if RESERVED_META.contains(&name) {
+                let title = format!("`{name}` in `[meta]` is a name of mpms");
+                let found = Diagnostic::at("manifest::reserved", title, self.spot(key.span()), "reserved")
+                    .help(format!(
+                        "choose another name; in a handler `meta.{name}` belongs to the task at hand"
+                    ));
+                self.push(found);
+            }
+        }
+        self.plain_entries(table)
+    }
+
+    fn env(&mut self, top: Section<'_>) -> Vec<(String, String)> {
+        let Some(table) = top.entry("env").and_then(|entry| self.table(&entry)) else { return Vec::new() };
+        let mut env = Vec::new();
+        for (key, value) in entries(table) {
+            let name = key.get_ref().to_string();
+            if name.is_empty() || name.contains(['=', '\0']) {
+                let found = Diagnostic::at(
+                    "manifest::value",
+                    "no environment variable can have this name",
+                    self.spot(key.span()),
+                    "empty, or with `=` or a zero byte",
+                )
+                .help("choose another name");
+                self.push(found);
+                continue;
+            }
+            let entry = Entry { path: format!("env.{name}"), name: "env", key: key.span(), value };
+            let Some(text) = self.text(&entry) else { continue };
+            if text.value.contains('\0') {
+                self.wrong_value(
+                    &entry,
+                    "holds a zero byte",
+                    STRING.label,
+                    "remove it: no environment variable can hold one",
+                );
+                continue;
+            }
+            env.push((name, text.value));
+        }
+        env
+    }
+}

@@ -1,0 +1,104 @@
+//! `[output]`
+
+use std::collections::HashMap;
+
+use super::diagnostic::{Diagnostic, Spot};
+use super::job::Located;
+use super::section::{Reader, Section};
+
+/// `[output]`
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Where the table begins.
+    pub spot: Spot,
+    /// `path`, relative to the manifest's folder; `-` is standard output.
+    pub path: Option<Located<String>>,
+    /// `format`
+    pub format: Option<Located<OutputFormat>>,
+    /// `fields`, without doubles
+    pub fields: Option<Vec<String>>,
+    /// `mode`
+    pub mode: Option<Located<OutputMode>>,
+}
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// One JSON value a line.
+    Jsonl,
+    /// RFC 4180 with a header.
+    Csv,
+    /// One JSON array.
+    Json,
+}
+
+/// What to do when the output file exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputMode {
+    /// Refuse.
+    Error,
+    /// Write behind what is there.
+    Append,
+    /// Begin anew.
+    Overwrite,
+}
+
+const FORMATS: [(&str, Option<OutputFormat>); 4] = [
+    ("jsonl", Some(OutputFormat::Jsonl)),
+    ("csv", Some(OutputFormat::Csv)),
+    ("json", Some(OutputFormat::Json)),
+    ("sqlite", None),
+];
+
+const MODES: [(&str, OutputMode); 3] =
+    [("append", OutputMode::Append), ("overwrite", OutputMode::Overwrite), ("error", OutputMode::Error)];
+
+impl Output {
+    pub(super) fn read(reader: &mut Reader, top: Section<'_>, section: Section<'_>) -> Self {
+        let header = top.entry("output").map_or(0..0, |entry| entry.key);
+        Self {
+            spot: reader.spot(header),
+            path: section.entry("path").and_then(|entry| reader.path_text(&entry)),
+            format: reader.format(section),
+            fields: reader.fields(section),
+            mode: section.entry("mode").and_then(|entry| reader.choice(&entry, &MODES)),
+        }
+    }
+}
+
+impl Reader {
+    fn format(&mut self, section: Section<'_>) -> Option<Located<OutputFormat>> {
+        let entry = section.entry("format")?;
+        let format = self.choice(&entry, &FORMATS)?;
+        if format.value.is_none() {
+            let found = Diagnostic::at(
+                "manifest::not_built",
+                "the output format `sqlite` is not built yet in this version of mpms",
+                format.spot.clone(),
+                "known, but not built yet",
+            )
+            .help("write \"jsonl\", \"csv\" or \"json\"");
+            self.push(found);
+        }
+        format.value.map(|value| Located { value, spot: format.spot })
+    }
+
+    fn fields(&mut self, section: Section<'_>) -> Option<Vec<String>> {
+        let fields = self.strings(&section.entry("fields")?)?;
+        let mut seen = HashMap::new();
+        for field in &fields {
+            if let Some(first) = seen.insert(field.value.as_str(), &field.spot) {
+                let found = Diagnostic::at(
+                    "manifest::value",
+                    "a field is named twice in `output.fields`",
+                    field.spot.clone(),
+                    "again here",
+                )
+                .related(first.clone(), "first here")
+                .help("remove one of them");
+                self.push(found);
+            }
+        }
+        Some(fields.into_iter().map(|field| field.value).collect())
+    }
+}

@@ -1,0 +1,35 @@
+//! What the command line changes of a manifest.
+
+use std::path::PathBuf;
+
+/// Flags of `run`, as they were typed; `None` and `false` change nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `-p key=value`, one each.
+    pub params: Vec<String>,
+    /// `--set table.key=value`, one each.
+    pub set: Vec<String>,
+    /// `--processes`
+    pub processes: Option<Processes>,
+    /// `--threads`
+    pub threads: Option<usize>,
+    /// `-j 1`: one process, one thread.
+    pub serial: bool,
+    /// `--limit`
+    pub limit: Option<u64>,
+    /// `-o`, relative to the shell's folder; `-` is standard output.
+    pub output: Option<PathBuf>,
+    /// `-O`
+    pub overwrite: bool,
+    /// `-k`
+    pub ordered: bool,
+}
+
+/// How many worker processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Processes {
+    /// As many as there are CPUs for us.
+    Auto,
+    /// This many, 1 to 4096.
+    Count(usize),
+}

@@ -1,0 +1,142 @@
+//! `[worker]` and `[handler]`
+
+use toml::de::DeValue;
+
+use super::diagnostic::{Diagnostic, Spot};
+use super::job::{Located, Lua};
+use super::overrides::Processes;
+use super::section::{Entry, Expected, Reader, Section};
+
+/// Processes at most; the engine keeps a table of them, and a machine with more CPUs is not known.
+pub(super) const MAX_PROCESSES: i64 = 4096;
+/// Threads in a process at most.
+pub(super) const MAX_THREADS: i64 = 1024;
+
+const PROCESSES: Expected =
+    Expected { title: "an integer or \"auto\"", label: "integer from 1 to 4096, or \"auto\"" };
+const THREADS: Expected = Expected { title: "an integer", label: "integer from 1 to 1024" };
+const CRASHES: Expected = Expected { title: "an integer", label: "integer from 1 to 1000" };
+
+/// `[worker]`
+#[derive(Clone, Debug, Default)]
+pub struct Worker {
+    /// What an attempt runs, when the table says so.
+    pub body: Option<Body>,
+    /// `processes`
+    pub processes: Option<Processes>,
+    /// `threads`, 1 to 1024
+    pub threads: Option<usize>,
+    /// `crash_limit`, 1 to 1000
+    pub crash_limit: Option<u32>,
+}
+
+/// What an attempt runs.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// `script` or `code`
+    Lua(Lua),
+    /// `command`
+    Command(Vec<String>),
+}
+
+/// `[handler]`
+#[derive(Clone, Debug, Default)]
+pub struct Handler {
+    /// `script` or `code`
+    pub lua: Option<Lua>,
+    /// `ordered`
+    pub ordered: Option<bool>,
+}
+
+impl Worker {
+    pub(super) fn read(reader: &mut Reader, section: Section<'_>) -> Self {
+        Self {
+            body: reader.body(section),
+            processes: section.entry("processes").and_then(|entry| reader.processes(&entry)),
+            threads: section
+                .entry("threads")
+                .and_then(|entry| reader.integer(&entry, 1..=MAX_THREADS, THREADS))
+                .map(|threads| threads.value as usize),
+            crash_limit: section
+                .entry("crash_limit")
+                .and_then(|entry| reader.integer(&entry, 1..=1000, CRASHES))
+                .map(|deaths| deaths.value as u32),
+        }
+    }
+}
+
+impl Handler {
+    pub(super) fn read(reader: &mut Reader, section: Section<'_>) -> Self {
+        Self {
+            lua: reader.lua(section),
+            ordered: section.entry("ordered").and_then(|entry| reader.boolean(&entry)).map(|flag| flag.value),
+        }
+    }
+}
+
+impl Reader {
+    fn body(&mut self, section: Section<'_>) -> Option<Body> {
+        let lua = self.lua(section).map(Body::Lua);
+        let Some(entry) = section.entry("command") else { return lua };
+        if let Some(other) = section.entry("script").or_else(|| section.entry("code")) {
+            let title = format!("`command` and `{}` in `[worker]`: only one can be", other.name);
+            let found =
+                Diagnostic::at("manifest::conflict", title, self.spot(entry.key.clone()), "a command here")
+                    .related(self.spot(other.key), "and Lua here")
+                    .help("remove one of them; a script can start commands too");
+            self.push(found);
+        }
+        self.command(&entry).map(Body::Command)
+    }
+
+    fn command(&mut self, entry: &Entry<'_>) -> Option<Vec<String>> {
+        if let DeValue::String(text) = entry.value.get_ref() {
+            self.shell_command(entry, text);
+            return None;
+        }
+        let words = self.strings(entry)?;
+        let wrong = |word: &&Located<String>| word.value.contains('\0');
+        let empty_program = words.first().filter(|program| program.value.is_empty());
+        if let Some(word) = words.iter().find(wrong).or(empty_program) {
+            let (title, label) = match word.value.is_empty() {
+                true => ("the program of `worker.command` is empty", "no program"),
+                false => ("an argument of `worker.command` holds a zero byte", "no argument can"),
+            };
+            self.push(Diagnostic::at("manifest::value", title, word.spot.clone(), label));
+            return None;
+        }
+        Some(words.into_iter().map(|word| word.value).collect())
+    }
+
+    /// A whole command line in one string: split as a shell would, unless it needs a shell.
+    fn shell_command(&mut self, entry: &Entry<'_>, text: &str) {
+        let spot: Spot = self.spot(entry.value.span());
+        let found = Diagnostic::at(
+            "manifest::type",
+            "`worker.command` must be a list of strings",
+            spot.clone(),
+            "this is a string",
+        )
+        .related(self.spot(entry.key.clone()), "program and arguments");
+        let words = shlex::split(text).filter(|words| {
+            !words.is_empty() && !text.contains(['|', '>', '<', '&', ';', '$', '`', '*', '\n'])
+        });
+        let words = words.unwrap_or_else(|| vec!["sh".into(), "-c".into(), text.into()]);
+        let listed: Vec<_> = words.iter().map(|word| toml::Value::from(word.as_str()).to_string()).collect();
+        self.push(
+            found
+                .help("write each argument as a string of its own; no shell reads it")
+                .patch(spot, format!("[{}]", listed.join(", "))),
+        );
+    }
+
+    fn processes(&mut self, entry: &Entry<'_>) -> Option<Processes> {
+        match entry.value.get_ref() {
+            DeValue::String(text) if text == "auto" => Some(Processes::Auto),
+            _ => {
+                let count = self.integer(entry, 1..=MAX_PROCESSES, PROCESSES)?;
+                Some(Processes::Count(count.value as usize))
+            }
+        }
+    }
+}
