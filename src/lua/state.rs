@@ -82,34 +82,7 @@ impl State {
     pub fn value(&self, plain: &Value) -> mlua::Result<mlua::Value> {
         let mut bytes = Vec::new();
         value::encode(&mut bytes, plain);
-        self.decoded(&bytes)
-    }
-
-    /// A Lua value from its code.
-    ///
-    /// # Errors
-    /// When there is no memory, or the bytes are no value.
-    pub fn decoded(&self, bytes: &[u8]) -> mlua::Result<mlua::Value> {
-        let mut result = Ok(());
-        // SAFETY: the closure owns nothing; it runs in protected mode
-        let value = unsafe {
-            self.lua().exec_raw::<mlua::Value>((), |state| result = stack::push(state, bytes, &mut 0, 0))?
-        };
-        result.map(|()| value).map_err(mlua::Error::external)
-    }
-
-    /// A table of the decoded list, from 1.
-    ///
-    /// # Errors
-    /// As [`State::decoded`].
-    pub fn decoded_list(&self, bytes: &[u8]) -> mlua::Result<Table> {
-        let mut result = Ok(0);
-        // SAFETY: as above
-        let values = unsafe {
-            self.lua().exec_raw::<mlua::MultiValue>((), |state| result = stack::push_list(state, bytes))?
-        };
-        result.map_err(mlua::Error::external)?;
-        self.lua().create_sequence_from(values)
+        decoded(self.lua(), &bytes)
     }
 
     /// `meta` as workers and the generator see it: a read-only copy of its first state.
@@ -137,6 +110,30 @@ impl State {
         let job: mlua::Value = self.prelude("read_only")?.call((table, "job"))?;
         self.lua().globals().raw_set("job", job)
     }
+}
+
+/// A Lua value from its code.
+///
+/// # Errors
+/// When there is no memory, or the bytes are no value.
+pub fn decoded(lua: &Lua, bytes: &[u8]) -> mlua::Result<mlua::Value> {
+    let mut result = Ok(());
+    // SAFETY: the closure owns nothing; it runs in protected mode
+    let value = unsafe { lua.exec_raw::<mlua::Value>((), |state| result = stack::push(state, bytes, &mut 0, 0))? };
+    result.map(|()| value).map_err(mlua::Error::external)
+}
+
+/// A table of a decoded list, from 1.
+///
+/// # Errors
+/// As [`decoded`].
+pub fn decoded_list(lua: &Lua, bytes: &[u8]) -> mlua::Result<Table> {
+    let mut result = Ok(0);
+    // SAFETY: as above
+    let values =
+        unsafe { lua.exec_raw::<mlua::MultiValue>((), |state| result = stack::push_list(state, bytes))? };
+    result.map_err(mlua::Error::external)?;
+    lua.create_sequence_from(values)
 }
 
 fn run_prelude(lua: &Lua, job: &Job, log: LogSink) -> mlua::Result<Table> {

@@ -9,7 +9,7 @@ use super::attempt::Current;
 use crate::lua::error::LibError;
 use crate::lua::module::global_function;
 use crate::lua::{port, put};
-use crate::lua::state::State;
+use crate::lua::state::{State, decoded_list};
 use crate::os::clock::monotonic_ns;
 use crate::wire::from_worker::Progress;
 
@@ -51,7 +51,6 @@ fn running(current: &Current, what: &str) -> Result<(), String> {
 /// Reads `task.id` and the other fields.
 fn reader(state: &State, current: &Rc<Current>) -> mlua::Result<Function> {
     let current = Rc::clone(current);
-    let decode = state.list_decoder();
     global_function(state.lua(), "task(field)", move |lua, field: LuaString| {
         let field = field.to_string_lossy();
         if !current.is_running() {
@@ -62,7 +61,7 @@ fn reader(state: &State, current: &Rc<Current>) -> mlua::Result<Function> {
                 "id" => Ok(Value::String(lua.create_string(task.id.to_string())?)),
                 "key" => task.key.map_or(Ok(Value::Nil), |key| Ok(Value::String(lua.create_string(key)?))),
                 "attempt" => Ok(Value::Integer(i64::from(task.attempt))),
-                "args" => Ok(Value::Table(decode(task.args)?)),
+                "args" => Ok(Value::Table(decoded_list(lua, task.args)?)),
                 _ => Ok(Value::NULL),
             }
         });
