@@ -1,1 +1,200 @@
-//! (under construction)
+//! The handler: a thread of the coordinator that sees every finished task once, in one order.
+//!
+//! It calls the script's `handler` and `failed`, collects what they put, writes rows to the output, and then
+//! tells the engine how far it is. What a delivery caused is told together with it, never apart.
+
+mod meta;
+mod roles;
+
+use std::io;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use crate::lua::state::LogSink;
+use crate::model::handling::{FromHandler, ToHandler};
+use crate::model::job::{Job, Script};
+use crate::model::outcome::Effects;
+use crate::model::task::PutBy;
+use crate::model::{Delivery, StopCause, Task, TaskId, Verdict};
+use crate::os::clock::monotonic_ns;
+use crate::os::wake::Waker;
+use crate::output::{OutputError, Sink, row_of_result};
+use roles::HandlerRoles;
+
+/// The engine hears of handled tasks, and rows reach the file, at least this often.
+const GROUP: Duration = Duration::from_millis(50);
+
+/// What the thread works with.
+pub struct Handler {
+    /// The job.
+    pub job: Job,
+    /// The script that may hold its roles.
+    pub script: Option<Script>,
+    /// Where rows go.
+    pub sink: Option<Sink>,
+    /// What to handle.
+    pub deliveries: Receiver<ToHandler>,
+    /// What was handled.
+    pub replies: Sender<FromHandler>,
+    /// Wakes the loop that receives the replies.
+    pub waker: Waker,
+}
+
+/// Starts the thread. `log` makes, on the thread, the sink of what its script logs.
+///
+/// # Errors
+/// No thread can be made.
+pub fn spawn(handler: Handler, log: impl FnOnce() -> LogSink + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name("handler".into()).spawn(move || {
+        let (replies, waker) = (handler.replies.clone(), handler.waker.clone());
+        if let Err(cause) = run(handler, log()) {
+            // the receiver is gone only when the run is
+            let _ = replies.send(FromHandler::Failed(cause));
+            waker.wake();
+        }
+    })?;
+    Ok(())
+}
+
+fn run(handler: Handler, log: LogSink) -> Result<(), StopCause> {
+    let Handler { job, script, sink, deliveries, replies, waker } = handler;
+    let mut desk = Desk {
+        roles: HandlerRoles::load(&job, script.as_ref(), log)?,
+        sink,
+        puts: Vec::new(),
+        count: 0,
+        group_ns: monotonic_ns(),
+        replies,
+        waker,
+    };
+    desk.roles.start()?;
+    desk.puts.append(&mut desk.roles.take_puts(TaskId::ROOT, PutBy::Start));
+    desk.reply(FromHandler::Started);
+    desk.commit()?;
+    while let Ok(message) = deliveries.recv() {
+        match message {
+            ToHandler::Deliver(batch) => {
+                for delivery in batch {
+                    desk.handle(delivery)?;
+                }
+                if deliveries.is_empty() {
+                    desk.commit()?;
+                }
+            }
+            ToHandler::Finish(summary) => {
+                desk.commit()?;
+                let finish = desk.roles.finish(&summary)?;
+                return desk.close(finish);
+            }
+            ToHandler::Close => {
+                desk.commit()?;
+                return desk.close(None);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The state of the thread.
+struct Desk {
+    roles: HandlerRoles,
+    sink: Option<Sink>,
+    /// Put since the last commit.
+    puts: Vec<Task>,
+    /// Handled since the last commit.
+    count: usize,
+    group_ns: u64,
+    replies: Sender<FromHandler>,
+    waker: Waker,
+}
+
+impl Desk {
+    fn handle(&mut self, delivery: Delivery) -> Result<(), StopCause> {
+        let id = delivery.id;
+        let (effects, delivery) = split(delivery);
+        if let Some(mut effects) = effects {
+            for (n, put) in effects.puts.iter_mut().enumerate() {
+                put.id = TaskId::child(id, PutBy::Worker, n as u64);
+            }
+            self.puts.append(&mut effects.puts);
+            for row in &effects.rows {
+                self.write(row)?;
+            }
+        } else if !self.roles.has_handler()
+            && let Verdict::Done(done) = &delivery.verdict
+            && self.sink.is_some()
+        {
+            let row = row_of_result(&done.values).map_err(|error| {
+                StopCause::Unwritable(format!("the result of task {id} cannot be read: {error}"))
+            })?;
+            if let Some(row) = row {
+                self.write(&row)?;
+            }
+        }
+        self.roles.handle(delivery)?;
+        self.puts.append(&mut self.roles.take_puts(id, PutBy::Handler));
+        for row in self.roles.take_rows() {
+            self.write(&row)?;
+        }
+        self.count += 1;
+        if u128::from(monotonic_ns().saturating_sub(self.group_ns)) >= GROUP.as_nanos() {
+            self.commit()?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, row: &[u8]) -> Result<(), StopCause> {
+        match &mut self.sink {
+            Some(sink) => sink.write_row(row).map_err(unwritable),
+            None => Ok(()),
+        }
+    }
+
+    /// Rows to the file, then the news to the engine.
+    fn commit(&mut self) -> Result<(), StopCause> {
+        self.group_ns = monotonic_ns();
+        if let Some(sink) = &mut self.sink {
+            sink.flush().map_err(unwritable)?;
+        }
+        if self.count > 0 || !self.puts.is_empty() {
+            let puts = std::mem::take(&mut self.puts);
+            let count = std::mem::take(&mut self.count);
+            self.reply(FromHandler::Handled { count, puts });
+        }
+        Ok(())
+    }
+
+    fn close(mut self, finish: Option<String>) -> Result<(), StopCause> {
+        let output = match self.sink.take() {
+            Some(sink) => {
+                let name = sink.name().to_owned();
+                Some((name, sink.finish().map_err(unwritable)?))
+            }
+            None => None,
+        };
+        self.reply(FromHandler::Closed { finish, output });
+        Ok(())
+    }
+
+    fn reply(&self, reply: FromHandler) {
+        // the receiver is gone only when the run is
+        let _ = self.replies.send(reply);
+        self.waker.wake();
+    }
+}
+
+fn split(mut delivery: Delivery) -> (Option<Box<Effects>>, Delivery) {
+    let effects = match &mut delivery.verdict {
+        Verdict::Done(done) => done.effects.take(),
+        Verdict::Failed(_) => None,
+    };
+    (effects, delivery)
+}
+
+fn unwritable(error: OutputError) -> StopCause {
+    match error.is_closed() {
+        true => StopCause::ReaderLeft,
+        false => StopCause::Unwritable(format!("{error}; {}", error.help())),
+    }
+}

@@ -171,6 +171,12 @@ local function putter(put, put_with)
   }
 end
 
+-- a function without arguments that calls another with two
+local function bind(f, a, b)
+  return function() return f(a, b) end
+end
+
 return {
+  bind = bind,
   read_only = read_only, with_options = with_options, lazy = lazy, with_task = with_task, putter = putter,
 }

@@ -12,7 +12,11 @@ use crate::model::task::TaskOptions;
 ///
 /// # Errors
 /// When Lua has no memory left.
-pub fn with_options(state: &State, put: &Function, set: impl Fn(TaskOptions) + 'static) -> mlua::Result<Function> {
+pub fn with_options(
+    state: &State,
+    put: &Function,
+    set: impl Fn(TaskOptions) + 'static,
+) -> mlua::Result<Function> {
     let set = global_function(state.lua(), "put_with(options, ...)", move |_, table: Table| {
         set(read(table)?);
         Ok(())
@@ -41,7 +45,9 @@ fn key_bytes(key: Value) -> Result<Box<[u8]>, LibError> {
         Value::Boolean(flag) => return Ok(format!("\0b{flag}").into_bytes().into()),
         other => {
             let kind = other.type_name();
-            return Err(LibError::invalid(format!("key must be a string, a number or a boolean, got {kind}")));
+            return Err(LibError::invalid(format!(
+                "key must be a string, a number or a boolean, got {kind}"
+            )));
         }
     };
     Ok(text.as_bytes().to_vec().into())

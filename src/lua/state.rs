@@ -119,7 +119,8 @@ impl State {
 pub fn decoded(lua: &Lua, bytes: &[u8]) -> mlua::Result<mlua::Value> {
     let mut result = Ok(());
     // SAFETY: the closure owns nothing; it runs in protected mode
-    let value = unsafe { lua.exec_raw::<mlua::Value>((), |state| result = stack::push(state, bytes, &mut 0, 0))? };
+    let value =
+        unsafe { lua.exec_raw::<mlua::Value>((), |state| result = stack::push(state, bytes, &mut 0, 0))? };
     result.map(|()| value).map_err(mlua::Error::external)
 }
 

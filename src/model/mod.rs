@@ -2,6 +2,7 @@
 
 pub mod event;
 pub mod failure;
+pub mod handling;
 pub mod job;
 pub mod outcome;
 pub mod payload;

@@ -32,10 +32,7 @@ fn group_files(root: &Path, line: &str, (controller, v1): (&str, &str), v2: &str
         return Vec::new();
     };
     // In a container the path may be the host's; then only the root of the mount exists, and it is the container's own.
-    Path::new(path.trim_start_matches('/'))
-        .ancestors()
-        .map(|group| mount.join(group).join(file))
-        .collect()
+    Path::new(path.trim_start_matches('/')).ancestors().map(|group| mount.join(group).join(file)).collect()
 }
 
 #[cfg(test)]
@@ -57,12 +54,7 @@ mod tests {
         write("memory/x/memory.limit_in_bytes", "200\n");
         write("cpu/x/memory.limit_in_bytes", "1\n");
         let read = |membership| {
-            values_at(
-                root.path(),
-                membership,
-                ("memory", "memory.limit_in_bytes"),
-                "memory.max",
-            )
+            values_at(root.path(), membership, ("memory", "memory.limit_in_bytes"), "memory.max")
         };
 
         assert_eq!(read("0::/a/b\n"), ["max\n", "100\n"]);

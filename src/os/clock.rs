@@ -21,9 +21,7 @@ pub fn cpu_time_thread() -> Duration {
 }
 
 fn read(clock: ClockId) -> Duration {
-    clock_gettime(clock)
-        .expect("these clocks exist on every Linux")
-        .into()
+    clock_gettime(clock).expect("these clocks exist on every Linux").into()
 }
 
 #[cfg(test)]

@@ -110,18 +110,11 @@ impl Command {
     /// As [`run`](Self::run), but asks it to end (as at `timeout`) when `go_on` says no. It is asked every 50 ms, and
     /// when a signal comes to the calling thread.
     pub fn run_while(&self, go_on: &dyn Fn() -> bool) -> Result<Finished, CommandError> {
-        let program = self
-            .argv
-            .first()
-            .ok_or(CommandError::Empty)?
-            .to_string_lossy()
-            .into_owned();
+        let program = self.argv.first().ok_or(CommandError::Empty)?.to_string_lossy().into_owned();
         let start = Instant::now();
-        let mut running =
-            run::Running::start(self).map_err(|error| self.why_not(&program, error))?;
-        let ended = running
-            .finish(self, start, go_on)
-            .map_err(|source| CommandError::System { program, source })?;
+        let mut running = run::Running::start(self).map_err(|error| self.why_not(&program, error))?;
+        let ended =
+            running.finish(self, start, go_on).map_err(|source| CommandError::System { program, source })?;
         let (stdout, stderr) = running.outputs();
         Ok(Finished {
             code: ended.reaped.status.code(),
@@ -140,10 +133,7 @@ impl Command {
     fn why_not(&self, program: &str, source: io::Error) -> CommandError {
         let program = program.to_owned();
         match &self.cwd {
-            Some(cwd) if !cwd.is_dir() => CommandError::NoFolder {
-                program,
-                cwd: cwd.clone(),
-            },
+            Some(cwd) if !cwd.is_dir() => CommandError::NoFolder { program, cwd: cwd.clone() },
             _ if source.kind() == io::ErrorKind::NotFound => CommandError::NotFound { program },
             _ => CommandError::System { program, source },
         }

@@ -7,11 +7,8 @@ use super::{cgroup, usage};
 
 /// Bytes that this run may use: the machine's memory, or the control group's limit when that is smaller.
 pub fn total() -> u64 {
-    let machine = kib_line(
-        &fs::read_to_string("/proc/meminfo").unwrap_or_default(),
-        "MemTotal:",
-    )
-    .unwrap_or(u64::MAX);
+    let machine =
+        kib_line(&fs::read_to_string("/proc/meminfo").unwrap_or_default(), "MemTotal:").unwrap_or(u64::MAX);
     // v1 writes "no limit" as a huge number, v2 as `max`, which does not parse.
     cgroup::values(("memory", "memory.limit_in_bytes"), "memory.max")
         .iter()

@@ -13,6 +13,7 @@ pub mod clock;
 pub mod command;
 pub mod cpus;
 pub mod exit;
+pub mod handoff;
 pub mod keeper;
 pub mod limits;
 pub mod memory;

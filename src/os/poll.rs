@@ -66,25 +66,19 @@ pub struct Poller {
 impl Poller {
     /// An empty set.
     pub fn new() -> io::Result<Self> {
-        Ok(Self {
-            epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
-        })
+        Ok(Self { epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)? })
     }
 
     /// Adds a descriptor; errors when it is already in the set.
     ///
     /// A descriptor leaves the set by itself only when *every* copy of it is closed: [`remove`](Self::remove) it first.
     pub fn add(&self, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()> {
-        Ok(self
-            .epoll
-            .add(fd, EpollEvent::new(interest.epoll(), token))?)
+        Ok(self.epoll.add(fd, EpollEvent::new(interest.epoll(), token))?)
     }
 
     /// Changes token and interest of a descriptor of the set.
     pub fn modify(&self, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()> {
-        Ok(self
-            .epoll
-            .modify(fd, &mut EpollEvent::new(interest.epoll(), token))?)
+        Ok(self.epoll.modify(fd, &mut EpollEvent::new(interest.epoll(), token))?)
     }
 
     /// Takes a descriptor out of the set.
@@ -113,11 +107,7 @@ impl Poller {
 }
 
 /// Waits for one descriptor; `false` when `timeout` was over first.
-pub fn until_ready(
-    fd: impl AsFd,
-    interest: Interest,
-    timeout: Option<Duration>,
-) -> io::Result<bool> {
+pub fn until_ready(fd: impl AsFd, interest: Interest, timeout: Option<Duration>) -> io::Result<bool> {
     let mut fds = [PollFd::new(fd.as_fd(), interest.poll())];
     Ok(retry_until(timeout, |left| nix::poll::poll(&mut fds, left))? > 0)
 }
@@ -165,30 +155,12 @@ mod tests {
 
         writer.write_all(b"x").expect("write");
         poller.wait(&mut ready, None).expect("wait");
-        assert_eq!(
-            ready,
-            [Ready {
-                token: 7,
-                readable: true,
-                writable: false,
-                hangup: false
-            }]
-        );
+        assert_eq!(ready, [Ready { token: 7, readable: true, writable: false, hangup: false }]);
 
         drop(writer);
-        poller
-            .modify(reader.as_fd(), 8, Interest::HangupOnly)
-            .expect("modify");
+        poller.modify(reader.as_fd(), 8, Interest::HangupOnly).expect("modify");
         poller.wait(&mut ready, None).expect("wait");
-        assert_eq!(
-            ready,
-            [Ready {
-                token: 8,
-                readable: false,
-                writable: false,
-                hangup: true
-            }]
-        );
+        assert_eq!(ready, [Ready { token: 8, readable: false, writable: false, hangup: true }]);
 
         poller.remove(reader.as_fd()).expect("remove");
         poller.wait(&mut ready, Some(Duration::ZERO)).expect("wait");

@@ -99,17 +99,12 @@ impl Slots {
     /// more than a million.
     pub fn create(count: u32) -> io::Result<(Self, OwnedFd)> {
         let bytes = size_of_slots(count)?;
-        let fd = memfd_create(
-            "mpms-slots",
-            MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING,
-        )?;
+        let fd = memfd_create("mpms-slots", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
         ftruncate(&fd, i64::try_from(bytes.get()).expect("at most 64 MiB"))?;
         // A worker that cuts the file would make the coordinator's next look a SIGBUS.
         fcntl(
             &fd,
-            FcntlArg::F_ADD_SEALS(
-                SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL,
-            ),
+            FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL),
         )?;
         Ok((Self::map(fd.as_fd(), count)?, fd))
     }
@@ -124,10 +119,7 @@ impl Slots {
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping at an address that the kernel chooses touches nothing that exists.
         let first = unsafe { mmap(None, bytes, access, MapFlags::MAP_SHARED, fd, 0)? };
-        Ok(Self {
-            first: first.cast(),
-            count: usize::try_from(count).expect("at most 2^20"),
-        })
+        Ok(Self { first: first.cast(), count: usize::try_from(count).expect("at most 2^20") })
     }
 
     /// The slot of thread `index`, which is below [`len`](Self::len).
@@ -199,13 +191,7 @@ mod tests {
         assert!(there.iter().all(|slot| slot.running().is_none()));
         here.slot(2).begin(77, 1234);
         here.slot(2).set_allocation_failed();
-        assert_eq!(
-            there.slot(2).running(),
-            Some(Running {
-                handle: 77,
-                started_ns: 1234
-            })
-        );
+        assert_eq!(there.slot(2).running(), Some(Running { handle: 77, started_ns: 1234 }));
         assert!(there.slot(2).allocation_failed() && !there.slot(1).allocation_failed());
         here.slot(2).end();
         assert_eq!(there.slot(2).running(), None);
@@ -219,10 +205,7 @@ mod tests {
         assert!(Slots::create(u32::MAX).is_err());
         let (_slots, fd) = Slots::create(1).expect("create");
         assert!(Slots::map(fd.as_fd(), 2).is_err());
-        assert!(
-            nix::unistd::ftruncate(&fd, 0).is_err(),
-            "the size is sealed"
-        );
+        assert!(nix::unistd::ftruncate(&fd, 0).is_err(), "the size is sealed");
     }
 
     #[test]

@@ -1,8 +1,5 @@
 //! Unix sockets between the processes of a run.
-#![expect(
-    unsafe_code,
-    reason = "nix's recvmsg leaks the descriptors of a message whose list was cut"
-)]
+#![expect(unsafe_code, reason = "nix's recvmsg leaks the descriptors of a message whose list was cut")]
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -12,8 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, sendmsg, shutdown,
-    socketpair,
+    AddressFamily, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, sendmsg, shutdown, socketpair,
 };
 
 use super::poll::{Interest, until_ready};
@@ -104,15 +100,7 @@ impl Socket {
         let raw: Vec<RawFd> = fds.iter().map(|fd| fd.as_raw_fd()).collect();
         let rights = [ControlMessage::ScmRights(&raw)];
         let rights: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
-        retry(|| {
-            sendmsg::<()>(
-                self.0.as_raw_fd(),
-                pieces,
-                rights,
-                MsgFlags::MSG_NOSIGNAL,
-                None,
-            )
-        })
+        retry(|| sendmsg::<()>(self.0.as_raw_fd(), pieces, rights, MsgFlags::MSG_NOSIGNAL, None))
     }
 }
 
@@ -149,10 +137,7 @@ struct ControlSpace([MaybeUninit<u8>; 256]);
 
 /// recvmsg(2): bytes, descriptors, flags.
 fn receive(socket: RawFd, buffer: &mut [u8]) -> nix::Result<(usize, Vec<OwnedFd>, libc::c_int)> {
-    let mut piece = libc::iovec {
-        iov_base: buffer.as_mut_ptr().cast(),
-        iov_len: buffer.len(),
-    };
+    let mut piece = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     let mut space = ControlSpace([const { MaybeUninit::uninit() }; 256]);
     // SAFETY: all fields of `msghdr` are integers and pointers, for which zero is valid.
     let mut header: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
@@ -162,15 +147,10 @@ fn receive(socket: RawFd, buffer: &mut [u8]) -> nix::Result<(usize, Vec<OwnedFd>
     header.msg_controllen = size_of_val(&space.0) as _;
     // SAFETY: the header points to `piece` (and through it to `buffer`) and to `space`, with their true sizes; all of them
     // live until the end of this function.
-    let count =
-        Errno::result(unsafe { libc::recvmsg(socket, &raw mut header, libc::MSG_CMSG_CLOEXEC) })?;
+    let count = Errno::result(unsafe { libc::recvmsg(socket, &raw mut header, libc::MSG_CMSG_CLOEXEC) })?;
     // SAFETY: the kernel has filled `header` and the control messages that it describes.
     let fds = unsafe { take_fds(&header) };
-    Ok((
-        usize::try_from(count).expect("a count that is no error"),
-        fds,
-        header.msg_flags,
-    ))
+    Ok((usize::try_from(count).expect("a count that is no error"), fds, header.msg_flags))
 }
 
 /// Owns every descriptor of a received message.
@@ -185,13 +165,11 @@ unsafe fn take_fds(header: &libc::msghdr) -> Vec<OwnedFd> {
     unsafe {
         let mut message = libc::CMSG_FIRSTHDR(header);
         while !message.is_null() {
-            if ((*message).cmsg_level, (*message).cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS)
-            {
+            if ((*message).cmsg_level, (*message).cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
                 let data = libc::CMSG_DATA(message);
                 let bytes = (*message).cmsg_len as usize - (data as usize - message as usize);
                 let first = data.cast::<RawFd>();
-                let all =
-                    (0..bytes / size_of::<RawFd>()).map(|index| first.add(index).read_unaligned());
+                let all = (0..bytes / size_of::<RawFd>()).map(|index| first.add(index).read_unaligned());
                 fds.extend(all.map(|fd| OwnedFd::from_raw_fd(fd)));
             }
             message = libc::CMSG_NXTHDR(header, message);
@@ -224,10 +202,7 @@ mod tests {
         let mut buffer = [0; 8];
         assert_eq!(other.read(&mut buffer).expect("read"), 4);
         assert_eq!(other.read(&mut buffer).expect("read"), 0);
-        assert_eq!(
-            other.write(b"x").expect_err("closed").kind(),
-            ErrorKind::BrokenPipe
-        );
+        assert_eq!(other.write(b"x").expect_err("closed").kind(), ErrorKind::BrokenPipe);
     }
 
     #[test]
@@ -250,18 +225,14 @@ mod tests {
     fn an_empty_nonblocking_socket_would_block() {
         let (one, _other) = Socket::pair().expect("pair");
         one.set_nonblocking(true).expect("flag");
-        assert_eq!(
-            one.read(&mut [0; 8]).expect_err("empty").kind(),
-            ErrorKind::WouldBlock
-        );
+        assert_eq!(one.read(&mut [0; 8]).expect_err("empty").kind(), ErrorKind::WouldBlock);
     }
 
     #[test]
     fn descriptors_travel_and_stay_closed_on_exec() {
         let (one, other) = Socket::pair_of_records().expect("pair");
         let (mut reader, writer) = std::io::pipe().expect("pipe");
-        one.send_with_fds(b"here", &[writer.as_fd(), one.as_fd()])
-            .expect("send");
+        one.send_with_fds(b"here", &[writer.as_fd(), one.as_fd()]).expect("send");
         one.send_with_fds(b"next", &[]).expect("send");
         drop(writer);
         let mut buffer = [0; 64];

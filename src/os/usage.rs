@@ -1,8 +1,5 @@
 //! What a process has used.
-#![expect(
-    unsafe_code,
-    reason = "nix has no wait4, which alone tells status and use of one child"
-)]
+#![expect(unsafe_code, reason = "nix has no wait4, which alone tells status and use of one child")]
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -59,18 +56,13 @@ fn wait4(pid: i32, options: libc::c_int) -> nix::Result<Option<Reaped>> {
     let mut status = 0;
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: both pointers are to live, writable memory of the right types.
-    let pid =
-        Errno::result(unsafe { libc::wait4(pid, &raw mut status, options, usage.as_mut_ptr()) })?;
+    let pid = Errno::result(unsafe { libc::wait4(pid, &raw mut status, options, usage.as_mut_ptr()) })?;
     if pid == 0 {
         return Ok(None);
     }
     // SAFETY: zeroed is a valid `rusage`, and wait4 has filled it.
     let usage = unsafe { usage.assume_init_ref() };
-    Ok(Some(Reaped {
-        pid,
-        status: ExitStatus::from_raw(status),
-        usage: convert(usage),
-    }))
+    Ok(Some(Reaped { pid, status: ExitStatus::from_raw(status), usage: convert(usage) }))
 }
 
 fn convert(usage: &libc::rusage) -> Usage {

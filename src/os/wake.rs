@@ -45,10 +45,7 @@ pub struct WakeReceiver {
 /// A pair of both sides.
 pub fn wake_pair() -> io::Result<(Waker, WakeReceiver)> {
     let event = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-    let shared = Arc::new(Shared {
-        asleep: AtomicBool::new(false),
-        event,
-    });
+    let shared = Arc::new(Shared { asleep: AtomicBool::new(false), event });
     Ok((Waker(Arc::clone(&shared)), WakeReceiver { shared, owed: 0 }))
 }
 
@@ -145,8 +142,7 @@ mod tests {
         let other = std::thread::spawn(move || {
             for round in 1..=ROUNDS {
                 while b_ping.load(Ordering::Relaxed) < round {
-                    at_b.sleep_unless(|| b_ping.load(Ordering::Relaxed) >= round, Some(LOST))
-                        .expect("sleep");
+                    at_b.sleep_unless(|| b_ping.load(Ordering::Relaxed) >= round, Some(LOST)).expect("sleep");
                 }
                 b_pong.store(round, Ordering::Relaxed);
                 to_a.wake();
@@ -157,8 +153,7 @@ mod tests {
             ping.store(round, Ordering::Relaxed);
             to_b.wake();
             while pong.load(Ordering::Relaxed) < round {
-                at_a.sleep_unless(|| pong.load(Ordering::Relaxed) >= round, Some(LOST))
-                    .expect("sleep");
+                at_a.sleep_unless(|| pong.load(Ordering::Relaxed) >= round, Some(LOST)).expect("sleep");
             }
         }
         other.join().expect("the other thread");
@@ -169,19 +164,13 @@ mod tests {
     fn many_wakers_cost_one_write_a_sleep() {
         let (waker, mut receiver) = wake_pair().expect("eventfd");
         waker.wake();
-        assert!(
-            !until_ready(&receiver, Interest::Read, Some(Duration::ZERO)).expect("poll"),
-            "nobody slept"
-        );
+        assert!(!until_ready(&receiver, Interest::Read, Some(Duration::ZERO)).expect("poll"), "nobody slept");
         let sleep = receiver.prepare_sleep();
         for _ in 0..1000 {
             waker.wake();
         }
         drop(sleep);
-        assert!(
-            !until_ready(&receiver, Interest::Read, Some(Duration::ZERO)).expect("poll"),
-            "it was read"
-        );
+        assert!(!until_ready(&receiver, Interest::Read, Some(Duration::ZERO)).expect("poll"), "it was read");
         assert_eq!(receiver.owed, 0);
     }
 }

@@ -16,6 +16,7 @@ mod key;
 mod lines;
 mod product;
 mod range;
+pub mod script;
 mod shuffle;
 mod stream;
 

@@ -117,12 +117,19 @@ fn fill(word: &[Piece], args: &[Value]) -> Result<OsString, Failure> {
                 bytes.extend_from_slice(text.as_bytes());
                 continue;
             }
-            Piece::Whole => args.first().ok_or_else(|| missing("{} in the command: the task has no argument".into()))?,
-            Piece::Number(number) => number.checked_sub(1).and_then(|index| args.get(index)).ok_or_else(|| {
-                missing(format!("{{{number}}} in the command: the task has {} arguments", args.len()))
-            })?,
+            Piece::Whole => {
+                args.first().ok_or_else(|| missing("{} in the command: the task has no argument".into()))?
+            }
+            Piece::Number(number) => {
+                number.checked_sub(1).and_then(|index| args.get(index)).ok_or_else(|| {
+                    missing(format!("{{{number}}} in the command: the task has {} arguments", args.len()))
+                })?
+            }
             Piece::Field(name) => args.first().and_then(|first| first.get(name)).ok_or_else(|| {
-                missing(format!("{{{name}}} in the command: the task has no such field; it has {}", fields(args)))
+                missing(format!(
+                    "{{{name}}} in the command: the task has no such field; it has {}",
+                    fields(args)
+                ))
             })?,
         };
         match value {
@@ -135,7 +142,9 @@ fn fill(word: &[Piece], args: &[Value]) -> Result<OsString, Failure> {
 
 fn fields(args: &[Value]) -> String {
     match args.first() {
-        Some(Value::Map(pairs)) => pairs.iter().map(|(key, _)| value::describe(key)).collect::<Vec<_>>().join(", "),
+        Some(Value::Map(pairs)) => {
+            pairs.iter().map(|(key, _)| value::describe(key)).collect::<Vec<_>>().join(", ")
+        }
         _ => "no fields: use {} or {1}".into(),
     }
 }
@@ -145,7 +154,9 @@ mod tests {
     use super::*;
 
     fn filled(word: &str, args: &[Value]) -> Result<String, String> {
-        fill(&pieces(word), args).map(|word| word.to_string_lossy().into_owned()).map_err(|failure| failure.message)
+        fill(&pieces(word), args)
+            .map(|word| word.to_string_lossy().into_owned())
+            .map_err(|failure| failure.message)
     }
 
     #[test]

@@ -61,10 +61,14 @@ fn serve(socket: Arc<Socket>, slots: &'static [Slot]) -> io::Result<()> {
     let setup = read_setup(&socket, &mut frames)?;
     let (waker, mut wake) = wake_pair()?;
     let outbox = Outbox::new(Arc::clone(&socket), waker);
-    let shared: &'static Shared = Box::leak(Box::new(Shared { setup, queue: Queue::default(), outbox, slots }));
+    let shared: &'static Shared =
+        Box::leak(Box::new(Shared { setup, queue: Queue::default(), outbox, slots }));
     if let Err(error) = std::env::set_current_dir(&shared.setup.job.dir) {
         let dir = shared.setup.job.dir.display();
-        return broken(shared, &Failure::new("not_found", format!("cannot work in the folder {dir}: {error}")));
+        return broken(
+            shared,
+            &Failure::new("not_found", format!("cannot work in the folder {dir}: {error}")),
+        );
     }
     let process = match process_state(shared) {
         Ok(process) => process,
@@ -78,7 +82,9 @@ fn serve(socket: Arc<Socket>, slots: &'static [Slot]) -> io::Result<()> {
         .collect::<io::Result<Vec<_>>>();
     let threads = match threads {
         Ok(threads) => threads,
-        Err(error) => return broken(shared, &Failure::new("crashed", format!("cannot start a thread: {error}"))),
+        Err(error) => {
+            return broken(shared, &Failure::new("crashed", format!("cannot start a thread: {error}")));
+        }
     };
     socket.set_nonblocking(true)?;
     read_frames(shared, &socket, &mut frames, &mut wake)?;
@@ -100,7 +106,9 @@ fn read_setup(socket: &Socket, frames: &mut frame::Reader) -> io::Result<Setup> 
     loop {
         match frames.next().map_err(io::Error::other)? {
             Some((wire::SETUP, body)) => return to_worker::take_setup(body).map_err(io::Error::other),
-            Some((kind, _)) => return Err(io::Error::other(format!("frame of kind {kind} before the setup"))),
+            Some((kind, _)) => {
+                return Err(io::Error::other(format!("frame of kind {kind} before the setup")));
+            }
             None => {}
         }
         match socket.read(frames.room())? {

@@ -14,8 +14,8 @@ use crate::model::{Failure, Handle};
 use crate::os::clock::monotonic_ns;
 use crate::os::socket::Socket;
 use crate::os::wake::Waker;
-use crate::wire::from_worker::{self, Line, Progress};
 use crate::wire::frame;
+use crate::wire::from_worker::{self, Line, Progress};
 
 /// A thread that goes on with the next task writes after this time.
 const EVERY_NS: u64 = 200_000;
@@ -88,7 +88,13 @@ impl Outbox {
     ///
     /// # Errors
     /// When the coordinator is gone.
-    pub fn push_failed(&self, handle: Handle, elapsed_ns: u64, now_ns: u64, failure: &Failure) -> io::Result<()> {
+    pub fn push_failed(
+        &self,
+        handle: Handle,
+        elapsed_ns: u64,
+        now_ns: u64,
+        failure: &Failure,
+    ) -> io::Result<()> {
         let mut collected = self.lock();
         from_worker::put_failed(collected.outcomes(), handle.bits(), elapsed_ns, failure);
         self.pushed(collected, now_ns)
@@ -175,7 +181,8 @@ impl Outbox {
 
     #[inline]
     fn pushed(&self, collected: MutexGuard<'_, Collected>, now_ns: u64) -> io::Result<()> {
-        let due = collected.bytes.len() >= frame::FULL || now_ns.saturating_sub(collected.written_ns) >= EVERY_NS;
+        let due =
+            collected.bytes.len() >= frame::FULL || now_ns.saturating_sub(collected.written_ns) >= EVERY_NS;
         drop(collected);
         if due {
             return self.flush();

@@ -8,8 +8,8 @@ use super::Shared;
 use super::attempt::Current;
 use crate::lua::error::LibError;
 use crate::lua::module::global_function;
-use crate::lua::{port, put};
 use crate::lua::state::{State, decoded_list};
+use crate::lua::{port, put};
 use crate::os::clock::monotonic_ns;
 use crate::wire::from_worker::Progress;
 
@@ -45,7 +45,11 @@ pub fn install(state: &State, shared: &'static Shared, current: &Rc<Current>) ->
 }
 
 fn running(current: &Current, what: &str) -> Result<(), String> {
-    if current.is_running() { Ok(()) } else { Err(format!("{what}: no task is running here; call it in the worker role")) }
+    if current.is_running() {
+        Ok(())
+    } else {
+        Err(format!("{what}: no task is running here; call it in the worker role"))
+    }
 }
 
 /// Reads `task.id` and the other fields.
@@ -54,7 +58,9 @@ fn reader(state: &State, current: &Rc<Current>) -> mlua::Result<Function> {
     global_function(state.lua(), "task(field)", move |lua, field: LuaString| {
         let field = field.to_string_lossy();
         if !current.is_running() {
-            return Err(LibError::invalid(format!("task.{field}: no task is running here; use it in the worker role")));
+            return Err(LibError::invalid(format!(
+                "task.{field}: no task is running here; use it in the worker role"
+            )));
         }
         let value = current.with(|task| -> mlua::Result<Value> {
             match field.as_str() {

@@ -99,7 +99,8 @@ impl LuaBody {
     fn new(shared: &'static Shared, script: &Script, current: &Rc<Current>) -> Result<Self, Failure> {
         let job = &shared.setup.job;
         let memory = |error: mlua::Error| Failure::new("memory", error.to_string());
-        let state = State::new(job, script, "worker", log_sink(shared, Some(Rc::clone(current)))).map_err(memory)?;
+        let state =
+            State::new(job, script, "worker", log_sink(shared, Some(Rc::clone(current)))).map_err(memory)?;
         super::task::install(&state, shared, current).map_err(memory)?;
         let roles = script::load(&state, script, "worker")?;
         let worker = roles
@@ -107,7 +108,10 @@ impl LuaBody {
             .ok_or_else(|| Failure::new("role", format!("{} has no role `worker`", script.name)))?;
         let meta = state.read_only(&job.meta, "meta").and_then(|meta| state.hold(meta)).map_err(memory)?;
         if let Some(init) = roles.get("init") {
-            state.bridge.call_for_effect(init, Some(meta), &[]).map_err(|failure| in_role("init", failure))?;
+            state
+                .bridge
+                .call_for_effect(init, Some(meta), &[])
+                .map_err(|failure| in_role("init", failure))?;
         }
         Ok(LuaBody { state, roles, worker, meta, seed: job.seed })
     }

@@ -24,25 +24,17 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 /// Waits, and says how long it took.
 pub fn time_until_dead(pids: &[i32]) -> Duration {
     let start = Instant::now();
-    wait_until(&format!("death of {pids:?}"), || {
-        pids.iter().all(|pid| !is_alive(*pid))
-    });
+    wait_until(&format!("death of {pids:?}"), || pids.iter().all(|pid| !is_alive(*pid)));
     start.elapsed()
 }
 
 pub fn kill_9(pid: i32) {
-    nix::sys::signal::kill(
-        nix::unistd::Pid::from_raw(pid),
-        nix::sys::signal::Signal::SIGKILL,
-    )
-    .expect("kill");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).expect("kill");
 }
 
 pub fn command_line(pid: i32) -> String {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    String::from_utf8_lossy(&bytes)
-        .trim_end_matches('\0')
-        .to_owned()
+    String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_owned()
 }
 
 pub struct Pool {
@@ -51,9 +43,7 @@ pub struct Pool {
 
 impl Pool {
     pub fn start() -> Self {
-        Self {
-            link: KeeperLink::start(&KeeperOptions::default()).expect("a keeper"),
-        }
+        Self { link: KeeperLink::start(&KeeperOptions::default()).expect("a keeper") }
     }
 
     pub fn report(&mut self) -> KeeperReport {
@@ -62,17 +52,12 @@ impl Pool {
                 return report;
             }
             let fd = self.link.fd().expect("the keeper is not gone");
-            assert!(
-                until_ready(fd, Interest::Read, Some(HANG)).expect("poll"),
-                "no report after {HANG:?}"
-            );
+            assert!(until_ready(fd, Interest::Read, Some(HANG)).expect("poll"), "no report after {HANG:?}");
         }
     }
 
     pub fn fork(&mut self, id: u32) -> Worker {
-        self.link
-            .request_fork(id, 2, &format!("mpms: test worker {id}"))
-            .expect("request");
+        self.link.request_fork(id, 2, &format!("mpms: test worker {id}")).expect("request");
         match self.report() {
             KeeperReport::Started(process) => Worker { process },
             other => panic!("not started: {other:?}"),
@@ -82,12 +67,9 @@ impl Pool {
     /// The next report, which tells of the death of worker `id`, in words, with its peak memory.
     pub fn death(&mut self, id: u32) -> (String, u64) {
         match self.report() {
-            KeeperReport::Died {
-                id: dead,
-                death,
-                usage,
-                ..
-            } if dead == id => (death.to_string(), usage.max_rss_bytes),
+            KeeperReport::Died { id: dead, death, usage, .. } if dead == id => {
+                (death.to_string(), usage.max_rss_bytes)
+            }
             other => panic!("expected the death of {id}: {other:?}"),
         }
     }
@@ -99,10 +81,7 @@ pub struct Worker {
 
 impl Worker {
     pub fn tell(&self, line: &str) {
-        self.process
-            .socket
-            .write_all(format!("{line}\n").as_bytes())
-            .expect("the worker reads");
+        self.process.socket.write_all(format!("{line}\n").as_bytes()).expect("the worker reads");
     }
 
     pub fn ask(&self, line: &str) -> String {
@@ -124,10 +103,7 @@ impl Worker {
 
     fn answer(&self) -> String {
         let socket: &Socket = &self.process.socket;
-        assert!(
-            until_ready(socket, Interest::Read, Some(HANG)).expect("poll"),
-            "no answer after {HANG:?}"
-        );
+        assert!(until_ready(socket, Interest::Read, Some(HANG)).expect("poll"), "no answer after {HANG:?}");
         read_line(socket).expect("the worker lives")
     }
 }

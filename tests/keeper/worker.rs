@@ -13,9 +13,7 @@ use mpms::os::socket::Socket;
 pub fn run(seat: WorkerSeat) -> ! {
     while let Some(line) = read_line(&seat.socket) {
         let answer = obey(&seat, &line);
-        seat.socket
-            .write_all(format!("{answer}\n").as_bytes())
-            .expect("the coordinator reads");
+        seat.socket.write_all(format!("{answer}\n").as_bytes()).expect("the coordinator reads");
     }
     exit_now(0)
 }
@@ -45,9 +43,7 @@ fn obey(seat: &WorkerSeat, line: &str) -> String {
             "printed".to_owned()
         }
         "begin" => {
-            seat.slots
-                .slot(seat.slots.len() - 1)
-                .begin(rest.parse().expect("a number"), monotonic_ns());
+            seat.slots.slot(seat.slots.len() - 1).begin(rest.parse().expect("a number"), monotonic_ns());
             "begun".to_owned()
         }
         // Returns when the shell has ended and left something behind, or with the pid of one that runs on.
@@ -64,22 +60,14 @@ fn obey(seat: &WorkerSeat, line: &str) -> String {
         "signals" => signals(),
         "input" => format!(
             "{:?}",
-            until_ready(
-                std::io::stdin().as_fd(),
-                mpms::os::poll::Interest::Read,
-                None
-            )
-            .and_then(|_| std::io::read_to_string(std::io::stdin()))
+            until_ready(std::io::stdin().as_fd(), mpms::os::poll::Interest::Read, None)
+                .and_then(|_| std::io::read_to_string(std::io::stdin()))
         ),
         other => format!("unknown: {other}"),
     }
 }
 
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "what a task prints is what is tested"
-)]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "what a task prints is what is tested")]
 fn print(text: &str) {
     println!("{text}");
     eprintln!("{text}");
@@ -88,43 +76,26 @@ fn print(text: &str) {
 /// Numbers of all open descriptors but the one that reads the folder.
 fn descriptors() -> String {
     let folder = fs::read_dir("/proc/self/fd").expect("proc");
-    let links = folder
-        .flatten()
-        .filter_map(|entry| Some((entry.file_name(), fs::read_link(entry.path()).ok()?)));
+    let links =
+        folder.flatten().filter_map(|entry| Some((entry.file_name(), fs::read_link(entry.path()).ok()?)));
     let kept = links.filter(|(_, target)| !target.to_string_lossy().contains("/fd"));
-    let mut all: Vec<String> = kept
-        .map(|(name, _)| name.to_string_lossy().into_owned())
-        .collect();
+    let mut all: Vec<String> = kept.map(|(name, _)| name.to_string_lossy().into_owned()).collect();
     all.sort();
     all.join(" ")
 }
 
 fn shell(script: &str) -> String {
-    let output = Command::new("sh")
-        .args(["-c", script])
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("sh");
+    let output = Command::new("sh").args(["-c", script]).stderr(Stdio::inherit()).output().expect("sh");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 fn start(script: &str) -> String {
-    Command::new("sh")
-        .args(["-c", script])
-        .spawn()
-        .expect("sh")
-        .id()
-        .to_string()
+    Command::new("sh").args(["-c", script]).spawn().expect("sh").id().to_string()
 }
 
 /// Blocked and ignored signals, as the kernel shows them.
 fn signals() -> String {
     let status = fs::read_to_string("/proc/self/status").expect("status");
-    let lines = status
-        .lines()
-        .filter(|line| line.starts_with("SigBlk") || line.starts_with("SigIgn"));
-    lines
-        .map(|line| line.split_whitespace().collect::<String>())
-        .collect::<Vec<_>>()
-        .join(" ")
+    let lines = status.lines().filter(|line| line.starts_with("SigBlk") || line.starts_with("SigIgn"));
+    lines.map(|line| line.split_whitespace().collect::<String>()).collect::<Vec<_>>().join(" ")
 }

@@ -27,11 +27,7 @@ pub(super) struct Capture<R> {
 impl<R: Read + AsFd> Capture<R> {
     pub(super) fn new(pipe: R, limit: usize) -> io::Result<Self> {
         set_nonblocking(&pipe, true)?;
-        Ok(Self {
-            pipe: Some(pipe),
-            limit,
-            kept: Kept::default(),
-        })
+        Ok(Self { pipe: Some(pipe), limit, kept: Kept::default() })
     }
 
     /// To poll, until the end.
@@ -66,9 +62,7 @@ impl<R: Read + AsFd> Capture<R> {
 
     fn keep(&mut self, bytes: &[u8]) {
         let room = self.limit - self.kept.bytes.len();
-        self.kept
-            .bytes
-            .extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.kept.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
         self.kept.truncated |= bytes.len() > room;
     }
 }

@@ -1,8 +1,5 @@
 //! A command while it runs.
-#![expect(
-    unsafe_code,
-    reason = "code between fork and exec, to set the death signal"
-)]
+#![expect(unsafe_code, reason = "code between fork and exec, to set the death signal")]
 
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -68,13 +65,7 @@ impl Running {
         let handle = PidFd::open(killer.pid())?;
         let stdout = Capture::new(stdout, command.max_output)?;
         let stderr = Capture::new(stderr, command.max_output)?;
-        Ok(Self {
-            child: killer.0.take(),
-            handle,
-            stdin,
-            stdout,
-            stderr,
-        })
+        Ok(Self { child: killer.0.take(), handle, stdin, stdout, stderr })
     }
 
     /// Feeds and reads until the command itself has ended, whoever still holds its pipes.
@@ -85,11 +76,8 @@ impl Running {
         go_on: &dyn Fn() -> bool,
     ) -> io::Result<Ended> {
         let mut input = command.stdin.as_deref().unwrap_or_default();
-        let mut stage = Stage::Running {
-            until: command
-                .timeout
-                .and_then(|timeout| start.checked_add(timeout)),
-        };
+        let mut stage =
+            Stage::Running { until: command.timeout.and_then(|timeout| start.checked_add(timeout)) };
         let (mut timed_out, mut stopped) = (false, false);
         loop {
             if self.wait(stage)? {
@@ -105,9 +93,7 @@ impl Running {
                     stopped = !timed_out && !go_on();
                     if timed_out || stopped {
                         self.signal(Signal::SIGTERM);
-                        stage = Stage::Asked {
-                            kill_at: now + command.grace,
-                        };
+                        stage = Stage::Asked { kill_at: now + command.grace };
                     }
                 }
                 Stage::Asked { kill_at } if now >= kill_at => {
@@ -118,11 +104,7 @@ impl Running {
             }
         }
         let reaped = self.end()?.ok_or_else(|| io::Error::from(Errno::ECHILD))?;
-        Ok(Ended {
-            reaped,
-            timed_out,
-            stopped,
-        })
+        Ok(Ended { reaped, timed_out, stopped })
     }
 
     pub(super) fn outputs(&mut self) -> (Kept, Kept) {
@@ -133,17 +115,12 @@ impl Running {
     fn wait(&self, stage: Stage) -> io::Result<bool> {
         let fds: [Option<(BorrowedFd<'_>, PollFlags)>; 4] = [
             Some((self.handle.as_fd(), PollFlags::POLLIN)),
-            self.stdin
-                .as_ref()
-                .map(|pipe| (pipe.as_fd(), PollFlags::POLLOUT)),
+            self.stdin.as_ref().map(|pipe| (pipe.as_fd(), PollFlags::POLLOUT)),
             self.stdout.fd().map(|pipe| (pipe, PollFlags::POLLIN)),
             self.stderr.fd().map(|pipe| (pipe, PollFlags::POLLIN)),
         ];
-        let mut fds: Vec<PollFd<'_>> = fds
-            .into_iter()
-            .flatten()
-            .map(|(fd, flags)| PollFd::new(fd, flags))
-            .collect();
+        let mut fds: Vec<PollFd<'_>> =
+            fds.into_iter().flatten().map(|(fd, flags)| PollFd::new(fd, flags)).collect();
         let until = |time: Instant| time.saturating_duration_since(Instant::now());
         let timeout = match stage {
             Stage::Running { until: time } => Some(time.map_or(ASK, |time| until(time).min(ASK))),
@@ -229,21 +206,13 @@ fn native(command: &Command) -> StdCommand {
     if let Some(cwd) = &command.cwd {
         native.current_dir(cwd);
     }
-    native.stdin(if command.stdin.is_some() {
-        Stdio::piped()
-    } else {
-        Stdio::null()
-    });
+    native.stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
     native.stdout(Stdio::piped()).stderr(Stdio::piped());
     let parent = nix::unistd::getpid();
     let follow = move || {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
         // The parent may have died before the call.
-        if getppid() != parent {
-            Err(io::Error::from(Errno::ESRCH))
-        } else {
-            Ok(())
-        }
+        if getppid() != parent { Err(io::Error::from(Errno::ESRCH)) } else { Ok(()) }
     };
     // SAFETY: between fork and exec only two system calls, and no allocation: an error from a number has none.
     unsafe { native.pre_exec(follow) };

@@ -15,19 +15,13 @@ fn run(command: &Command) -> Finished {
 }
 
 fn pid_in(output: &[u8]) -> i32 {
-    String::from_utf8_lossy(output)
-        .trim()
-        .parse()
-        .expect("a pid")
+    String::from_utf8_lossy(output).trim().parse().expect("a pid")
 }
 
 fn wait_until_dead(pid: i32) {
     let start = Instant::now();
     while is_alive(pid) {
-        assert!(
-            start.elapsed() < Duration::from_secs(10),
-            "process {pid} is still alive"
-        );
+        assert!(start.elapsed() < Duration::from_secs(10), "process {pid} is still alive");
         std::thread::yield_now();
     }
 }
@@ -36,10 +30,7 @@ fn wait_until_dead(pid: i32) {
 fn status_and_both_streams_come_back() {
     let done = run(&sh("echo out; echo err >&2; exit 3"));
     assert_eq!((done.code, done.signal), (Some(3), None));
-    assert_eq!(
-        (&done.stdout[..], &done.stderr[..]),
-        (&b"out\n"[..], &b"err\n"[..])
-    );
+    assert_eq!((&done.stdout[..], &done.stderr[..]), (&b"out\n"[..], &b"err\n"[..]));
     assert!(!done.truncated && !done.timed_out && done.usage.max_rss_bytes > 0);
 }
 
@@ -51,19 +42,13 @@ fn a_signal_is_told() {
 #[test]
 fn a_large_input_goes_through_a_filter_without_a_deadlock() {
     let input = vec![b'x'; 3_000_000];
-    let done = run(&Command {
-        stdin: Some(input.clone()),
-        ..Command::new(["cat"])
-    });
+    let done = run(&Command { stdin: Some(input.clone()), ..Command::new(["cat"]) });
     assert!(done.stdout == input);
 }
 
 #[test]
 fn a_command_that_does_not_read_its_input_is_no_error() {
-    let done = run(&Command {
-        stdin: Some(vec![0; 1_000_000]),
-        ..sh("exec true")
-    });
+    let done = run(&Command { stdin: Some(vec![0; 1_000_000]), ..sh("exec true") });
     assert_eq!(done.code, Some(0));
 }
 
@@ -74,14 +59,8 @@ fn without_input_it_reads_nothing() {
 
 #[test]
 fn long_output_is_cut_and_the_command_still_ends() {
-    let done = run(&Command {
-        max_output: 1000,
-        ..sh("head -c 5000000 /dev/zero; echo end >&2")
-    });
-    assert_eq!(
-        (done.stdout.len(), done.truncated, done.code),
-        (1000, true, Some(0))
-    );
+    let done = run(&Command { max_output: 1000, ..sh("head -c 5000000 /dev/zero; echo end >&2") });
+    assert_eq!((done.stdout.len(), done.truncated, done.code), (1000, true, Some(0)));
     assert_eq!(done.stderr, b"end\n");
 }
 
@@ -100,12 +79,8 @@ fn environment_and_folder_are_as_asked() {
 #[test]
 fn at_its_timeout_it_may_clean_up() {
     let timeout = Some(Duration::from_millis(100));
-    let done = run(&Command {
-        timeout,
-        ..sh(&format!(
-            "trap 'echo bye; exit 4' TERM; sleep {FOR_EVER} & wait"
-        ))
-    });
+    let done =
+        run(&Command { timeout, ..sh(&format!("trap 'echo bye; exit 4' TERM; sleep {FOR_EVER} & wait")) });
     assert!(done.timed_out);
     assert_eq!((done.code, &done.stdout[..]), (Some(4), &b"bye\n"[..]));
 }
@@ -116,9 +91,7 @@ fn one_that_ignores_the_timeout_is_killed_with_its_group() {
     let done = run(&Command {
         timeout,
         grace,
-        ..sh(&format!(
-            "trap '' TERM; sleep {FOR_EVER} & echo $!; wait; wait"
-        ))
+        ..sh(&format!("trap '' TERM; sleep {FOR_EVER} & echo $!; wait; wait"))
     });
     assert_eq!((done.timed_out, done.signal), (true, Some(9)));
     wait_until_dead(pid_in(&done.stdout));
@@ -140,11 +113,8 @@ fn a_pipe_held_open_by_a_daemon_does_not_hang_it() {
     assert!(start.elapsed() < Duration::from_secs(20));
     let daemon = pid_in(&done.stdout);
     assert!(is_alive(daemon), "it has left the group");
-    nix::sys::signal::kill(
-        nix::unistd::Pid::from_raw(daemon),
-        nix::sys::signal::Signal::SIGKILL,
-    )
-    .expect("kill");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(daemon), nix::sys::signal::Signal::SIGKILL)
+        .expect("kill");
 }
 
 #[test]
@@ -154,36 +124,19 @@ fn the_caller_can_stop_it() {
         asked.set(asked.get() + 1);
         asked.get() < 3
     };
-    let done = sh(&format!("exec sleep {FOR_EVER}"))
-        .run_while(&go_on)
-        .expect("run");
-    assert_eq!(
-        (done.stopped, done.timed_out, done.signal),
-        (true, false, Some(15))
-    );
+    let done = sh(&format!("exec sleep {FOR_EVER}")).run_while(&go_on).expect("run");
+    assert_eq!((done.stopped, done.timed_out, done.signal), (true, false, Some(15)));
 }
 
 #[test]
 fn what_cannot_be_started_is_named() {
     let told = |command: Command| command.run().expect_err("cannot start").to_string();
-    assert!(matches!(
-        Command::new([""; 0]).run(),
-        Err(CommandError::Empty)
-    ));
+    assert!(matches!(Command::new([""; 0]).run(), Err(CommandError::Empty)));
     assert_eq!(
         told(Command::new(["no-such-program"])),
         "`no-such-program` is not a program in PATH: install it, or give its path"
     );
-    let lost = Command {
-        cwd: Some("/no/folder".into()),
-        ..sh("true")
-    };
-    assert_eq!(
-        told(lost),
-        "cannot run `sh` in /no/folder: there is no such folder"
-    );
-    assert_eq!(
-        told(Command::new(["/etc/passwd"])),
-        "cannot run `/etc/passwd`"
-    );
+    let lost = Command { cwd: Some("/no/folder".into()), ..sh("true") };
+    assert_eq!(told(lost), "cannot run `sh` in /no/folder: there is no such folder");
+    assert_eq!(told(Command::new(["/etc/passwd"])), "cannot run `/etc/passwd`");
 }

@@ -23,10 +23,7 @@ pub enum Death {
 impl From<ExitStatus> for Death {
     fn from(status: ExitStatus) -> Self {
         match status.signal() {
-            Some(signal) => Self::Killed {
-                signal,
-                core_dumped: status.core_dumped(),
-            },
+            Some(signal) => Self::Killed { signal, core_dumped: status.core_dumped() },
             None => Self::Exited(status.code().unwrap_or(-1)),
         }
     }
@@ -36,10 +33,7 @@ impl fmt::Display for Death {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exited(status) => write!(f, "exited with status {status}"),
-            Self::Killed {
-                signal,
-                core_dumped,
-            } => {
+            Self::Killed { signal, core_dumped } => {
                 write!(f, "killed by signal {signal} ({})", signals::name(*signal))?;
                 f.write_str(if *core_dumped { ", core dumped" } else { "" })
             }
@@ -59,9 +53,6 @@ mod tests {
         let told = |raw| Death::from(ExitStatus::from_raw(raw)).to_string();
         assert_eq!(told(7 << 8), "exited with status 7");
         assert_eq!(told(9), "killed by signal 9 (SIGKILL)");
-        assert_eq!(
-            told(11 | 0x80),
-            "killed by signal 11 (SIGSEGV), core dumped"
-        );
+        assert_eq!(told(11 | 0x80), "killed by signal 11 (SIGSEGV), core dumped");
     }
 }

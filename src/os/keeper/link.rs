@@ -38,11 +38,7 @@ pub struct KeeperOptions {
 impl Default for KeeperOptions {
     fn default() -> Self {
         let arguments = vec![KEEPER_ARGUMENT.into(), title::padding().into()];
-        Self {
-            program: "/proc/self/exe".into(),
-            arguments,
-            env: Vec::new(),
-        }
+        Self { program: "/proc/self/exe".into(), arguments, env: Vec::new() }
     }
 }
 
@@ -124,13 +120,8 @@ impl KeeperLink {
         let (control, theirs) = Socket::pair_of_records()?;
         control.set_nonblocking(true)?;
         let mut command = Command::new(&options.program);
-        command
-            .args(&options.arguments)
-            .envs(options.env.iter().map(|(name, value)| (name, value)));
-        command
-            .process_group(0)
-            .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::null());
+        command.args(&options.arguments).envs(options.env.iter().map(|(name, value)| (name, value)));
+        command.process_group(0).stdin(OwnedFd::from(theirs)).stdout(Stdio::null());
         let spawning = process::begin_spawn();
         let child = command.spawn()?;
         let child = spawning.born(i32::try_from(child.id()).map_err(io::Error::other)?);
@@ -174,9 +165,7 @@ impl KeeperLink {
                     }
                 }
                 Ok(None) => {
-                    return self
-                        .end()
-                        .map(|death| death.map(|death| KeeperReport::Gone { death }));
+                    return self.end().map(|death| death.map(|death| KeeperReport::Gone { death }));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
@@ -212,11 +201,7 @@ impl KeeperLink {
         Ok(())
     }
 
-    fn understand(
-        &mut self,
-        report: Report,
-        fds: Vec<OwnedFd>,
-    ) -> io::Result<Option<KeeperReport>> {
+    fn understand(&mut self, report: Report, fds: Vec<OwnedFd>) -> io::Result<Option<KeeperReport>> {
         Ok(match report {
             Report::Started { id, pid, slots } => Some(match worker_process(id, pid, slots, fds) {
                 Ok(worker) => KeeperReport::Started(worker),
@@ -226,34 +211,14 @@ impl KeeperLink {
                     KeeperReport::ForkFailed { id, error }
                 }
             }),
-            Report::ForkFailed { id, errno } => Some(KeeperReport::ForkFailed {
-                id,
-                error: io::Error::from_raw_os_error(errno),
-            }),
+            Report::ForkFailed { id, errno } => {
+                Some(KeeperReport::ForkFailed { id, error: io::Error::from_raw_os_error(errno) })
+            }
             Report::Died { id, .. } if self.dropped.remove(&id) => None,
-            Report::Died {
-                id,
-                pid,
-                status,
-                user_us,
-                system_us,
-                max_rss_bytes,
-            } => {
-                let (user, system) = (
-                    Duration::from_micros(user_us),
-                    Duration::from_micros(system_us),
-                );
-                let usage = Usage {
-                    user,
-                    system,
-                    max_rss_bytes,
-                };
-                Some(KeeperReport::Died {
-                    id,
-                    pid,
-                    death: Death::from(ExitStatus::from_raw(status)),
-                    usage,
-                })
+            Report::Died { id, pid, status, user_us, system_us, max_rss_bytes } => {
+                let (user, system) = (Duration::from_micros(user_us), Duration::from_micros(system_us));
+                let usage = Usage { user, system, max_rss_bytes };
+                Some(KeeperReport::Died { id, pid, death: Death::from(ExitStatus::from_raw(status)), usage })
             }
         })
     }
@@ -287,12 +252,5 @@ fn worker_process(id: u32, pid: i32, slots: u32, fds: Vec<OwnedFd>) -> io::Resul
     let fds: [OwnedFd; STARTED_FDS] = fds.try_into().map_err(|_| io::Error::from(Errno::EMFILE))?;
     let [socket, memory, output, pidfd] = fds;
     let slots = Slots::map(memory.as_fd(), slots)?;
-    Ok(WorkerProcess {
-        id,
-        pid,
-        pidfd: pidfd.into(),
-        socket: socket.into(),
-        slots,
-        output: output.into(),
-    })
+    Ok(WorkerProcess { id, pid, pidfd: pidfd.into(), socket: socket.into(), slots, output: output.into() })
 }

@@ -31,14 +31,7 @@ pub(super) enum Report {
     /// Why, as a number of errno(3).
     ForkFailed { id: u32, errno: i32 },
     /// The status of wait(2), and what it used.
-    Died {
-        id: u32,
-        pid: i32,
-        status: i32,
-        user_us: u64,
-        system_us: u64,
-        max_rss_bytes: u64,
-    },
+    Died { id: u32, pid: i32, status: i32, user_us: u64, system_us: u64, max_rss_bytes: u64 },
 }
 
 /// Number of descriptors that come with [`Report::Started`].
@@ -47,11 +40,7 @@ pub(super) const STARTED_FDS: usize = 4;
 impl Request {
     /// A fork request, its title cut to what a record can hold.
     pub(super) fn fork(id: u32, slots: u32, title: &str) -> Self {
-        Self::Fork {
-            id,
-            slots,
-            title: title[..title.floor_char_boundary(LONGEST_TITLE)].to_owned(),
-        }
+        Self::Fork { id, slots, title: title[..title.floor_char_boundary(LONGEST_TITLE)].to_owned() }
     }
 }
 
@@ -64,10 +53,7 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn new(message: &impl Serialize, fds: Vec<OwnedFd>) -> Self {
-        Self {
-            bytes: serde_json::to_vec(message).expect("numbers and strings can be written"),
-            fds,
-        }
+        Self { bytes: serde_json::to_vec(message).expect("numbers and strings can be written"), fds }
     }
 
     /// Sends it whole, or not at all.
@@ -78,9 +64,7 @@ impl Record {
 }
 
 /// Receives the next message; `Ok(None)` at the end.
-pub(super) fn receive<M: DeserializeOwned>(
-    socket: &Socket,
-) -> io::Result<Option<(M, Vec<OwnedFd>)>> {
+pub(super) fn receive<M: DeserializeOwned>(socket: &Socket) -> io::Result<Option<(M, Vec<OwnedFd>)>> {
     let mut buffer = [0; LONGEST];
     let (count, fds) = loop {
         match socket.recv_with_fds(&mut buffer) {
@@ -106,59 +90,24 @@ mod tests {
     fn messages_arrive_as_they_were_sent_and_outlive_the_sender() {
         let (one, other) = Socket::pair_of_records().expect("pair");
         let (reader, _writer) = std::io::pipe().expect("pipe");
-        let died = Report::Died {
-            id: 1,
-            pid: 2,
-            status: 9,
-            user_us: u64::MAX,
-            system_us: 0,
-            max_rss_bytes: 3,
-        };
-        Record::new(
-            &Report::Started {
-                id: 1,
-                pid: 2,
-                slots: 3,
-            },
-            vec![OwnedFd::from(reader)],
-        )
-        .send(&one)
-        .expect("send");
+        let died =
+            Report::Died { id: 1, pid: 2, status: 9, user_us: u64::MAX, system_us: 0, max_rss_bytes: 3 };
+        Record::new(&Report::Started { id: 1, pid: 2, slots: 3 }, vec![OwnedFd::from(reader)])
+            .send(&one)
+            .expect("send");
         Record::new(&died, Vec::new()).send(&one).expect("send");
-        Record::new(&Request::Kill { id: 9 }, Vec::new())
-            .send(&other)
-            .expect("unread");
+        Record::new(&Request::Kill { id: 9 }, Vec::new()).send(&other).expect("unread");
         drop(one);
-        let (report, fds) = receive::<Report>(&other)
-            .expect("receive")
-            .expect("a message");
-        assert_eq!(
-            (report, fds.len()),
-            (
-                Report::Started {
-                    id: 1,
-                    pid: 2,
-                    slots: 3
-                },
-                1
-            )
-        );
-        assert_eq!(
-            receive::<Report>(&other)
-                .expect("receive")
-                .expect("a message")
-                .0,
-            died
-        );
+        let (report, fds) = receive::<Report>(&other).expect("receive").expect("a message");
+        assert_eq!((report, fds.len()), (Report::Started { id: 1, pid: 2, slots: 3 }, 1));
+        assert_eq!(receive::<Report>(&other).expect("receive").expect("a message").0, died);
         assert!(receive::<Report>(&other).expect("the end").is_none());
     }
 
     #[test]
     fn an_absurd_title_is_cut_and_fits() {
         let (one, other) = Socket::pair_of_records().expect("pair");
-        Record::new(&Request::fork(1, 1, &"\u{1}é".repeat(100_000)), Vec::new())
-            .send(&one)
-            .expect("send");
+        Record::new(&Request::fork(1, 1, &"\u{1}é".repeat(100_000)), Vec::new()).send(&one).expect("send");
         assert!(receive::<Request>(&other).expect("receive").is_some());
     }
 }

@@ -54,16 +54,13 @@ pub(super) fn mark(keeper: i32, worker: u32) -> String {
 
 /// Runs a worker in the child of a fork. Nothing of the keeper is dropped: its descriptors are no longer there.
 pub(super) fn take_seat(seating: Seating<'_>, run_worker: fn(WorkerSeat) -> !) -> ! {
-    let result = catch_unwind(AssertUnwindSafe(|| -> io::Result<Infallible> {
-        run_worker(seating.settle()?)
-    }));
+    let result =
+        catch_unwind(AssertUnwindSafe(|| -> io::Result<Infallible> { run_worker(seating.settle()?) }));
     match result {
         Ok(Ok(never)) => match never {},
         Ok(Err(error)) => {
-            let _ = nix::unistd::write(
-                io::stderr(),
-                format!("cannot set up the worker: {error}\n").as_bytes(),
-            );
+            let _ =
+                nix::unistd::write(io::stderr(), format!("cannot set up the worker: {error}\n").as_bytes());
             exit_now(1)
         }
         // The panic hook has told it.
@@ -85,11 +82,7 @@ impl Seating<'_> {
         title::set(self.title)?;
         // SAFETY: no other thread could read the environment meanwhile.
         unsafe { std::env::set_var(WORKER_MARK, mark(self.keeper, self.id)) };
-        Ok(WorkerSeat {
-            id: self.id,
-            socket,
-            slots: self.slots,
-        })
+        Ok(WorkerSeat { id: self.id, socket, slots: self.slots })
     }
 
     fn follow_the_keeper(&self) -> io::Result<()> {
@@ -110,11 +103,7 @@ fn keep_only(socket: Socket) -> io::Result<Socket> {
     // SAFETY: from here on nothing uses a descriptor of the keeper any more; those who own one are never dropped.
     unsafe {
         Errno::result(libc::dup3(high.as_raw_fd(), SOCKET, libc::O_CLOEXEC))?;
-        Errno::result(libc::close_range(
-            u32::try_from(SOCKET + 1).expect("small"),
-            u32::MAX,
-            0,
-        ))?;
+        Errno::result(libc::close_range(u32::try_from(SOCKET + 1).expect("small"), u32::MAX, 0))?;
     }
     std::mem::forget(socket);
     // SAFETY: the copy that dup3 made belongs to nobody else.

@@ -139,12 +139,10 @@ impl Keeper {
     fn answer(&mut self, request: Request) {
         match request {
             Request::Fork { id, slots, title } => {
-                let record = self
-                    .start_worker(id, slots, &title)
-                    .unwrap_or_else(|error| {
-                        let errno = error.raw_os_error().unwrap_or(Errno::EIO as i32);
-                        Record::new(&Report::ForkFailed { id, errno }, Vec::new())
-                    });
+                let record = self.start_worker(id, slots, &title).unwrap_or_else(|error| {
+                    let errno = error.raw_os_error().unwrap_or(Errno::EIO as i32);
+                    Record::new(&Report::ForkFailed { id, errno }, Vec::new())
+                });
                 self.outbox.push_back(record);
             }
             Request::Kill { id } => {
@@ -165,15 +163,8 @@ impl Keeper {
             Forked::Parent(pid) => pid,
             Forked::Child => {
                 let (null, output) = (self.null.as_fd(), writer.as_fd());
-                let seating = Seating {
-                    id,
-                    title,
-                    keeper: self.pid,
-                    socket: theirs,
-                    slots: shared,
-                    null,
-                    output,
-                };
+                let seating =
+                    Seating { id, title, keeper: self.pid, socket: theirs, slots: shared, null, output };
                 take_seat(seating, self.run_worker)
             }
         };
@@ -181,12 +172,7 @@ impl Keeper {
         // From here on it is a child like any other: without a handle it is killed, and reaped as an orphan.
         let handle = PidFd::open(pid).inspect_err(|_| _ = process::kill_child(pid))?;
         self.workers.insert(pid, id);
-        let fds = vec![
-            OwnedFd::from(socket),
-            memory,
-            OwnedFd::from(output),
-            OwnedFd::from(handle),
-        ];
+        let fds = vec![OwnedFd::from(socket), memory, OwnedFd::from(output), OwnedFd::from(handle)];
         Ok(Record::new(&Report::Started { id, pid, slots }, fds))
     }
 
@@ -209,27 +195,19 @@ impl Keeper {
             // Each that is killed here makes another SIGCHLD, and its own children are looked for then.
             self.sweeping = self.kill_leftovers()? > 0;
         }
-        self.outbox.extend(
-            deaths
-                .into_iter()
-                .map(|(id, reaped)| Record::new(&died(id, &reaped), Vec::new())),
-        );
+        self.outbox
+            .extend(deaths.into_iter().map(|(id, reaped)| Record::new(&died(id, &reaped), Vec::new())));
         Ok(())
     }
 
     /// Kills the adopted orphans of workers that are gone. One that hides whose it is counts as theirs.
     fn kill_leftovers(&self) -> io::Result<usize> {
-        let living: Vec<String> = self
-            .workers
-            .values()
-            .map(|id| mark(self.pid, *id))
-            .collect();
+        let living: Vec<String> = self.workers.values().map(|id| mark(self.pid, *id)).collect();
         let mut killed = 0;
         for child in process::children()? {
             let spared = child.zombie
                 || self.workers.contains_key(&child.pid)
-                || process::environment_of(child.pid, WORKER_MARK)
-                    .is_some_and(|mark| living.contains(&mark));
+                || process::environment_of(child.pid, WORKER_MARK).is_some_and(|mark| living.contains(&mark));
             if !spared && process::kill_child(child.pid) {
                 killed += 1;
             }

@@ -1,0 +1,190 @@
+//! The script's roles in the handler's thread: `start`, `handler`, `failed`, `finish`.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::meta::{self, AtHand};
+use crate::lua::call::Held;
+use crate::lua::script;
+use crate::lua::state::{LogSink, State};
+use crate::model::event::Summary;
+use crate::model::job::{Job, Script};
+use crate::model::task::PutBy;
+use crate::model::{Delivery, Failure, Payload, StopCause, Task, TaskId, Value, Verdict};
+use crate::wire::value;
+
+/// The loaded roles, or none when there is no script.
+pub struct HandlerRoles(Option<Loaded>);
+
+struct Loaded {
+    state: State,
+    meta: Held,
+    at_hand: Rc<AtHand>,
+    start: Option<Held>,
+    handler: Option<Held>,
+    failed: Option<Held>,
+    finish: Option<Held>,
+    /// Kept for the next call, so that its memory is used again.
+    failure_list: RefCell<Vec<u8>>,
+}
+
+impl HandlerRoles {
+    /// Loads the script into a state of its own.
+    ///
+    /// # Errors
+    /// When it cannot be loaded.
+    pub fn load(job: &Job, script: Option<&Script>, log: LogSink) -> Result<Self, StopCause> {
+        let Some(script) = script else { return Ok(HandlerRoles(None)) };
+        let loaded = (|| {
+            let memory = |error: mlua::Error| Failure::new("memory", error.to_string());
+            let state = State::new(job, script, "handler", log).map_err(memory)?;
+            state.random.borrow_mut().seed(job.seed, u128::MAX);
+            let at_hand = Rc::new(AtHand::default());
+            let meta = meta::install(&state, &job.meta, &at_hand).map_err(memory)?;
+            let roles = script::load(&state, script, "handler")?;
+            Ok(Loaded {
+                start: roles.get("start"),
+                handler: roles.get("handler"),
+                failed: roles.get("failed"),
+                finish: roles.get(script::FINISH),
+                state,
+                meta,
+                at_hand,
+                failure_list: RefCell::default(),
+            })
+        })();
+        loaded.map(|loaded| HandlerRoles(Some(loaded))).map_err(|failure| broken("handler", None, &failure))
+    }
+
+    /// Whether results go to a `handler`.
+    pub fn has_handler(&self) -> bool {
+        self.0.as_ref().is_some_and(|loaded| loaded.handler.is_some())
+    }
+
+    /// `start(meta)`
+    ///
+    /// # Errors
+    /// What it raised.
+    pub fn start(&self) -> Result<(), StopCause> {
+        let Some((loaded, start)) = self.0.as_ref().and_then(|loaded| Some((loaded, loaded.start?))) else {
+            return Ok(());
+        };
+        let bridge = &loaded.state.bridge;
+        bridge
+            .call_for_effect(start, Some(loaded.meta), &[])
+            .map_err(|failure| broken("start", None, &failure))
+    }
+
+    /// `handler(meta, ...)` or `failed(meta, err)`
+    ///
+    /// # Errors
+    /// What it raised.
+    pub fn handle(&self, delivery: Delivery) -> Result<(), StopCause> {
+        let Some(loaded) = &self.0 else { return Ok(()) };
+        let role = if matches!(delivery.verdict, Verdict::Done(_)) { loaded.handler } else { loaded.failed };
+        let Some(role) = role else { return Ok(()) };
+        loaded.at_hand.set(Some(delivery));
+        let ended = loaded.at_hand.with(|delivery| match &delivery.verdict {
+            Verdict::Done(done) => loaded
+                .state
+                .bridge
+                .call_for_effect(role, Some(loaded.meta), &done.values)
+                .map_err(|failure| broken("handler", Some(delivery.id), &failure)),
+            Verdict::Failed(failure) => {
+                let mut list = loaded.failure_list.borrow_mut();
+                list.clear();
+                list.push(1);
+                value::encode(&mut list, &error_value(failure));
+                loaded
+                    .state
+                    .bridge
+                    .call_for_effect(role, Some(loaded.meta), &list)
+                    .map_err(|failure| broken("failed", Some(delivery.id), &failure))
+            }
+        });
+        loaded.at_hand.set(None);
+        ended.unwrap_or(Ok(()))
+    }
+
+    /// What was put since the last time, with ids.
+    pub fn take_puts(&self, parent: TaskId, by: PutBy) -> Vec<Task> {
+        let Some(loaded) = &self.0 else { return Vec::new() };
+        let mut puts = loaded.at_hand.take_puts();
+        for (n, put) in puts.iter_mut().enumerate() {
+            put.id = TaskId::child(parent, by, n as u64);
+        }
+        puts
+    }
+
+    /// What was emitted since the last time.
+    pub fn take_rows(&self) -> Vec<Payload> {
+        self.0.as_ref().map(|loaded| loaded.at_hand.take_rows()).unwrap_or_default()
+    }
+
+    /// `finish(meta, summary)`; what it returned, as text.
+    ///
+    /// # Errors
+    /// What it raised.
+    pub fn finish(&self, summary: &Summary) -> Result<Option<String>, StopCause> {
+        let Some((loaded, finish)) = self.0.as_ref().and_then(|loaded| Some((loaded, loaded.finish?))) else {
+            return Ok(None);
+        };
+        loaded.at_hand.close();
+        let list = value::encode_list([summary_value(summary)].iter());
+        let mut results = Vec::new();
+        loaded
+            .state
+            .bridge
+            .call(finish, Some(loaded.meta), &list, &mut results)
+            .map_err(|failure| broken("finish", None, &failure))?;
+        let values = value::decode_list(&results).unwrap_or_default();
+        let said = values.iter().filter(|value| **value != Value::Nil).map(value::describe);
+        Ok(Some(said.collect::<Vec<_>>().join("\t")).filter(|text| !text.is_empty()))
+    }
+}
+
+/// What `failed` gets as `err`.
+fn error_value(failure: &Failure) -> Value {
+    let mut fields = vec![
+        (Value::text("code"), Value::text(failure.code.as_str())),
+        (Value::text("message"), Value::text(failure.message.as_str())),
+    ];
+    if let Some(traceback) = &failure.traceback {
+        fields.push((Value::text("traceback"), Value::text(traceback.as_str())));
+    }
+    if let Some(retryable) = failure.retryable {
+        fields.push((Value::text("retryable"), Value::Bool(retryable)));
+    }
+    Value::Map(fields)
+}
+
+/// What `finish` gets as `summary`; times in seconds.
+fn summary_value(summary: &Summary) -> Value {
+    let counts = &summary.counts;
+    let elapsed = counts.elapsed_ns as f64 / 1e9;
+    let count = |name: &str, number: u64| (Value::text(name), Value::Int(number.cast_signed()));
+    let ended = counts.done + counts.failed;
+    let mut fields = vec![
+        (Value::text("elapsed"), Value::Float(elapsed)),
+        (Value::text("rate"), Value::Float(if elapsed > 0.0 { ended as f64 / elapsed } else { 0.0 })),
+        count("tasks", ended),
+        count("done", counts.done),
+        count("failed", counts.failed),
+        count("duplicates", counts.duplicates),
+        count("again", summary.again),
+        count("crashes", summary.crashes),
+    ];
+    if let Some(times) = summary.times_ns {
+        for (name, time) in ["p50", "p95", "p99", "max"].into_iter().zip(times) {
+            fields.push((Value::text(name), Value::Float(time as f64 / 1e9)));
+        }
+    }
+    Value::Map(fields)
+}
+
+fn broken(role: &str, task: Option<TaskId>, failure: &Failure) -> StopCause {
+    let task = task.map(|id| format!(" at task {id}")).unwrap_or_default();
+    let traceback = failure.traceback.as_deref().unwrap_or_default();
+    let at = traceback.lines().map(|line| format!("\n    {line}")).collect::<String>();
+    StopCause::Broken(format!("role `{role}` raised{task}: {}{at}", failure.message))
+}
