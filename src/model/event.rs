@@ -20,7 +20,7 @@ pub enum Event {
     Progress(Counts),
     /// An attempt began. Only when a listener asked for single tasks.
     TaskStarted(TaskLabel),
-    /// A task ended well. Only when a listener asked for single tasks.
+    /// A task ended well. Only when a listener asked for single tasks, or the task told its progress.
     TaskFinished {
         /// Which one.
         task: TaskLabel,
@@ -115,7 +115,8 @@ pub struct Counts {
 pub struct LogLine {
     /// How loud.
     pub level: Level,
-    /// Who wrote it: a task, a role (`handler`), or a process (`worker 3`).
+    /// Who wrote it: a task (its id or its name, as in its `TaskLabel`), a role (`handler`), or a
+    /// process (`worker 3`).
     pub from: String,
     /// The text, one line, bytes that are not UTF-8 replaced.
     pub text: String,

@@ -1,5 +1,6 @@
 //! The thread that hears the run.
 
+use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -110,7 +111,7 @@ fn human(options: &ReportOptions) -> io::Result<Human> {
     let look = Look::new(options.color, &stderr);
     let shown = match options.progress {
         ProgressStyle::None => Shown::Nothing,
-        ProgressStyle::Auto | ProgressStyle::Bar if terminal => Shown::Bar,
+        ProgressStyle::Auto | ProgressStyle::Bar if terminal && draws() => Shown::Bar,
         ProgressStyle::Auto | ProgressStyle::Bar | ProgressStyle::Plain => Shown::Plain,
     };
     let out: Box<dyn Write + Send> = if terminal {
@@ -120,6 +121,11 @@ fn human(options: &ReportOptions) -> io::Result<Human> {
         Box::new(Pump::new(&stderr, PERSON)?)
     };
     Ok(Human::new(out, look, shown, options))
+}
+
+/// Whether the terminal can move its cursor.
+fn draws() -> bool {
+    env::var_os("TERM").is_some_and(|term| term != "dumb")
 }
 
 /// Says who was dropped, where it can be said.

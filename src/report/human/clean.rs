@@ -10,7 +10,7 @@ pub fn line(text: &str) -> String {
     shortened(text, LINE)
 }
 
-/// As [`line`], and of `limit` bytes about.
+/// As [`line()`], and of `limit` bytes about.
 pub fn shortened(text: &str, limit: usize) -> String {
     let shown = &text[..text.floor_char_boundary(limit)];
     let mut clean = String::with_capacity(shown.len());

@@ -9,8 +9,11 @@ use crate::report::units;
 
 /// Kinds that the end repeats.
 const REPEATED: usize = 20;
-/// Lines of a traceback that are shown.
+/// Kinds that are shown with traceback and prints.
+const DETAILED: usize = 20;
+/// Lines of a traceback that are shown, and bytes of each.
 const TRACEBACK: usize = 30;
+const TRACED: usize = 500;
 
 /// All failures so far, grouped by code, message without its numbers, and place.
 #[derive(Debug)]
@@ -34,14 +37,15 @@ impl Failures {
     /// Counts a failure. The lines to show now: nothing when there were enough of its kind.
     pub(super) fn add(&mut self, look: Look, failed: &Failed<'_>) -> String {
         let name = clean::shortened(&failed.task.name, 100);
-        let (what, detail) = (failed.what(), failed.detail(look));
-        let kind = failed.kind();
+        let what = failed.what();
+        let detailed = self.groups.kinds() < DETAILED;
+        let detail = if detailed { failed.detail(look) } else { String::new() };
         let example = || Example {
             name: name.clone(),
             what: what.clone(),
             unseen: if failed.shown_now { String::new() } else { detail.clone() },
         };
-        let nth = self.groups.add(kind, example);
+        let nth = self.groups.add(failed.kind(), example);
         if !failed.shown_now || nth > SHOWN {
             return String::new();
         }
@@ -69,8 +73,7 @@ impl Failures {
         let rest: u64 = groups.iter().skip(REPEATED).map(|group| group.count).sum();
         let rest = rest + self.groups.others();
         if rest > 0 {
-            let kinds = units::count(rest);
-            text.push_str(&look.dim(&format!("and {kinds} failures of other kinds")));
+            text.push_str(&look.dim(&format!("and {} of other kinds", units::counted(rest, "failure"))));
         }
         text
     }
@@ -108,8 +111,9 @@ impl Failed<'_> {
     fn detail(&self, look: Look) -> String {
         let mut text = String::new();
         let traceback = self.failure.traceback.as_deref().unwrap_or_default();
-        for line in clean::lines(traceback).take(TRACEBACK) {
-            text.push_str(&look.dim(&line.replace('\t', "  ")));
+        for line in traceback.lines().take(TRACEBACK) {
+            let line = clean::shortened(&line.replace('\t', "  "), TRACED);
+            text.push_str(&look.dim(&line));
         }
         if !self.prints.is_empty() {
             text.push_str(&look.dim("printed:"));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 /// How often a thing is shown before it is only counted.
 pub(super) const SHOWN: u64 = 3;
 /// Different things that are told apart; what comes later is counted as one.
-const KINDS: usize = 1_000;
+const KINDS: usize = 200;
 
 /// Equal things with one example each.
 #[derive(Debug)]
@@ -40,6 +40,11 @@ impl<T> Groups<T> {
         self.place.insert(kind, self.all.len());
         self.all.push(Group { example: example(), count: 1 });
         1
+    }
+
+    /// How many are told apart so far.
+    pub(super) fn kinds(&self) -> usize {
+        self.all.len()
     }
 
     /// The most frequent ones first.

@@ -56,4 +56,12 @@ mod tests {
             assert_eq!(split(&failure(text, None)), (None, text));
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_split(text in "(\\[string )?[a-zß.:\\]\\n ]*(\\.lua:|\\]:)?[0-9]{0,3}:?.*") {
+            let failed = failure(&text, Some(&text));
+            assert!(text.ends_with(split(&failed).1));
+        }
+    }
 }

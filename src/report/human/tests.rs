@@ -234,3 +234,42 @@ fn colours_are_put_around_words_only() {
     assert_eq!(line, "\u{1b}[1m\u{1b}[31m        FAIL\u{1b}[0m x\n");
     assert_eq!(anstream::adapter::strip_str(&line).to_string(), Look::plain().line(Tone::Bad, "FAIL", "x"));
 }
+
+struct Gone;
+
+impl Write for Gone {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_standard_error_that_is_gone_costs_the_report_only() {
+    let options = ReportOptions::default();
+    for shown in [Shown::Bar, Shown::Plain, Shown::Nothing] {
+        let mut reports = crate::report::Reports::default();
+        reports.add("standard error", Box::new(Human::new(Box::new(Gone), Look::plain(), shown, &options)));
+        for event in [started(), failed("/p/37", "404"), finished(summary())] {
+            reports.event(&event);
+            reports.tick();
+        }
+        let dropped = reports.end();
+        assert_eq!(dropped.len(), 1);
+        assert!(dropped[0].reader_left());
+    }
+}
+
+#[test]
+fn a_thousand_kinds_of_failure_do_not_flood() {
+    let kind = |n: usize| failed("/p/1", &"x".repeat(n));
+    let text =
+        told(Verbosity::Normal, &(1..=1_000).map(kind).chain([finished(summary())]).collect::<Vec<_>>());
+    let (live, end) = text.split_once("Summary").expect("a summary");
+    assert_eq!(live.matches("FAIL").count(), 200);
+    assert_eq!(live.matches("stack traceback").count(), 20);
+    assert_eq!(end.matches("FAIL").count(), 20);
+    assert!(end.contains("             and 980 failures of other kinds\n"), "{end}");
+}
