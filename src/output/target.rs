@@ -35,13 +35,17 @@ pub fn open(plan: &OutputPlan) -> Result<(Target, Before), OutputError> {
     if plan.mode == OutputMode::Append && plan.format == OutputFormat::Json {
         return Err(OutputError::AppendJson { path: name });
     }
-    let opened = open_file(path, plan.mode);
-    let (file, on_disk) = opened.map_err(|source| match source.kind() {
+    let unopened = |source| OutputError::Open { path: name.clone(), source };
+    let on_disk = !is_device(path);
+    if let (true, Some(folder)) = (on_disk, path.parent()) {
+        fs::create_dir_all(folder).map_err(unopened)?;
+    }
+    let file = open_file(path, plan.mode, on_disk).map_err(|source| match source.kind() {
         ErrorKind::AlreadyExists => OutputError::Exists { path: name.clone() },
-        _ => OutputError::Open { path: name.clone(), source },
+        _ => unopened(source),
     })?;
     let before = if on_disk && plan.mode == OutputMode::Append {
-        look_back(&file, plan.format).map_err(|source| OutputError::Open { path: name.clone(), source })?
+        look_back(&file, plan.format).map_err(unopened)?
     } else {
         Before::default()
     };
@@ -57,21 +61,20 @@ fn stdout() -> Result<Target, OutputError> {
     }
 }
 
-fn open_file(path: &Path, mode: OutputMode) -> io::Result<(File, bool)> {
-    // `/dev/null`, a terminal or a named pipe always exists, and there is nothing in it to lose.
-    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
-        return Ok((OpenOptions::new().write(true).open(path)?, false));
-    }
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
+/// `/dev/null`, a terminal or a named pipe always exists, and there is nothing in it to lose.
+fn is_device(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+fn open_file(path: &Path, mode: OutputMode, on_disk: bool) -> io::Result<File> {
     let mut options = OpenOptions::new();
     match mode {
+        _ if !on_disk => options.write(true),
         OutputMode::Error => options.write(true).create_new(true),
         OutputMode::Append => options.read(true).append(true).create(true),
         OutputMode::Overwrite => options.write(true).create(true).truncate(true),
     };
-    Ok((options.open(path)?, true))
+    options.open(path)
 }
 
 fn look_back(mut file: &File, format: OutputFormat) -> io::Result<Before> {
