@@ -31,8 +31,9 @@ impl Csv {
         Csv::new(input::open(input)?, input::name(input), MAX_RECORD)
     }
 
-    fn new(inner: Box<dyn Read + Send>, name: String, longest: usize) -> Result<Self, SourceError> {
-        let counted = Counted { inner, bytes: 0, limit: longest, longest };
+    /// Over any reader, with another limit.
+    pub fn new(inner: Box<dyn Read + Send>, name: String, longest: usize) -> Result<Self, SourceError> {
+        let counted = Counted { inner, bytes: 0, limit: longest, longest, chunk: Vec::new() };
         let reader = ReaderBuilder::new().has_headers(false).from_reader(counted);
         let mut csv = Csv { reader, name, columns: Vec::new(), row: ByteRecord::new() };
         if csv.read()? {
@@ -60,10 +61,17 @@ impl Csv {
         Ok(columns)
     }
 
+    /// What was read last, before and behind the reader's position.
+    fn split_chunk(&self) -> (&[u8], &[u8]) {
+        let counted = self.reader.get_ref();
+        let ahead = counted.bytes - self.reader.position().byte() as usize;
+        counted.chunk.split_at(counted.chunk.len() - ahead)
+    }
+
     fn read(&mut self) -> Result<bool, SourceError> {
+        let line = self.reader.position().line() + u64::from(self.split_chunk().1.starts_with(b"\n"));
         let counted = self.reader.get_mut();
         counted.limit = counted.longest.saturating_add(counted.bytes);
-        let line = self.reader.position().line();
         let error = match self.reader.read_byte_record(&mut self.row) {
             Ok(more) => return Ok(more),
             Err(error) => error,
@@ -100,11 +108,17 @@ impl Records for Csv {
     }
 
     fn is_ready(&self) -> bool {
-        self.reader.position().byte() < self.reader.get_ref().bytes as u64
+        // The reader ends a row at `\r`, and the `\n` behind it is still there.
+        let rest = self.split_chunk().1;
+        rest.strip_prefix(b"\n").unwrap_or(rest).contains(&b'\n')
     }
 
+    /// The reader's own count is one too low behind `\r\n` and does not see empty lines before a row.
     fn place(&self) -> String {
-        let line = self.row.position().map_or(1, csv::Position::line);
+        let ended = self.split_chunk().0.ends_with(b"\n");
+        let inner: usize =
+            self.row.iter().map(|field| field.iter().filter(|&&byte| byte == b'\n').count()).sum();
+        let line = self.reader.position().line() - u64::from(ended) - inner as u64;
         format!("{}:{line}", self.name)
     }
 
@@ -124,6 +138,8 @@ struct Counted {
     bytes: usize,
     limit: usize,
     longest: usize,
+    /// What was read last, which is never less than what the reader has not looked at.
+    chunk: Vec<u8>,
 }
 
 impl Read for Counted {
@@ -133,6 +149,10 @@ impl Read for Counted {
         }
         let read = self.inner.read(buffer)?;
         self.bytes += read;
+        if read > 0 {
+            self.chunk.clear();
+            self.chunk.extend_from_slice(&buffer[..read]);
+        }
         Ok(read)
     }
 }
