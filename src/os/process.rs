@@ -91,9 +91,8 @@ pub(super) fn end_children(spare: impl Fn(i32) -> bool) -> io::Result<()> {
         if left.is_empty() {
             return Ok(());
         }
-        if Instant::now() >= deadline
-            || !left.iter().fold(false, |any, pid| kill_child(*pid) || any)
-        {
+        let killed = left.iter().filter(|pid| kill_child(**pid)).count();
+        if killed == 0 || Instant::now() >= deadline {
             let text = format!("{} processes do not end: {left:?}", left.len());
             return Err(io::Error::new(io::ErrorKind::TimedOut, text));
         }

@@ -10,6 +10,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use nix::libc;
 use nix::sys::signal::{
     SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal as Number, pthread_sigmask, raise,
     sigaction,
@@ -140,11 +141,10 @@ pub(super) fn ignore_terminal() -> io::Result<()> {
 
 /// In a forked child: every signal does its default again and none is blocked. SIGPIPE stays ignored, as in every Rust
 /// program.
-pub fn reset_for_child() -> io::Result<()> {
-    for signal in
-        Number::iterator().filter(|signal| !matches!(signal, Number::SIGKILL | Number::SIGSTOP))
-    {
-        set_action(signal, SigHandler::SigDfl)?;
+pub(super) fn reset_for_child() -> io::Result<()> {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: no function is installed. SIGKILL, SIGSTOP and the two of libc itself refuse, which is right.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
     ignore_sigpipe()?;
     unblock_all()

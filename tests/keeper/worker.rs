@@ -1,13 +1,11 @@
 //! A worker that does what it is told, a line a command, and answers each with a line.
 
 use std::fs;
-use std::os::fd::AsFd as _;
 use std::process::{Command, Stdio};
 
 use mpms::os::clock::monotonic_ns;
 use mpms::os::exit::exit_now;
 use mpms::os::keeper::WorkerSeat;
-use mpms::os::poll::until_ready;
 use mpms::os::socket::Socket;
 
 pub fn run(seat: WorkerSeat) -> ! {
@@ -62,15 +60,7 @@ fn obey(seat: &WorkerSeat, line: &str) -> String {
             "started".to_owned()
         }
         "signals" => signals(),
-        "input" => format!(
-            "{:?}",
-            until_ready(
-                std::io::stdin().as_fd(),
-                mpms::os::poll::Interest::Read,
-                None
-            )
-            .and_then(|_| std::io::read_to_string(std::io::stdin()))
-        ),
+        "input" => std::io::read_to_string(std::io::stdin()).expect("an end at once"),
         other => format!("unknown: {other}"),
     }
 }
@@ -117,14 +107,16 @@ fn start(script: &str) -> String {
         .to_string()
 }
 
-/// Blocked and ignored signals, as the kernel shows them.
+/// Blocked and ignored signals, as the kernel shows them, without the two (32 and 33) that libc keeps to itself.
 fn signals() -> String {
     let status = fs::read_to_string("/proc/self/status").expect("status");
-    let lines = status
-        .lines()
-        .filter(|line| line.starts_with("SigBlk") || line.starts_with("SigIgn"));
-    lines
-        .map(|line| line.split_whitespace().collect::<String>())
-        .collect::<Vec<_>>()
-        .join(" ")
+    let set = |name| {
+        let hex = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .expect("a line")
+            .trim();
+        u64::from_str_radix(hex, 16).expect("a set") & !(0b11 << 31)
+    };
+    format!("blocked {:x} ignored {:x}", set("SigBlk:"), set("SigIgn:"))
 }
