@@ -1,7 +1,8 @@
 //! What the keeper promises.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use mpms::os::keeper::{Death, KeeperReport};
@@ -34,6 +35,7 @@ pub const ALL: &[Case] = cases! {
     a_handle_kills_the_group_too
     leftovers_end_with_their_worker
     leftovers_of_living_workers_stay
+    a_running_command_ends_with_its_worker
     orphans_of_a_worker_that_end_by_themselves_are_reaped
     impossible_requests_fail_and_the_keeper_goes_on
     two_hundred_workers_come_and_go
@@ -46,8 +48,8 @@ pub const ALL: &[Case] = cases! {
     the_keeper_ignores_the_signals_of_the_terminal
 };
 
-/// A daemon: out of its session and its process group, an orphan. Says its pid.
-const DAEMON: &str = "setsid sh -c 'echo $$; exec sleep 1000 >/dev/null 2>&1' &";
+/// A daemon: out of its session and its process group, an orphan. Says its pid, and the shell ends only when it is all that.
+const DAEMON: &str = "echo $(setsid sh -c 'echo $$; exec sleep 1000 >/dev/null 2>&1' &)";
 
 fn a_forked_worker_answers_over_its_socket() {
     let mut pool = Pool::start();
@@ -188,16 +190,41 @@ fn leftovers_end_with_their_worker() {
 fn leftovers_of_living_workers_stay() {
     let mut pool = Pool::start();
     let (first, second) = (pool.fork(1), pool.fork(2));
-    let daemons = [
+    let of_first = [
         first.ask_pid(&format!("sh {DAEMON}")),
+        first.ask_pid(&format!("run {DAEMON}")),
+    ];
+    let of_second = [
         second.ask_pid(&format!("sh {DAEMON}")),
+        second.ask_pid(&format!("run {DAEMON}")),
     ];
     kill_9(first.process.pid);
     pool.death(1);
-    time_until_dead(&daemons[..1]);
+    time_until_dead(&of_first);
     // Whatever the keeper does about the first worker's leftovers it has done before it forks again.
     pool.fork(3);
-    assert!(is_alive(daemons[1]));
+    assert!(of_second.into_iter().all(is_alive));
+}
+
+fn a_running_command_ends_with_its_worker() {
+    let mut pool = Pool::start();
+    let worker = pool.fork(1);
+    let file = tempfile::NamedTempFile::new().expect("file");
+    let path = file.path().display();
+    worker.ask(&format!(
+        "run-on trap '' TERM; sleep 1000 & echo $$ $! > {path}; wait"
+    ));
+    let read = || std::fs::read_to_string(file.path()).expect("text");
+    wait_until("the command runs", || read().ends_with('\n'));
+    let pids: Vec<i32> = read()
+        .split_whitespace()
+        .map(|pid| pid.parse().expect("a pid"))
+        .collect();
+    assert!(pids.len() == 2 && pids.iter().all(|pid| is_alive(*pid)));
+    worker.process.kill().expect("kill");
+    pool.death(1);
+    let took = time_until_dead(&pids);
+    assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
 fn orphans_of_a_worker_that_end_by_themselves_are_reaped() {
@@ -237,19 +264,43 @@ fn two_hundred_workers_come_and_go() {
 }
 
 fn a_burst_of_requests_is_answered_whole() {
+    assert_eq!(burst(), 0, "requests failed");
+}
+
+fn few_descriptors_fail_some_requests_and_forget_none() {
+    let program = std::env::current_exe().expect("path");
+    let script = "ulimit -n 40; exec \"$0\" burst";
+    let status = Command::new("sh")
+        .args(["-c", script])
+        .arg(program)
+        .status()
+        .expect("sh");
+    assert!(status.success());
+}
+
+/// The part that has few descriptors.
+pub fn burst_of_few_descriptors() -> ExitCode {
+    if burst() > 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Asks for many workers at once and for the death of each; holds all handles until the end. Returns how many failed.
+fn burst() -> usize {
     const MANY: u32 = 600;
     let mut pool = Pool::start();
     for id in 0..MANY {
-        pool.link
-            .request_fork(id, 1, &"mpms: one of very many workers ".repeat(10))
-            .expect("request");
+        let title = "mpms: one of very many workers ".repeat(10);
+        pool.link.request_fork(id, 1, &title).expect("request");
         pool.link.request_kill(id).expect("request");
     }
-    let (mut workers, mut dead, mut failed) = (Vec::new(), 0, 0);
-    while dead + failed < MANY {
+    let (mut workers, mut dead, mut failed) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+    while dead.len() + failed.len() < usize::try_from(MANY).expect("small") {
         match pool.report() {
-            KeeperReport::Started(worker) => workers.push(worker),
-            KeeperReport::Died { death, .. } => {
+            KeeperReport::Started(worker) => assert!(workers.insert(worker.id, worker).is_none()),
+            KeeperReport::Died { id, death, .. } => {
                 assert_eq!(
                     death,
                     Death::Killed {
@@ -257,26 +308,14 @@ fn a_burst_of_requests_is_answered_whole() {
                         core_dumped: false
                     }
                 );
-                dead += 1;
+                assert!(workers.contains_key(&id) && dead.insert(id));
             }
-            // A machine with few descriptors may refuse some; none may be forgotten.
-            KeeperReport::ForkFailed { .. } => failed += 1,
+            KeeperReport::ForkFailed { id, .. } => assert!(failed.insert(id)),
             gone @ KeeperReport::Gone { .. } => panic!("{gone:?}"),
         }
     }
-    assert_eq!(workers.len(), usize::try_from(dead).expect("small"));
-}
-
-fn few_descriptors_fail_some_requests_and_forget_none() {
-    let script = "ulimit -n 40; exec \"$0\" a_burst_of_requests_is_answered_whole";
-    let program = std::env::current_exe().expect("path");
-    let status = Command::new("sh")
-        .args(["-c", script])
-        .arg(program)
-        .stdout(Stdio::null())
-        .status()
-        .expect("sh");
-    assert!(status.success());
+    assert!(workers.keys().eq(&dead));
+    failed.len()
 }
 
 fn a_shutdown_leaves_nobody() {

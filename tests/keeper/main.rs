@@ -1,7 +1,7 @@
 //! The keeper with real processes, real signals and real deaths.
 //!
 //! Forking asks for a process with one thread, so this is a program of its own. It starts itself again in three parts:
-//! as the keeper, with workers that obey ([`worker`]), and as a coordinator that is killed ([`cases::coordinator`]).
+//! as the keeper, with workers that obey ([`worker`]), and as a coordinator that is killed or poor ([`cases`]).
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -20,6 +20,7 @@ fn main() -> ExitCode {
     match arguments.first().map(String::as_str) {
         Some(mpms::os::keeper::KEEPER_ARGUMENT) => mpms::os::keeper::serve(worker::run),
         Some("coordinator") => cases::coordinator(),
+        Some("burst") => cases::burst_of_few_descriptors(),
         _ => run_cases(&arguments),
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
+use mpms::os;
 use mpms::os::clock::monotonic_ns;
 use mpms::os::exit::exit_now;
 use mpms::os::keeper::WorkerSeat;
@@ -51,6 +52,13 @@ fn obey(seat: &WorkerSeat, line: &str) -> String {
         // Returns when the shell has ended and left something behind, or with the pid of one that runs on.
         "sh" => shell(rest),
         "start" => start(rest),
+        "run" => run_command(rest),
+        // In a thread of its own, since nobody waits for its end.
+        "run-on" => {
+            let script = rest.to_owned();
+            std::thread::spawn(move || run_command(&script));
+            "started".to_owned()
+        }
         "threads" => {
             std::thread::spawn(|| {
                 loop {
@@ -105,6 +113,16 @@ fn start(script: &str) -> String {
         .expect("sh")
         .id()
         .to_string()
+}
+
+/// As a task's command runs, with an empty environment.
+fn run_command(script: &str) -> String {
+    let command = os::command::Command {
+        clear_env: true,
+        ..os::command::Command::new(["/bin/sh", "-c", script])
+    };
+    let done = command.run().expect("sh");
+    String::from_utf8_lossy(&done.stdout).trim().to_owned()
 }
 
 /// Blocked and ignored signals, as the kernel shows them, without the two (32 and 33) that libc keeps to itself.
