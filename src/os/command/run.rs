@@ -15,6 +15,7 @@ use nix::unistd::getppid;
 
 use super::Command;
 use super::capture::{Capture, Kept};
+use crate::os::keeper::WORKER_MARK;
 use crate::os::pidfd::PidFd;
 use crate::os::poll::round_up;
 use crate::os::process::{self, OwnChild};
@@ -200,7 +201,10 @@ fn native(command: &Command) -> StdCommand {
     let mut native = StdCommand::new(&command.argv[0]);
     native.args(&command.argv[1..]).process_group(0);
     if command.clear_env {
-        native.env_clear();
+        // The mark stays: by it the keeper knows a daemon of a worker that is gone.
+        native
+            .env_clear()
+            .envs(std::env::var_os(WORKER_MARK).map(|mark| (WORKER_MARK, mark)));
     }
     native.envs(command.env.iter().map(|(name, value)| (name, value)));
     if let Some(cwd) = &command.cwd {

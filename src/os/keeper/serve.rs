@@ -8,6 +8,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::sys::socket::{getsockopt, sockopt};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
@@ -73,6 +74,8 @@ struct Keeper {
 impl Keeper {
     fn start(run_worker: fn(WorkerSeat) -> !) -> io::Result<Self> {
         signals::ignore_terminal()?;
+        // A keeper that somebody has stopped must go on when the coordinator dies; one that runs does not notice.
+        prctl::set_pdeathsig(Signal::SIGCONT)?;
         let children = ChildSignal::block()?;
         process::adopt_orphans()?;
         limits::raise_open_files()?;
