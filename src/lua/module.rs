@@ -1,6 +1,7 @@
 //! How a module of the library is made: a strict, read-only table of functions that raise structured errors.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::ffi::c_void;
 
 use mlua::{
@@ -151,6 +152,29 @@ where
     R: IntoLuaMulti,
 {
     function(lua, Signature::new("", signature, false).1, body)
+}
+
+/// An iterator for the generic `for`: `next` gives nil at the end. `op` is what errors name.
+///
+/// # Errors
+/// When Lua has no memory left.
+pub fn iterator<R: IntoLuaMulti>(
+    lua: &Lua,
+    op: &'static str,
+    next: impl FnMut(&Lua) -> Result<R, LibError> + 'static,
+) -> mlua::Result<Function> {
+    let next = RefCell::new(next);
+    let signature = Signature {
+        op: op.into(),
+        arguments: "",
+        method: false,
+    };
+    function(lua, signature, move |lua, (): ()| {
+        match next.try_borrow_mut() {
+            Ok(mut next) => next(lua),
+            Err(_) => Err(LibError::new("busy", "the iterator was called by itself")),
+        }
+    })
 }
 
 /// Calls a function of the script. What it raises is passed on as the same object.

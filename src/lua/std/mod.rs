@@ -13,6 +13,8 @@ use super::module::{self, Shim, global_function};
 
 #[cfg(test)]
 mod bench;
+pub mod fs;
+pub mod json;
 pub mod log;
 pub mod path;
 pub mod runtime;
@@ -40,7 +42,13 @@ impl StdEnv {
 
 type Make = fn(&Lua) -> mlua::Result<Table>;
 
-const MODULES: &[(&str, Make)] = &[("log", log::module), ("path", path::module), ("time", time::module)];
+const MODULES: &[(&str, Make)] = &[
+    ("fs", fs::module),
+    ("json", json::module),
+    ("log", log::module),
+    ("path", path::module),
+    ("time", time::module),
+];
 
 /// The global `mpms`, kept for `require`.
 struct Library(Table);

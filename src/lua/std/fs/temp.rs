@@ -1,0 +1,85 @@
+//! Temporary files and folders, gone when the task ends.
+
+use std::path::PathBuf;
+
+use mlua::{Lua, LuaString, Table};
+use tempfile::{Builder, TempDir, TempPath};
+
+use crate::lua::error::LibError;
+use crate::lua::options::Options;
+use crate::lua::std::{env, path};
+
+/// What the running task has made; dropping an entry removes it.
+#[derive(Default)]
+struct Temporary {
+    folders: Vec<TempDir>,
+    files: Vec<TempPath>,
+}
+
+/// Removes what `fs.temp_dir` and `fs.temp_file` made in this state. The worker calls it when a task ends.
+pub fn remove_temporary(lua: &Lua) {
+    lua.remove_app_data::<Temporary>();
+}
+
+struct Names {
+    prefix: String,
+    suffix: String,
+    place: PathBuf,
+}
+
+impl Names {
+    fn read(lua: &Lua, options: Option<Table>) -> Result<Self, LibError> {
+        let mut options = Options::new(options);
+        let prefix = options
+            .string("prefix")?
+            .unwrap_or_else(|| "mpms-".to_owned());
+        let suffix = options.string("suffix")?.unwrap_or_default();
+        options.finish()?;
+        if prefix.contains(['/', '\0']) || suffix.contains(['/', '\0']) {
+            return Err(LibError::invalid(
+                "options `prefix` and `suffix` must be parts of a file name",
+            ));
+        }
+        let place = env(lua)?
+            .temp_dir
+            .clone()
+            .unwrap_or_else(std::env::temp_dir);
+        Ok(Self {
+            prefix,
+            suffix,
+            place,
+        })
+    }
+}
+
+fn keep(lua: &Lua, add: impl FnOnce(&mut Temporary)) {
+    let mut temporary = lua.remove_app_data::<Temporary>().unwrap_or_default();
+    add(&mut temporary);
+    lua.set_app_data(temporary);
+}
+
+pub(super) fn folder(lua: &Lua, options: Option<Table>) -> Result<LuaString, LibError> {
+    let names = Names::read(lua, options)?;
+    let made = Builder::new()
+        .prefix(&names.prefix)
+        .suffix(&names.suffix)
+        .tempdir_in(&names.place);
+    let made = made.map_err(|error| LibError::file(&error, &names.place))?;
+    let text = path::text(lua, made.path())?;
+    keep(lua, |temporary| temporary.folders.push(made));
+    Ok(text)
+}
+
+pub(super) fn file(lua: &Lua, options: Option<Table>) -> Result<LuaString, LibError> {
+    let names = Names::read(lua, options)?;
+    let made = Builder::new()
+        .prefix(&names.prefix)
+        .suffix(&names.suffix)
+        .tempfile_in(&names.place);
+    let made = made
+        .map_err(|error| LibError::file(&error, &names.place))?
+        .into_temp_path();
+    let text = path::text(lua, &made)?;
+    keep(lua, |temporary| temporary.files.push(made));
+    Ok(text)
+}
