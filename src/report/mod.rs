@@ -1,1 +1,3 @@
-//! (under construction)
+//! What a person or a program sees of a run.
+
+pub mod diagnostic;
