@@ -2,8 +2,18 @@
 
 use std::path::PathBuf;
 
+pub use crate::manifest::{KeyField, MaxFail, OutputFormat, OutputMode};
 use crate::model::Value;
 pub use crate::model::job::{Job, Script};
+
+mod output;
+mod params;
+mod paths;
+mod resolve;
+mod scripts;
+
+pub use paths::shown;
+pub use resolve::{Surroundings, load};
 
 /// Everything that a run needs to know; each layer gets its part.
 #[derive(Clone, Debug)]
@@ -74,15 +84,6 @@ pub enum Input {
     Stdin,
 }
 
-/// `key` of `[tasks]`.
-#[derive(Clone, Debug, PartialEq)]
-pub enum KeyField {
-    /// `"args"`: the whole argument list.
-    Args,
-    /// This field of the first argument, which is a table; for one plain argument any name takes the argument.
-    Field(String),
-}
-
 /// `[worker]`
 #[derive(Clone, Debug)]
 pub struct WorkerPlan {
@@ -136,28 +137,6 @@ pub enum OutputTarget {
     Stdout,
 }
 
-/// How rows are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutputFormat {
-    /// One JSON value a line.
-    Jsonl,
-    /// RFC 4180 with a header.
-    Csv,
-    /// One JSON array.
-    Json,
-}
-
-/// What to do when the output file exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutputMode {
-    /// Refuse.
-    Error,
-    /// Write behind what is there.
-    Append,
-    /// Begin anew.
-    Overwrite,
-}
-
 /// `[run]`
 #[derive(Clone, Debug)]
 pub struct RunPlan {
@@ -165,13 +144,4 @@ pub struct RunPlan {
     pub max_fail: Option<MaxFail>,
     /// Generated tasks kept ready at most.
     pub queue: usize,
-}
-
-/// `max_fail`
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum MaxFail {
-    /// This many failures are allowed; one more stops.
-    Count(u64),
-    /// This percentage of the finished tasks, looked at once 100 have finished.
-    Percent(f64),
 }

@@ -1,0 +1,62 @@
+//! Every manifest in `tests/manifest/` against what it is told: `NAME.stderr` beside `NAME.toml`.
+//!
+//! A first line `# mpms run CASE FLAGS` gives the flags. `UPDATE=1` writes what is told now.
+
+use std::path::{Path, PathBuf};
+
+use mpms::cli::{Cli, Command};
+use mpms::manifest::Overrides;
+use mpms::plan::{Surroundings, load};
+use mpms::report::diagnostic::{Look, render_all};
+
+fn cases() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifest");
+    let entries = folder.read_dir().expect("the folder of cases").flatten().map(|entry| entry.path());
+    let mut cases: Vec<_> =
+        entries.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
+    cases.sort();
+    cases
+}
+
+fn flags(case: &Path) -> Overrides {
+    let bytes = std::fs::read(case).expect("a case can be read");
+    let text = String::from_utf8_lossy(&bytes);
+    let line = text.lines().next().and_then(|line| line.strip_prefix("# mpms run CASE"));
+    let words = ["mpms", "run", "CASE"].into_iter().chain(line.unwrap_or_default().split_whitespace());
+    match Cli::read(words).map(|cli| cli.command) {
+        Ok(Command::Run(run)) => run.overrides(),
+        other => panic!("{}: {other:?}", case.display()),
+    }
+}
+
+fn told(case: &Path) -> String {
+    let around = Surroundings { cwd: case.parent().expect("a folder").to_path_buf(), cpus: 4 };
+    match load(case, &flags(case), &around) {
+        Ok(_) => String::new(),
+        Err(found) => render_all(&found, Look::default()),
+    }
+}
+
+#[test]
+fn every_manifest_is_told_what_is_wrong_with_it() {
+    std::env::set_current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifest"))
+        .expect("the folder");
+    let update = std::env::var_os("UPDATE").is_some();
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let expected = case.with_extension("stderr");
+        let told = told(&case);
+        if update {
+            std::fs::write(&expected, &told).expect("what is told can be written");
+        } else if std::fs::read_to_string(&expected).unwrap_or_default() != told {
+            wrong.push(format!("{}:\n{told}", case.display()));
+        }
+        let name = case.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        assert_eq!(told.is_empty(), name.ends_with("_ok"), "{name}:\n{told}");
+    }
+    assert!(
+        wrong.is_empty(),
+        "other than in the .stderr files (UPDATE=1 writes them):\n{}",
+        wrong.join("\n")
+    );
+}

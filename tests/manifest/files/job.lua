@@ -1,0 +1,1 @@
+return { tasks = function(put) put(1) end, worker = function(n) return n end }
