@@ -50,6 +50,8 @@ pub enum Input {
         running: Vec<Handle>,
         /// In words that follow "its worker": `was killed by signal 11 (SIGSEGV)`.
         death: String,
+        /// What it wrote to its standard error at last.
+        last_words: Option<String>,
     },
     /// It spoke the wire wrongly. The engine kills it.
     Violation {
