@@ -1,1 +1,40 @@
-//! (under construction)
+//! Which task runs where and when: a pure state machine. No I/O, no clock, no Lua; time arrives as an input.
+//!
+//! One call of [`Engine::step`] takes one [`Input`] (a batch, as it came in) and appends [`Action`]s, which the loop
+//! carries out in their order. What is a fault elsewhere is data here: nothing returns a `Result`.
+//!
+//! A task's way: `accept` (keys, delay) → `ready` → `dispatch` (seats, windows) → `outcomes` → `order` → the handler
+//! (`backlog`). Off that way: `recall` takes back what a worker has not started, `quarantine` sorts out what a dead
+//! worker held, `breaker` gives up on workers that never start, `stop` and `quiescence` end the run.
+
+mod accept;
+mod action;
+mod backlog;
+mod breaker;
+mod config;
+mod delay;
+mod dispatch;
+mod entry;
+mod input;
+mod keys;
+mod order;
+mod outcomes;
+mod quarantine;
+mod quiescence;
+mod ready;
+mod recall;
+mod seats;
+mod slab;
+mod start;
+mod state;
+mod stop;
+mod times;
+mod window;
+
+pub use action::{Action, Kill};
+pub use config::Config;
+pub use input::{Input, StartFailure};
+pub use state::{Engine, TaskView};
+
+/// A seat of the pool, from 1: the number stays when the process in it is replaced.
+pub type WorkerId = u32;

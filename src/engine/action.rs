@@ -1,0 +1,59 @@
+//! What the engine asks for.
+
+use crate::engine::WorkerId;
+use crate::model::event::{Event, Summary};
+use crate::model::{Delivery, Handle};
+
+/// One thing to do. Actions of a step are carried out in their order, before the next step.
+#[derive(Debug)]
+pub enum Action {
+    /// Start a process for this seat. Answer: `WorkerStarted` or `WorkerStartFailed`.
+    StartWorker {
+        /// The seat; it is empty.
+        worker: WorkerId,
+    },
+    /// Send these tasks, in this order; [`Engine::task`](crate::engine::Engine::task) has what the frame needs.
+    Send {
+        /// Whom to.
+        worker: WorkerId,
+        /// Never empty.
+        tasks: Vec<Handle>,
+    },
+    /// Ask for every task that it has not started. Answer: `Returned`, also when there was none.
+    Recall {
+        /// Whom.
+        worker: WorkerId,
+    },
+    /// No task will follow: run the exit roles and end. It holds no task. Answer: `WorkerGone`.
+    StopWorker {
+        /// Whom.
+        worker: WorkerId,
+    },
+    /// SIGKILL. Answer: `WorkerGone`.
+    KillWorker {
+        /// Whom.
+        worker: WorkerId,
+        /// For the report.
+        why: Kill,
+    },
+    /// Hand these to the handler, in this order. Answer: `Handled`, in any portions.
+    Deliver(Vec<Delivery>),
+    /// Tell the listeners.
+    Report(Event),
+    /// The end: every seat is empty, everything delivered is handled. Nothing follows. What the engine cannot know
+    /// (CPU, memory, output, `finish`) is left empty in the summary.
+    Finished(Box<Summary>),
+}
+
+/// Why a worker is killed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kill {
+    /// It broke the protocol: in which way.
+    Violation(String),
+    /// Its role `init` or its script raised; the run stops.
+    Start,
+    /// It did not end in time after it was asked to.
+    Overdue,
+    /// The run is stopped hard.
+    Stop,
+}

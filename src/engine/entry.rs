@@ -1,0 +1,66 @@
+//! What the engine keeps of a task.
+
+use crate::engine::WorkerId;
+use crate::model::{Handle, Task, Verdict};
+
+/// A task from its acceptance to its delivery.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub task: Task,
+    /// Its place among all accepted tasks.
+    pub order: u64,
+    pub at: At,
+    /// Attempts that began in a worker which then died.
+    pub starts: u32,
+    /// Of these, the deaths that happened while it ran alone.
+    pub crashes: u32,
+    /// Held: its index in the seat's list. Parked: its index in the reorder buffer.
+    pub place: u32,
+}
+
+/// Where a task is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum At {
+    /// In the queue.
+    Ready,
+    /// Waits for its time.
+    Delayed,
+    /// Waits to run alone in a worker.
+    Suspect,
+    /// In a worker, running or waiting there.
+    Held(WorkerId),
+    /// Ended, and waits for its turn to be delivered.
+    Parked,
+}
+
+/// How a task ended.
+#[derive(Debug)]
+pub(super) struct End {
+    /// 0 when none ran it to its end.
+    pub worker: WorkerId,
+    pub elapsed_ns: u64,
+    pub verdict: Verdict,
+}
+
+impl Entry {
+    pub(super) fn priority(&self) -> i32 {
+        self.task.options.as_ref().map_or(0, |options| options.priority)
+    }
+}
+
+/// Bytes of a verdict that count against the limits of memory.
+pub(super) fn verdict_bytes(verdict: &Verdict) -> usize {
+    match verdict {
+        Verdict::Failed(failure) => failure.message.len() + failure.traceback.as_ref().map_or(0, String::len),
+        Verdict::Done(done) => {
+            let effects = done.effects.as_ref().map_or(0, |effects| {
+                effects.rows.iter().map(|row| row.len()).sum::<usize>()
+                    + effects.puts.iter().map(|put| put.args.len()).sum::<usize>()
+            });
+            done.values.len() + effects
+        }
+    }
+}
+
+/// A handle with the order of its task, to sort what goes back to the queue.
+pub(super) type Ordered = (u64, Handle);

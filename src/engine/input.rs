@@ -1,0 +1,87 @@
+//! What the engine hears.
+
+use crate::engine::WorkerId;
+use crate::model::{Handle, Outcome, StopCause, Task};
+
+/// One thing that happened. A process that is gone says nothing more: `WorkerGone` is the last input of it, after all
+/// the outcomes that it wrote.
+#[derive(Debug)]
+pub enum Input {
+    /// From the source; receive only while [`Engine::wants_tasks`](crate::engine::Engine::wants_tasks).
+    Offered {
+        /// In the order of the source.
+        tasks: Vec<Task>,
+        /// Nothing follows.
+        last: bool,
+    },
+    /// The forked process is there; it accepts tasks at once.
+    WorkerStarted {
+        /// Its seat.
+        worker: WorkerId,
+        /// For the report.
+        pid: i32,
+    },
+    /// It could not start.
+    WorkerStartFailed {
+        /// Its seat.
+        worker: WorkerId,
+        /// How.
+        failure: StartFailure,
+    },
+    /// Attempts ended, as one or more frames said.
+    Outcomes {
+        /// Who ran them.
+        worker: WorkerId,
+        /// In the order of the frames.
+        outcomes: Vec<Outcome>,
+    },
+    /// The answer to a recall.
+    Returned {
+        /// Who answers.
+        worker: WorkerId,
+        /// Every task that it had not started.
+        handles: Vec<Handle>,
+    },
+    /// The process of this seat is dead and read to its end.
+    WorkerGone {
+        /// The seat, empty now.
+        worker: WorkerId,
+        /// What its slots say was running; those already ended are ignored.
+        running: Vec<Handle>,
+        /// In words that follow "its worker": `was killed by signal 11 (SIGSEGV)`.
+        death: String,
+        /// What it wrote to its standard error at last.
+        last_words: Option<String>,
+    },
+    /// It spoke the wire wrongly. The engine kills it.
+    Violation {
+        /// Who.
+        worker: WorkerId,
+        /// In which way: `it sent a frame of 4294967295 bytes`.
+        what: String,
+    },
+    /// The handler has committed deliveries.
+    Handled {
+        /// How many, in the order of delivery.
+        count: usize,
+        /// What they put (also by `task.put` in their workers), in order.
+        puts: Vec<Task>,
+    },
+    /// The handler will take nothing any more (it raised, or cannot write): what it has not committed is not done, and
+    /// the run stops hard. Send the `Stop` with the cause first.
+    HandlerGone,
+    /// Time has passed, see [`Engine::next_deadline`](crate::engine::Engine::next_deadline).
+    Tick,
+    /// Stop before the end. The first drains: nothing new starts, running tasks end. The second kills.
+    Stop(StopCause),
+}
+
+/// Why a worker could not start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartFailure {
+    /// There is no process (`fork` failed, …): tried again, a few times.
+    NoProcess(String),
+    /// A script did not load, or `process_init` or `init` raised: final, the run stops. When the process was announced
+    /// before, it is killed and its `WorkerGone` awaited.
+    Script(String),
+}

@@ -1,0 +1,48 @@
+//! The end: exact, never by waiting a while.
+
+use crate::engine::entry::At;
+use crate::engine::seats::Phase;
+use crate::engine::stop::Mode;
+use crate::engine::{Action, Engine};
+use crate::model::event::Summary;
+
+/// For the exit roles of a worker.
+const EXIT_NS: u64 = 600 * 1_000_000_000;
+
+impl Engine {
+    /// Whether the run, or its stop, is complete. The very end of every step.
+    pub(super) fn settle(&mut self) {
+        if self.mode == Mode::Open && self.source_ended && self.tasks.is_empty() && self.backlog.is_empty() {
+            self.mode = Mode::Ending;
+        }
+        if matches!(self.mode, Mode::Ending | Mode::Draining { .. }) {
+            self.stop_idle_workers();
+        }
+        if self.mode != Mode::Open && self.backlog.is_empty() && self.seats.all_empty() {
+            self.mode = Mode::Finished;
+            self.actions.push(Action::Finished(Box::new(self.summary())));
+        }
+    }
+
+    fn stop_idle_workers(&mut self) {
+        for seat in self.seats.iter_mut().filter(|seat| seat.phase == Phase::Running && seat.held.is_empty())
+        {
+            seat.phase = Phase::Stopping;
+            seat.until_ns = Some(self.now_ns.saturating_add(EXIT_NS));
+            self.actions.push(Action::StopWorker { worker: seat.number });
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        let never = |at: At| matches!(at, At::Ready | At::Delayed | At::Suspect);
+        Summary {
+            counts: self.counts(),
+            again: self.tally.again,
+            not_started: self.tasks.values().filter(|task| task.starts == 0 && never(task.at)).count() as u64,
+            stopped: self.stopped.clone(),
+            times_ns: self.times.quantiles(),
+            crashes: self.tally.crashes,
+            ..Summary::default()
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The queue: first in, first out within a priority, higher priorities first.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::model::Handle;
+
+/// Handles of tasks that may start now.
+///
+/// A task can be taken out of turn; its handle then stays behind and is skipped when its turn comes.
+#[derive(Debug, Default)]
+pub(super) struct Ready {
+    /// Priority 0, which is nearly every task.
+    plain: VecDeque<Handle>,
+    others: BTreeMap<Reverse<i32>, VecDeque<Handle>>,
+    len: usize,
+}
+
+impl Ready {
+    /// Tasks that are ready, those taken out of turn not counted.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn push(&mut self, priority: i32, handle: Handle) {
+        self.len += 1;
+        self.line(priority).push_back(handle);
+    }
+
+    /// For a task that comes back without having had its turn.
+    pub(super) fn push_front(&mut self, priority: i32, handle: Handle) {
+        self.len += 1;
+        self.line(priority).push_front(handle);
+    }
+
+    /// The next one; `is_ready` tells handles that stayed behind.
+    #[inline]
+    pub(super) fn pop(&mut self, mut is_ready: impl FnMut(Handle) -> bool) -> Option<Handle> {
+        loop {
+            let handle =
+                if self.others.is_empty() { self.plain.pop_front()? } else { self.pop_by_priority()? };
+            if is_ready(handle) {
+                self.len -= 1;
+                return Some(handle);
+            }
+        }
+    }
+
+    /// A task left out of turn.
+    pub(super) fn taken(&mut self) {
+        self.len -= 1;
+    }
+
+    fn line(&mut self, priority: i32) -> &mut VecDeque<Handle> {
+        match priority {
+            0 => &mut self.plain,
+            _ => self.others.entry(Reverse(priority)).or_default(),
+        }
+    }
+
+    fn pop_by_priority(&mut self) -> Option<Handle> {
+        let highest = self.others.first_entry().filter(|line| line.key().0 > 0);
+        let mut line = match highest {
+            Some(line) => line,
+            None => match self.plain.pop_front() {
+                Some(handle) => return Some(handle),
+                None => self.others.first_entry()?,
+            },
+        };
+        let handle = line.get_mut().pop_front();
+        if line.get().is_empty() {
+            line.remove();
+        }
+        handle
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handle(n: u64) -> Handle {
+        Handle::new(n).expect("not 0")
+    }
+
+    fn drain(ready: &mut Ready) -> Vec<u64> {
+        std::iter::from_fn(|| ready.pop(|_| true)).map(Handle::bits).collect()
+    }
+
+    #[test]
+    fn higher_priorities_come_first_and_each_is_first_in_first_out() {
+        let mut ready = Ready::default();
+        for (n, priority) in [(1, 0), (2, -5), (3, 9), (4, 0), (5, 9), (6, -5), (7, 1)] {
+            ready.push(priority, handle(n));
+        }
+        ready.push_front(0, handle(8));
+        assert_eq!(drain(&mut ready), [3, 5, 7, 8, 1, 4, 2, 6]);
+        assert_eq!((ready.len(), ready.others.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_task_taken_out_of_turn_is_skipped() {
+        let mut ready = Ready::default();
+        ready.push(0, handle(1));
+        ready.push(0, handle(2));
+        ready.taken();
+        assert_eq!(ready.pop(|handle| handle.bits() != 1).map(Handle::bits), Some(2));
+        assert_eq!(ready.len(), 0);
+    }
+}

@@ -1,0 +1,184 @@
+//! The engine's state and its one entry.
+
+use crate::engine::backlog::Backlog;
+use crate::engine::breaker::Breaker;
+use crate::engine::delay::Delayed;
+use crate::engine::entry::Entry;
+use crate::engine::keys::Keys;
+use crate::engine::order::Order;
+use crate::engine::ready::Ready;
+use crate::engine::seats::Seats;
+use crate::engine::slab::Slab;
+use crate::engine::stop::Mode;
+use crate::engine::times::Times;
+use crate::engine::{Action, Config, Input};
+use crate::model::event::Counts;
+use crate::model::{Delivery, Handle, Payload, StopCause, TaskId};
+
+/// Bytes of arguments in memory at most before the source waits.
+const LARGEST_BYTES: usize = 64 << 20;
+
+/// The state of one run.
+#[derive(Debug)]
+pub struct Engine {
+    pub(super) config: Config,
+    pub(super) started_ns: u64,
+    pub(super) now_ns: u64,
+    pub(super) source_ended: bool,
+    pub(super) tasks: Slab<Entry>,
+    /// Their arguments.
+    pub(super) bytes: usize,
+    pub(super) keys: Keys,
+    pub(super) ready: Ready,
+    pub(super) delayed: Delayed,
+    pub(super) seats: Seats,
+    /// Suspects that wait for their turn alone, in all seats.
+    pub(super) suspects: usize,
+    pub(super) order: Order,
+    /// Deliveries of this step.
+    pub(super) out: Vec<Delivery>,
+    pub(super) backlog: Backlog,
+    pub(super) handler_gone: bool,
+    pub(super) breaker: Breaker,
+    pub(super) mode: Mode,
+    pub(super) stopped: Option<StopCause>,
+    pub(super) tally: Tally,
+    pub(super) times: Times,
+    /// Actions of this step.
+    pub(super) actions: Vec<Action>,
+}
+
+/// What only grows.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// Accepted; the next task's place in the order.
+    pub known: u64,
+    pub duplicates: u64,
+    /// Handled, by their end.
+    pub done: u64,
+    pub failed: u64,
+    /// Ended, handled or not.
+    pub ended: u64,
+    pub ended_failed: u64,
+    pub again: u64,
+    pub crashes: u64,
+}
+
+/// What a frame says of a task.
+#[derive(Clone, Copy, Debug)]
+pub struct TaskView<'a> {
+    /// Its identity.
+    pub id: TaskId,
+    /// The encoded argument list.
+    pub args: &'a Payload,
+    /// Its key, when it has one.
+    pub key: Option<&'a [u8]>,
+    /// Which start it is, from 1.
+    pub attempt: u32,
+}
+
+impl Engine {
+    /// A run that begins now. No action follows from this; the first comes from the first input.
+    pub fn new(config: Config, now_ns: u64) -> Self {
+        let config =
+            Config { threads: config.threads.max(1), crash_limit: config.crash_limit.max(1), ..config };
+        Engine {
+            started_ns: now_ns,
+            now_ns,
+            source_ended: false,
+            tasks: Slab::new(),
+            bytes: 0,
+            keys: Keys::default(),
+            ready: Ready::default(),
+            delayed: Delayed::default(),
+            seats: Seats::new(&config),
+            suspects: 0,
+            order: Order::default(),
+            out: Vec::new(),
+            backlog: Backlog::new(config.handler_backlog),
+            handler_gone: false,
+            breaker: Breaker::default(),
+            mode: Mode::Open,
+            stopped: None,
+            tally: Tally::default(),
+            times: Times::new(),
+            actions: Vec::new(),
+            config,
+        }
+    }
+
+    /// Takes one input at `now_ns` (of any monotonic clock) and appends what is to be done.
+    pub fn step(&mut self, now_ns: u64, input: Input, actions: &mut Vec<Action>) {
+        if self.mode == Mode::Finished {
+            return;
+        }
+        self.now_ns = self.now_ns.max(now_ns);
+        std::mem::swap(&mut self.actions, actions);
+        match input {
+            Input::Offered { tasks, last } => self.offered(tasks, last),
+            Input::WorkerStarted { worker, pid } => self.worker_started(worker, pid),
+            Input::WorkerStartFailed { worker, failure } => self.start_failed(worker, failure),
+            Input::Outcomes { worker, outcomes } => self.outcomes(worker, outcomes),
+            Input::Returned { worker, handles } => self.returned(worker, &handles),
+            Input::WorkerGone { worker, running, death, last_words } => {
+                self.worker_gone(worker, &running, &death, last_words);
+            }
+            Input::Violation { worker, what } => self.violated(worker, what),
+            Input::Handled { count, puts } => self.handled(count, puts),
+            Input::HandlerGone => self.lose_handler(),
+            Input::Tick => {}
+            Input::Stop(cause) => self.stop(cause),
+        }
+        self.end_delays();
+        self.check_failures();
+        self.check_deadlines();
+        self.deliver();
+        self.dispatch();
+        self.settle();
+        std::mem::swap(&mut self.actions, actions);
+    }
+
+    /// A task in flight; `None` once its attempt has ended.
+    pub fn task(&self, handle: Handle) -> Option<TaskView<'_>> {
+        let entry = self.tasks.get(handle)?;
+        Some(TaskView {
+            id: entry.task.id,
+            args: &entry.task.args,
+            key: entry.task.key(),
+            attempt: entry.starts + 1,
+        })
+    }
+
+    /// Whether the source's next batch may come in.
+    pub fn wants_tasks(&self) -> bool {
+        let loaded = self.tasks.len() - self.delayed.len() - self.order.parked();
+        self.mode == Mode::Open
+            && !self.source_ended
+            && loaded < self.config.queue.max(1)
+            && self.bytes < LARGEST_BYTES
+    }
+
+    /// When to send a `Tick` if nothing happens before; none: never.
+    pub fn next_deadline(&self) -> Option<u64> {
+        let stop = match self.mode {
+            Mode::Open => self.delayed.next_due(),
+            Mode::Draining { until_ns } => until_ns,
+            _ => None,
+        };
+        let seats = self.seats.iter().filter_map(|seat| seat.deadline(self.config.threads, self.now_ns));
+        stop.into_iter().chain(seats).min()
+    }
+
+    /// The counters, as of the last step.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            known: self.tally.known,
+            more: !self.source_ended && self.mode == Mode::Open,
+            done: self.tally.done,
+            failed: self.tally.failed,
+            running: self.seats.held() as u64,
+            duplicates: self.tally.duplicates,
+            elapsed_ns: self.now_ns - self.started_ns,
+        }
+    }
+}
