@@ -14,6 +14,7 @@ mod breaker;
 mod config;
 mod delay;
 mod dispatch;
+pub mod drive;
 mod entry;
 mod input;
 mod keys;

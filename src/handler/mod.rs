@@ -193,8 +193,8 @@ fn split(mut delivery: Delivery) -> (Option<Box<Effects>>, Delivery) {
 }
 
 fn unwritable(error: OutputError) -> StopCause {
-    match error.is_closed() {
-        true => StopCause::ReaderLeft,
-        false => StopCause::Unwritable(format!("{error}; {}", error.help())),
+    match error {
+        OutputError::Closed { .. } => StopCause::ReaderLeft,
+        error => StopCause::Unwritable(format!("{error}; {}", error.help())),
     }
 }

@@ -1,0 +1,98 @@
+//! Events on their way to the reports. The loop never waits for a report.
+
+use crossbeam_channel::Sender;
+
+use crate::engine::drive::PROGRESS_NS;
+use crate::engine::{TaskView, WorkerId};
+use crate::model::event::{Counts, Event, Summary, TaskLabel};
+use crate::model::{Delivery, Payload, TaskId, Verdict};
+use crate::wire::from_worker::Progress;
+use crate::wire::value;
+
+/// Log lines that may wait for a slow report; further ones are dropped, and counted.
+const MOST_LINES: usize = 20_000;
+/// Characters of a task's arguments in its name.
+const NAME: usize = 60;
+
+pub(super) struct Reporting {
+    events: Sender<Vec<Event>>,
+    batch: Vec<Event>,
+    single_tasks: bool,
+    next_ns: u64,
+    dropped: u64,
+}
+
+impl Reporting {
+    pub fn new(events: Sender<Vec<Event>>, single_tasks: bool) -> Self {
+        Reporting { events, batch: Vec::new(), single_tasks, next_ns: 0, dropped: 0 }
+    }
+
+    pub fn push(&mut self, event: Event) {
+        if matches!(event, Event::Log(_)) && self.events.len() + self.batch.len() > MOST_LINES {
+            self.dropped += 1;
+            return;
+        }
+        self.batch.push(event);
+    }
+
+    /// When the counters are due.
+    pub fn next_ns(&self) -> Option<u64> {
+        Some(self.next_ns)
+    }
+
+    pub fn progress(&mut self, now_ns: u64, counts: Counts) {
+        self.next_ns = now_ns + PROGRESS_NS;
+        self.batch.push(Event::Progress(counts));
+    }
+
+    pub fn started(&mut self, task: TaskView<'_>, worker: WorkerId) {
+        if self.single_tasks {
+            let label = label(task.id, task.key, task.args, task.attempt, worker);
+            self.batch.push(Event::TaskStarted(label));
+        }
+    }
+
+    pub fn task_progress(&mut self, task: TaskView<'_>, worker: WorkerId, progress: Progress) {
+        let task = label(task.id, task.key, task.args, task.attempt, worker);
+        let Progress { done, total, message, .. } = progress;
+        self.batch.push(Event::TaskProgress { task, done, total, message });
+    }
+
+    pub fn finished(&mut self, deliveries: &[Delivery]) {
+        if !self.single_tasks {
+            return;
+        }
+        for delivery in deliveries.iter().filter(|delivery| matches!(delivery.verdict, Verdict::Done(_))) {
+            let key = delivery.key.as_deref();
+            let task = label(delivery.id, key, &delivery.args, delivery.attempt, delivery.worker);
+            self.batch.push(Event::TaskFinished { task, elapsed_ns: delivery.elapsed_ns });
+        }
+    }
+
+    /// Hands over what was collected.
+    pub fn flush(&mut self) {
+        if !self.batch.is_empty() {
+            // the reports may be gone; the run goes on without them
+            let _ = self.events.send(std::mem::take(&mut self.batch));
+        }
+    }
+
+    /// The last event.
+    pub fn end(mut self, summary: Summary) {
+        if self.dropped > 0 {
+            let text = format!("{} lines were dropped, as they came faster than they could be written", self.dropped);
+            let (level, from) = (crate::model::event::Level::Warn, "mpms".into());
+            self.batch.push(Event::Log(crate::model::event::LogLine { level, from, text, fields: Vec::new() }));
+        }
+        self.batch.push(Event::RunFinished(Box::new(summary)));
+        self.flush();
+    }
+}
+
+fn label(id: TaskId, key: Option<&[u8]>, args: &Payload, attempt: u32, worker: WorkerId) -> TaskLabel {
+    let name = match key {
+        Some(key) => String::from_utf8_lossy(key).into_owned(),
+        None => value::describe_list(args, NAME),
+    };
+    TaskLabel { id: id.to_string(), name, attempt, worker }
+}

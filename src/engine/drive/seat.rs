@@ -1,0 +1,257 @@
+//! A worker process as the loop holds it: its socket, what is to be written, what was read, what it prints.
+
+use std::io::{self, Read as _};
+use std::os::fd::AsFd as _;
+
+use crate::engine::drive::Drive;
+use crate::engine::{Input, StartFailure, WorkerId};
+use crate::model::Handle;
+use crate::model::event::{Event, Level, LogLine};
+use crate::os::keeper::WorkerProcess;
+use crate::os::poll::Interest;
+use crate::wire::{frame, from_worker};
+
+/// Bytes of what a process prints that are kept for its last words, and the longest line.
+const LAST_WORDS: usize = 4 << 10;
+
+pub(super) struct Seat {
+    pub process: WorkerProcess,
+    frames: frame::Reader,
+    out: Vec<u8>,
+    written: usize,
+    wants_room: bool,
+    /// Spoke the wire wrongly: nothing of it is read any more.
+    deaf: bool,
+    line: Vec<u8>,
+    last_words: Vec<u8>,
+}
+
+impl Seat {
+    pub fn new(process: WorkerProcess) -> io::Result<Self> {
+        process.socket.set_nonblocking(true)?;
+        Ok(Seat {
+            process,
+            frames: frame::Reader::default(),
+            out: Vec::new(),
+            written: 0,
+            wants_room: false,
+            deaf: false,
+            line: Vec::new(),
+            last_words: Vec::new(),
+        })
+    }
+
+    /// What will be written to it.
+    pub fn outbound(&mut self) -> &mut Vec<u8> {
+        &mut self.out
+    }
+
+    pub fn has_outbound(&self) -> bool {
+        self.written < self.out.len() && !self.wants_room
+    }
+
+    /// Writes what there is room for. A worker that is gone reads nothing; its death is told elsewhere.
+    fn write(&mut self) -> io::Result<()> {
+        while self.written < self.out.len() {
+            match self.process.socket.write(&self.out[self.written..]) {
+                Ok(count) => self.written += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if is_gone(&error) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        self.out.clear();
+        self.written = 0;
+        if self.out.capacity() > 8 * frame::FULL {
+            self.out = Vec::new();
+        }
+        Ok(())
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+}
+
+impl Drive<'_> {
+    pub(super) fn write_all_seats(&mut self) -> io::Result<()> {
+        for worker in 1..self.seats.len() {
+            if self.seats[worker].as_ref().is_some_and(Seat::has_outbound) {
+                self.write_seat(worker as WorkerId)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_seat(&mut self, worker: WorkerId) -> io::Result<()> {
+        let Some(seat) = self.seats.get_mut(worker as usize).and_then(Option::as_mut) else { return Ok(()) };
+        seat.write()?;
+        let wants_room = seat.written < seat.out.len();
+        if wants_room != seat.wants_room {
+            seat.wants_room = wants_room;
+            let interest = if wants_room { Interest::ReadWrite } else { Interest::Read };
+            self.poller.modify(seat.process.socket.as_fd(), token(worker), interest)?;
+        }
+        Ok(())
+    }
+
+    /// Reads once, and takes every whole frame. What follows is read when the poller says so again.
+    pub(super) fn hear_worker(&mut self, worker: WorkerId) -> io::Result<()> {
+        if !self.read_once(worker)? {
+            // the end, or an error: its death follows from the keeper
+            if let Some(seat) = self.seats.get_mut(worker as usize).and_then(Option::as_mut) {
+                self.poller.remove(seat.process.socket.as_fd())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there may be more.
+    fn read_once(&mut self, worker: WorkerId) -> io::Result<bool> {
+        let Some(seat) = self.seat(worker) else { return Ok(false) };
+        if seat.deaf {
+            return Ok(false);
+        }
+        match seat.process.socket.read(seat.frames.room()) {
+            Ok(0) => return Ok(false),
+            Ok(count) => seat.frames.filled(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+            Err(error) if is_gone(&error) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        // the reader goes out of the seat while its frames are understood
+        let mut frames = std::mem::take(&mut seat.frames);
+        let mut inputs = Ok(());
+        loop {
+            match frames.next() {
+                Ok(Some((kind, body))) => inputs = self.understand(worker, kind, body)?,
+                Ok(None) => break,
+                Err(error) => inputs = Err(error.to_string()),
+            }
+            if inputs.is_err() {
+                break;
+            }
+        }
+        if let Some(seat) = self.seat(worker) {
+            seat.frames = frames;
+            if let Err(what) = inputs {
+                seat.deaf = true;
+                self.step(Input::Violation { worker, what })?;
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The inner error is a violation, in words.
+    fn understand(&mut self, worker: WorkerId, kind: u8, body: &[u8]) -> io::Result<Result<(), String>> {
+        let malformed = |error: crate::wire::value::Malformed| format!("a frame of kind {kind} cannot be read: {error}");
+        let input = match kind {
+            from_worker::OUTCOMES => {
+                let mut outcomes = Vec::new();
+                if let Err(error) = from_worker::take_outcomes(body, &mut outcomes) {
+                    return Ok(Err(malformed(error)));
+                }
+                Input::Outcomes { worker, outcomes }
+            }
+            from_worker::RETURNED => match from_worker::take_handles(body) {
+                Ok(handles) => Input::Returned { worker, handles },
+                Err(error) => return Ok(Err(malformed(error))),
+            },
+            from_worker::LOG => match from_worker::take_line(body) {
+                Ok(line) => {
+                    let from = self.who(worker, line.task);
+                    let line = LogLine { level: line.level, from, text: line.text, fields: line.fields };
+                    self.reporting.push(Event::Log(line));
+                    return Ok(Ok(()));
+                }
+                Err(error) => return Ok(Err(malformed(error))),
+            },
+            from_worker::PROGRESS => match from_worker::take_progress(body) {
+                Ok(progress) => {
+                    if let Some(task) = self.engine.task(progress.task) {
+                        self.reporting.task_progress(task, worker, progress);
+                    }
+                    return Ok(Ok(()));
+                }
+                Err(error) => return Ok(Err(malformed(error))),
+            },
+            from_worker::BROKEN => match from_worker::take_broken(body) {
+                Ok(failure) => {
+                    let at = failure.traceback.as_deref().unwrap_or_default();
+                    let at = at.lines().map(|line| format!("\n    {line}")).collect::<String>();
+                    let failure = StartFailure::Script(format!("{}{at}", failure.message));
+                    Input::WorkerStartFailed { worker, failure }
+                }
+                Err(error) => return Ok(Err(malformed(error))),
+            },
+            kind => return Ok(Err(format!("a frame of the unknown kind {kind}"))),
+        };
+        self.step(input).map(Ok)
+    }
+
+    fn who(&self, worker: WorkerId, task: Option<Handle>) -> String {
+        match task.and_then(|handle| self.engine.task(handle)) {
+            Some(task) => task.id.to_string(),
+            None => format!("worker {worker}"),
+        }
+    }
+
+    /// What a process wrote to its standard output and error: lines of nobody, and its last words.
+    pub(super) fn hear_output(&mut self, worker: WorkerId) {
+        let mut buffer = [0; 8 << 10];
+        let Some(seat) = self.seats.get_mut(worker as usize).and_then(Option::as_mut) else { return };
+        match seat.process.output.read(&mut buffer) {
+            Ok(0) => {
+                let _ = self.poller.remove(seat.process.output.as_fd());
+            }
+            Ok(count) => {
+                for piece in buffer[..count].split_inclusive(|byte| *byte == b'\n') {
+                    seat.line.extend_from_slice(piece);
+                    if piece.ends_with(b"\n") || seat.line.len() > LAST_WORDS {
+                        let text = String::from_utf8_lossy(&seat.line).trim_end().to_owned();
+                        seat.line.clear();
+                        let from = format!("worker {worker}");
+                        let line = LogLine { level: Level::Print, from, text, fields: Vec::new() };
+                        self.reporting.push(Event::Log(line));
+                    }
+                }
+                seat.last_words.extend_from_slice(&buffer[..count]);
+                let over = seat.last_words.len().saturating_sub(LAST_WORDS);
+                seat.last_words.drain(..over);
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// The process is dead: reads to the end what it still said, then tells the engine.
+    pub(super) fn worker_died(&mut self, worker: WorkerId, death: String) -> io::Result<()> {
+        loop {
+            let before = self.seat(worker).map(|seat| seat.frames.unread());
+            if !self.read_once(worker)? || self.seat(worker).map(|seat| seat.frames.unread()) == before {
+                break;
+            }
+        }
+        self.hear_output(worker);
+        let Some(seat) = self.seats.get_mut(worker as usize).and_then(Option::take) else { return Ok(()) };
+        for fd in [seat.process.socket.as_fd(), seat.process.output.as_fd()] {
+            // one that was at its end is out already
+            let _ = self.poller.remove(fd);
+        }
+        let running = seat.process.slots.iter().filter_map(|slot| Handle::new(slot.running()?.handle)).collect();
+        let last_words = String::from_utf8_lossy(&seat.last_words).trim().to_owned();
+        let last_words = Some(last_words).filter(|words| !words.is_empty());
+        self.step(Input::WorkerGone { worker, running, death, last_words })
+    }
+
+    pub(super) fn kill(&mut self, worker: WorkerId) {
+        if let Some(seat) = self.seat(worker) {
+            // one that is dead already is what was wanted
+            let _ = seat.process.kill();
+        }
+    }
+}
+
+pub(super) fn token(worker: WorkerId) -> u64 {
+    super::SEATS + 2 * u64::from(worker)
+}
