@@ -62,6 +62,7 @@ fn run(handler: Handler, log: LogSink) -> Result<(), StopCause> {
     let mut desk = Desk {
         roles: HandlerRoles::load(&job, script.as_ref(), log)?,
         sink,
+        lost: 0,
         puts: Vec::new(),
         count: 0,
         group_ns: monotonic_ns(),
@@ -100,6 +101,8 @@ fn run(handler: Handler, log: LogSink) -> Result<(), StopCause> {
 struct Desk {
     roles: HandlerRoles,
     sink: Option<Sink>,
+    /// Rows that nobody reads any more.
+    lost: u64,
     /// Put since the last commit.
     puts: Vec<Task>,
     /// Handled since the last commit.
@@ -146,16 +149,32 @@ impl Desk {
 
     fn write(&mut self, row: &[u8]) -> Result<(), StopCause> {
         match &mut self.sink {
-            Some(sink) => sink.write_row(row).map_err(unwritable),
-            None => Ok(()),
+            Some(_) if self.lost > 0 => self.lost += 1,
+            Some(sink) => {
+                let written = sink.write_row(row);
+                self.unless_closed(written)?;
+            }
+            None => {}
         }
+        Ok(())
+    }
+
+    /// Whoever read the rows may leave (`mpms run … | head`): the run goes on without them.
+    fn unless_closed(&mut self, written: Result<(), OutputError>) -> Result<(), StopCause> {
+        match written {
+            Err(OutputError::Closed { .. }) => self.lost = self.lost.max(1),
+            Err(error) => return Err(StopCause::Unwritable(format!("{error}; {}", error.help()))),
+            Ok(()) => {}
+        }
+        Ok(())
     }
 
     /// Rows to the file, then the news to the engine.
     fn commit(&mut self) -> Result<(), StopCause> {
         self.group_ns = monotonic_ns();
-        if let Some(sink) = &mut self.sink {
-            sink.flush().map_err(unwritable)?;
+        if let Some(sink) = self.sink.as_mut().filter(|_| self.lost == 0) {
+            let flushed = sink.flush();
+            self.unless_closed(flushed)?;
         }
         if self.count > 0 || !self.puts.is_empty() {
             let puts = std::mem::take(&mut self.puts);
@@ -169,11 +188,14 @@ impl Desk {
         let output = match self.sink.take() {
             Some(sink) => {
                 let name = sink.name().to_owned();
-                Some((name, sink.finish().map_err(unwritable)?))
+                let rows = sink.rows();
+                let finished = if self.lost == 0 { sink.finish().map(drop) } else { Ok(()) };
+                self.unless_closed(finished)?;
+                Some((name, rows))
             }
             None => None,
         };
-        self.reply(FromHandler::Closed { finish, output });
+        self.reply(FromHandler::Closed { finish, output, lost: self.lost });
         Ok(())
     }
 
@@ -190,11 +212,4 @@ fn split(mut delivery: Delivery) -> (Option<Box<Effects>>, Delivery) {
         Verdict::Failed(_) => None,
     };
     (effects, delivery)
-}
-
-fn unwritable(error: OutputError) -> StopCause {
-    match error {
-        OutputError::Closed { .. } => StopCause::ReaderLeft,
-        error => StopCause::Unwritable(format!("{error}; {}", error.help())),
-    }
 }

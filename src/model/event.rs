@@ -160,6 +160,8 @@ pub struct Summary {
     pub crashes: u64,
     /// Where results went and how many rows.
     pub output: Option<(String, u64)>,
+    /// Rows that were not written because whoever read standard output had left.
+    pub rows_lost: u64,
     /// What `finish` returned, as text.
     pub finish: Option<String>,
 }

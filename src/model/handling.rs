@@ -34,5 +34,7 @@ pub enum FromHandler {
         finish: Option<String>,
         /// Where rows went and how many.
         output: Option<(String, u64)>,
+        /// Rows that were not written because whoever read standard output had left.
+        lost: u64,
     },
 }

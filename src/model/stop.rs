@@ -14,8 +14,8 @@ pub enum StopCause {
     },
     /// A role outside of any task raised, or workers cannot start: the sentence to show.
     Broken(String),
-    /// Whoever read the results from standard output is gone, as in `mpms run … | head`.
-    ReaderLeft,
+    /// The source gave no task: the sentence to show. Nothing ran.
+    Empty(String),
     /// Results or state cannot be written: the sentence to show.
     Unwritable(String),
 }
@@ -26,8 +26,7 @@ impl fmt::Display for StopCause {
             StopCause::Signal(2) => write!(f, "interrupted"),
             StopCause::Signal(number) => write!(f, "ended by signal {number}"),
             StopCause::MaxFail { failed } => write!(f, "{failed} tasks failed (max_fail)"),
-            StopCause::ReaderLeft => write!(f, "nobody reads standard output any more"),
-            StopCause::Broken(reason) | StopCause::Unwritable(reason) => f.write_str(reason),
+            StopCause::Empty(reason) | StopCause::Broken(reason) | StopCause::Unwritable(reason) => f.write_str(reason),
         }
     }
 }

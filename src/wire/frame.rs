@@ -89,11 +89,6 @@ impl Reader {
         Ok(Some((frame[4], &frame[HEADER..])))
     }
 
-    /// Bytes that were read and not given out.
-    pub fn unread(&self) -> usize {
-        self.end - self.start
-    }
-
     /// Whether bytes of an unfinished frame are left.
     pub fn is_torn(&self) -> bool {
         self.start < self.end

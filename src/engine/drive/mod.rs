@@ -162,7 +162,8 @@ impl<'a> Drive<'a> {
 
     fn sleep(&mut self, ready: &mut Vec<Ready>) -> io::Result<()> {
         let now = monotonic_ns();
-        let due = [self.engine.next_deadline(), self.reporting.next_ns(), self.stopping.next_ns()];
+        let overdue = self.stopping.next_ns().filter(|_| self.handler_open);
+        let due = [self.engine.next_deadline(), self.reporting.next_ns(), overdue];
         let timeout = due.into_iter().flatten().min().map(|due| Duration::from_nanos(due.saturating_sub(now)));
         let mut wake = self.wake.take().unwrap_or_else(|| unreachable!("it is put back below"));
         let sleep = wake.prepare_sleep();
@@ -248,12 +249,14 @@ impl<'a> Drive<'a> {
                 return Ok(());
             }
             self.source_open = end.is_none();
-            if let Some(Err(cause)) = end {
-                // what came before the fault is good
-                self.step(Input::Offered { tasks, last: true })?;
-                return self.step(Input::Stop(cause));
+            // what came before a fault is good
+            let last = end.is_some();
+            self.step(Input::Offered { tasks, last })?;
+            match end {
+                Some(Err(StopCause::Empty(_))) if self.engine.counts().known > 0 => {}
+                Some(Err(cause)) => self.step(Input::Stop(cause))?,
+                Some(Ok(())) | None => {}
             }
-            self.step(Input::Offered { tasks, last: end.is_some() })?;
         }
         Ok(())
     }
@@ -373,8 +376,8 @@ impl<'a> Drive<'a> {
         let mut ready = Vec::new();
         loop {
             match self.from_handler.try_recv() {
-                Ok(FromHandler::Closed { finish, output }) => {
-                    (summary.finish, summary.output) = (finish, output);
+                Ok(FromHandler::Closed { finish, output, lost }) => {
+                    (summary.finish, summary.output, summary.rows_lost) = (finish, output, lost);
                     return Ok(());
                 }
                 Ok(FromHandler::Failed(cause)) => {

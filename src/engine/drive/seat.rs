@@ -20,10 +20,19 @@ pub(super) struct Seat {
     out: Vec<u8>,
     written: usize,
     wants_room: bool,
-    /// Spoke the wire wrongly: nothing of it is read any more.
+    /// At its end, or spoke the wire wrongly: nothing of it is read any more.
     deaf: bool,
     line: Vec<u8>,
     last_words: Vec<u8>,
+}
+
+/// What a read found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    Something,
+    Nothing,
+    /// And nothing will come.
+    End,
 }
 
 impl Seat {
@@ -48,6 +57,12 @@ impl Seat {
 
     pub fn has_outbound(&self) -> bool {
         self.written < self.out.len() && !self.wants_room
+    }
+
+    fn deafen(&mut self) {
+        self.deaf = true;
+        self.out = Vec::new();
+        self.written = 0;
     }
 
     /// Writes what there is room for. A worker that is gone reads nothing; its death is told elsewhere.
@@ -85,6 +100,10 @@ impl Drive<'_> {
 
     pub(super) fn write_seat(&mut self, worker: WorkerId) -> io::Result<()> {
         let Some(seat) = self.seats.get_mut(worker as usize).and_then(Option::as_mut) else { return Ok(()) };
+        if seat.deaf {
+            seat.deafen();
+            return Ok(());
+        }
         seat.write()?;
         let wants_room = seat.written < seat.out.len();
         if wants_room != seat.wants_room {
@@ -97,50 +116,48 @@ impl Drive<'_> {
 
     /// Reads once, and takes every whole frame. What follows is read when the poller says so again.
     pub(super) fn hear_worker(&mut self, worker: WorkerId) -> io::Result<()> {
-        if !self.read_once(worker)? {
-            // the end, or an error: its death follows from the keeper
-            if let Some(seat) = self.seats.get_mut(worker as usize).and_then(Option::as_mut) {
-                self.poller.remove(seat.process.socket.as_fd())?;
-            }
-        }
-        Ok(())
+        self.read_once(worker).map(drop)
     }
 
-    /// Whether there may be more.
-    fn read_once(&mut self, worker: WorkerId) -> io::Result<bool> {
-        let Some(seat) = self.seat(worker) else { return Ok(false) };
+    fn read_once(&mut self, worker: WorkerId) -> io::Result<Heard> {
+        let Some(seat) = self.seats.get_mut(worker as usize).and_then(Option::as_mut) else {
+            return Ok(Heard::End);
+        };
         if seat.deaf {
-            return Ok(false);
+            return Ok(Heard::End);
         }
         match seat.process.socket.read(seat.frames.room()) {
-            Ok(0) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Heard::Nothing),
+            Err(error) if !is_gone(&error) => return Err(error),
+            Ok(0) | Err(_) => {
+                // its death follows from the keeper
+                seat.deafen();
+                self.poller.remove(seat.process.socket.as_fd())?;
+                return Ok(Heard::End);
+            }
             Ok(count) => seat.frames.filled(count),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
-            Err(error) if is_gone(&error) => return Ok(false),
-            Err(error) => return Err(error),
         }
         // the reader goes out of the seat while its frames are understood
         let mut frames = std::mem::take(&mut seat.frames);
-        let mut inputs = Ok(());
-        loop {
+        let violation = loop {
             match frames.next() {
-                Ok(Some((kind, body))) => inputs = self.understand(worker, kind, body)?,
-                Ok(None) => break,
-                Err(error) => inputs = Err(error.to_string()),
+                Ok(Some((kind, body))) => match self.understand(worker, kind, body)? {
+                    Ok(()) => {}
+                    Err(what) => break Some(what),
+                },
+                Ok(None) => break None,
+                Err(error) => break Some(error.to_string()),
             }
-            if inputs.is_err() {
-                break;
-            }
-        }
-        if let Some(seat) = self.seat(worker) {
-            seat.frames = frames;
-            if let Err(what) = inputs {
-                seat.deaf = true;
-                self.step(Input::Violation { worker, what })?;
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        };
+        let Some(seat) = self.seats.get_mut(worker as usize).and_then(Option::as_mut) else {
+            return Ok(Heard::End);
+        };
+        seat.frames = frames;
+        let Some(what) = violation else { return Ok(Heard::Something) };
+        seat.deafen();
+        self.poller.remove(seat.process.socket.as_fd())?;
+        self.step(Input::Violation { worker, what })?;
+        Ok(Heard::End)
     }
 
     /// The inner error is a violation, in words.
@@ -226,12 +243,7 @@ impl Drive<'_> {
 
     /// The process is dead: reads to the end what it still said, then tells the engine.
     pub(super) fn worker_died(&mut self, worker: WorkerId, death: String) -> io::Result<()> {
-        loop {
-            let before = self.seat(worker).map(|seat| seat.frames.unread());
-            if !self.read_once(worker)? || self.seat(worker).map(|seat| seat.frames.unread()) == before {
-                break;
-            }
-        }
+        while self.read_once(worker)? == Heard::Something {}
         self.hear_output(worker);
         let Some(seat) = self.seats.get_mut(worker as usize).and_then(Option::take) else { return Ok(()) };
         for fd in [seat.process.socket.as_fd(), seat.process.output.as_fd()] {
