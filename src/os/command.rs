@@ -104,13 +104,22 @@ impl Command {
     /// thread ends, thus also with this process. A descendant that left the group but holds the output open is not waited
     /// for.
     pub fn run(&self) -> Result<Finished, CommandError> {
-        self.run_while(&|| true)
+        self.run_to_end(None)
     }
 
     /// As [`run`](Self::run), but asks it to end (as at `timeout`) when `go_on` says no. It is asked every 50 ms, and
     /// when a signal comes to the calling thread.
     pub fn run_while(&self, go_on: &dyn Fn() -> bool) -> Result<Finished, CommandError> {
-        let program = self.argv.first().ok_or(CommandError::Empty)?.to_string_lossy().into_owned();
+        self.run_to_end(Some(go_on))
+    }
+
+    fn run_to_end(&self, go_on: Option<&dyn Fn() -> bool>) -> Result<Finished, CommandError> {
+        let program = self
+            .argv
+            .first()
+            .ok_or(CommandError::Empty)?
+            .to_string_lossy()
+            .into_owned();
         let start = Instant::now();
         let mut running = run::Running::start(self).map_err(|error| self.why_not(&program, error))?;
         let ended =

@@ -1,7 +1,7 @@
 //! Signals as things to read, and endings by signal.
 //!
 //! The coordinator blocks the signals that ask it something in its first thread, before there is another, and reads them
-//! from a descriptor. Blocking is inherited by threads, and by forked children: they call [`reset_for_child`].
+//! from a descriptor. Blocking is inherited by threads, and by forked children: `reset_for_child` undoes it there.
 #![expect(
     unsafe_code,
     reason = "sigaction can install handlers; here it only sets the default or SIG_IGN"

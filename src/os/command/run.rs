@@ -27,8 +27,7 @@ const ASK: Duration = Duration::from_millis(50);
 
 /// A started command. Dropped before its end, it is killed with its group and reaped.
 pub(super) struct Running {
-    /// `None` once it is reaped.
-    child: Option<OwnChild>,
+    leader: Leader,
     handle: PidFd,
     stdin: Option<ChildStdin>,
     stdout: Capture<ChildStdout>,
@@ -42,11 +41,11 @@ pub(super) struct Ended {
     pub stopped: bool,
 }
 
-/// How far the command has been asked to end.
+/// How far the command has been asked to end. `None` stands for a time that never comes.
 #[derive(Clone, Copy)]
 enum Stage {
     Running { until: Option<Instant> },
-    Asked { kill_at: Instant },
+    Asked { kill_at: Option<Instant> },
     Killed,
 }
 
@@ -55,18 +54,21 @@ impl Running {
         let mut native = native(command);
         let spawning = process::begin_spawn();
         let mut child = native.spawn()?;
-        let own = spawning.born(i32::try_from(child.id()).map_err(io::Error::other)?);
+        let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+        let leader = Leader(Some(spawning.born(pid)));
         let stdin = child.stdin.take();
-        let stdout = child.stdout.take().expect("stdout is piped");
-        let stderr = child.stderr.take().expect("stderr is piped");
-        let mut killer = Killer(Some(own));
         if let Some(pipe) = &stdin {
             set_nonblocking(pipe, true)?;
         }
-        let handle = PidFd::open(killer.pid())?;
-        let stdout = Capture::new(stdout, command.max_output)?;
-        let stderr = Capture::new(stderr, command.max_output)?;
-        Ok(Self { child: killer.0.take(), handle, stdin, stdout, stderr })
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let stderr = child.stderr.take().expect("stderr is piped");
+        Ok(Self {
+            leader,
+            handle: PidFd::open(pid)?,
+            stdin,
+            stdout: Capture::new(stdout, command.max_output)?,
+            stderr: Capture::new(stderr, command.max_output)?,
+        })
     }
 
     /// Feeds and reads until the command itself has ended, whoever still holds its pipes.
@@ -74,38 +76,43 @@ impl Running {
         &mut self,
         command: &Command,
         start: Instant,
-        go_on: &dyn Fn() -> bool,
+        go_on: Option<&dyn Fn() -> bool>,
     ) -> io::Result<Ended> {
         let mut input = command.stdin.as_deref().unwrap_or_default();
-        let mut stage =
-            Stage::Running { until: command.timeout.and_then(|timeout| start.checked_add(timeout)) };
+        let until = command
+            .timeout
+            .and_then(|timeout| start.checked_add(timeout));
+        let mut stage = Stage::Running { until };
         let (mut timed_out, mut stopped) = (false, false);
-        loop {
-            if self.wait(stage)? {
-                break;
-            }
+        while !self.wait(stage, go_on.is_some())? {
             self.feed(&mut input)?;
             self.stdout.read_ready()?;
             self.stderr.read_ready()?;
             let now = Instant::now();
+            let is_over = |time: Option<Instant>| time.is_some_and(|time| now >= time);
             match stage {
                 Stage::Running { until } => {
-                    timed_out = until.is_some_and(|until| now >= until);
-                    stopped = !timed_out && !go_on();
+                    timed_out = is_over(until);
+                    stopped = !timed_out && go_on.is_some_and(|go_on| !go_on());
                     if timed_out || stopped {
-                        self.signal(Signal::SIGTERM);
-                        stage = Stage::Asked { kill_at: now + command.grace };
+                        self.leader.signal_group(Signal::SIGTERM);
+                        let kill_at = now.checked_add(command.grace);
+                        stage = Stage::Asked { kill_at };
                     }
                 }
-                Stage::Asked { kill_at } if now >= kill_at => {
-                    self.signal(Signal::SIGKILL);
+                Stage::Asked { kill_at } if is_over(kill_at) => {
+                    self.leader.signal_group(Signal::SIGKILL);
                     stage = Stage::Killed;
                 }
                 Stage::Asked { .. } | Stage::Killed => {}
             }
         }
-        let reaped = self.end()?.ok_or_else(|| io::Error::from(Errno::ECHILD))?;
-        Ok(Ended { reaped, timed_out, stopped })
+        let reaped = self.end()?;
+        Ok(Ended {
+            reaped,
+            timed_out,
+            stopped,
+        })
     }
 
     pub(super) fn outputs(&mut self) -> (Kept, Kept) {
@@ -113,20 +120,28 @@ impl Running {
     }
 
     /// Waits for something to do; `true` when the command has ended.
-    fn wait(&self, stage: Stage) -> io::Result<bool> {
+    fn wait(&self, stage: Stage, ask: bool) -> io::Result<bool> {
         let fds: [Option<(BorrowedFd<'_>, PollFlags)>; 4] = [
             Some((self.handle.as_fd(), PollFlags::POLLIN)),
             self.stdin.as_ref().map(|pipe| (pipe.as_fd(), PollFlags::POLLOUT)),
             self.stdout.fd().map(|pipe| (pipe, PollFlags::POLLIN)),
             self.stderr.fd().map(|pipe| (pipe, PollFlags::POLLIN)),
         ];
-        let mut fds: Vec<PollFd<'_>> =
-            fds.into_iter().flatten().map(|(fd, flags)| PollFd::new(fd, flags)).collect();
-        let until = |time: Instant| time.saturating_duration_since(Instant::now());
-        let timeout = match stage {
-            Stage::Running { until: time } => Some(time.map_or(ASK, |time| until(time).min(ASK))),
-            Stage::Asked { kill_at } => Some(until(kill_at)),
-            Stage::Killed => None,
+        let mut fds: Vec<PollFd<'_>> = fds
+            .into_iter()
+            .flatten()
+            .map(|(fd, flags)| PollFd::new(fd, flags))
+            .collect();
+        let (time, ask) = match stage {
+            Stage::Running { until } => (until, ask),
+            Stage::Asked { kill_at } => (kill_at, false),
+            Stage::Killed => (None, false),
+        };
+        let left = time.map(|time| time.saturating_duration_since(Instant::now()));
+        let timeout = if ask {
+            Some(left.map_or(ASK, |left| left.min(ASK)))
+        } else {
+            left
         };
         match poll(&mut fds, round_up(timeout)) {
             Ok(_) => Ok(fds[0].any() == Some(true)),
@@ -156,44 +171,37 @@ impl Running {
     }
 
     /// Kills what is left of the group, reads what waits in the pipes, and reaps the command.
-    fn end(&mut self) -> io::Result<Option<Reaped>> {
-        self.signal(Signal::SIGKILL);
+    fn end(&mut self) -> io::Result<Reaped> {
+        self.leader.signal_group(Signal::SIGKILL);
         self.stdout.read_ready()?;
         self.stderr.read_ready()?;
-        let Some(child) = self.child.take() else {
-            return Ok(None);
-        };
-        reap(child.pid()).map(Some)
+        self.leader.reap()
     }
+}
 
-    fn signal(&self, signal: Signal) {
-        if let Some(child) = &self.child {
+/// The command's own process, which leads its group; `None` once it is reaped. Dropped before, it is killed with the group.
+struct Leader(Option<OwnChild>);
+
+impl Leader {
+    fn signal_group(&self, signal: Signal) {
+        if let Some(child) = &self.0 {
             process::signal_group(child.pid(), signal);
         }
     }
-}
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(Killer(self.child.take()));
+    fn reap(&mut self) -> io::Result<Reaped> {
+        let child = self
+            .0
+            .take()
+            .ok_or_else(|| io::Error::from(Errno::ECHILD))?;
+        reap(child.pid())
     }
 }
 
-/// Kills the command it holds, and reaps it.
-struct Killer(Option<OwnChild>);
-
-impl Killer {
-    fn pid(&self) -> i32 {
-        self.0.as_ref().map_or(0, OwnChild::pid)
-    }
-}
-
-impl Drop for Killer {
+impl Drop for Leader {
     fn drop(&mut self) {
-        if let Some(child) = self.0.take() {
-            process::signal_group(child.pid(), Signal::SIGKILL);
-            let _ = reap(child.pid());
-        }
+        self.signal_group(Signal::SIGKILL);
+        let _ = self.reap();
     }
 }
 

@@ -1,7 +1,7 @@
 //! The keeper: a small process with one thread that forks the workers, reaps them, and leaves nobody behind.
 //!
-//! The coordinator starts its own program again ([`KeeperLink::start`]), and that one calls [`serve`]. Between them is one
-//! socket of records ([`protocol`]), which the keeper gets as its standard input, so that no other child can inherit it.
+//! The coordinator starts its own program again ([`KeeperLink::start`]), and that one calls [`serve()`]. Between them is one
+//! socket of records (`protocol`), which the keeper gets as its standard input, so that no other child can inherit it.
 //!
 //! Who ends whom:
 //!
