@@ -17,6 +17,8 @@ mod dispatch;
 mod entry;
 mod input;
 mod keys;
+#[cfg(test)]
+mod laws;
 mod order;
 mod outcomes;
 mod quarantine;
@@ -24,6 +26,8 @@ mod quiescence;
 mod ready;
 mod recall;
 mod seats;
+#[cfg(test)]
+mod simulator;
 mod slab;
 mod start;
 mod state;
