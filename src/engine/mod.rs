@@ -18,6 +18,8 @@ pub mod drive;
 mod entry;
 mod input;
 mod keys;
+#[cfg(test)]
+mod laws;
 mod order;
 mod outcomes;
 mod quarantine;
@@ -25,6 +27,8 @@ mod quiescence;
 mod ready;
 mod recall;
 mod seats;
+#[cfg(test)]
+mod simulator;
 mod slab;
 mod start;
 mod state;

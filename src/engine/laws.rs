@@ -1,0 +1,282 @@
+//! The laws of the engine over random jobs and random inputs, and the jobs of its promises.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
+use proptest::test_runner::Config as Cases;
+
+use crate::engine::simulator::Job;
+use crate::engine::{Action, Config, Engine, Input, StartFailure};
+use crate::model::outcome::Done;
+use crate::model::{Failure, Handle, Outcome, Payload, StopCause, Task, TaskId, Verdict};
+use crate::plan::MaxFail;
+
+const US: u64 = 1_000;
+const MS: u64 = 1_000_000;
+const S: u64 = 1_000 * MS;
+
+#[test]
+fn three_poison_tasks_among_two_thousand_are_the_ones_that_fail() {
+    for seed in 0..10 {
+        let poison = BTreeSet::from([17, 900 + seed, 1_999]);
+        let job = Job { tasks: 2_000, poison: poison.clone(), ..Job::new(seed) };
+        let run = job.run();
+        assert_eq!(run.failed.keys().copied().collect::<BTreeSet<_>>(), poison, "{job:?}");
+        assert!(run.failed.values().all(|m| m == "its worker was killed by signal 11 (SIGSEGV), 3 times"));
+        assert!(run.summary.crashes >= 9 && run.summary.crashes <= 12, "{:?}", run.summary);
+    }
+}
+
+#[test]
+fn workers_killed_from_outside_fail_no_task() {
+    for seed in 0..10 {
+        let job = Job { kill_each_ns: Some(3 * MS), threads: 1 + seed as usize % 4, ..Job::new(seed) };
+        let run = job.run();
+        assert_eq!((run.failed.len(), run.summary.stopped.as_ref()), (0, None), "{job:?}");
+        assert!(run.summary.crashes > 3 && run.summary.again > 0, "{:?}", run.summary);
+    }
+}
+
+#[test]
+fn only_poison_ends_too() {
+    let poison: BTreeSet<u64> = (1..=30).collect();
+    let run = Job { tasks: 30, poison, crash_limit: 1, ..Job::new(1) }.run();
+    assert_eq!((run.failed.len(), run.summary.stopped), (30, None));
+    assert_eq!(run.failed[&7], "its worker was killed by signal 11 (SIGSEGV)");
+}
+
+#[test]
+fn one_task_starts_one_worker() {
+    let run = Job { tasks: 1, processes: 8, threads: 1, ..Job::new(1) }.run();
+    assert_eq!(run.starts, 1);
+    let run = Job { tasks: 3, processes: 8, threads: 1, task_ns: 50 * MS, ..Job::new(1) }.run();
+    assert_eq!(run.starts, 3);
+    let run = Job { tasks: 3, processes: 8, threads: 4, task_ns: 50 * MS, ..Job::new(1) }.run();
+    assert_eq!(run.starts, 1);
+}
+
+#[test]
+fn long_tasks_run_side_by_side_from_the_first_to_the_last() {
+    // 64 tasks of 100 to 200 ms on 8 threads: 8 rounds of 150 ms
+    let run = Job { tasks: 64, processes: 4, threads: 2, task_ns: 100 * MS, ..Job::new(5) }.run();
+    assert!(run.ended_ns < 1_500 * MS, "{run:?}");
+}
+
+#[test]
+fn what_waits_behind_a_long_task_is_taken_back() {
+    let job = Job { processes: 2, threads: 1, tasks: 3_000, task_ns: 10 * US, ..Job::new(3) };
+    let quick = job.run();
+    let run = Job { slow_each: Some((2_900, S)), ..job.clone() }.run();
+    assert!(run.recalls > 0 && run.ended_ns >= S);
+    assert!(run.last_but_one_ns < quick.ended_ns + 10 * MS, "{} and {}", run.last_but_one_ns, quick.ended_ns);
+    // the idle one may not have been started yet
+    let job = Job { tasks: 3_020, processes: 4, slow_each: Some((3_001, S)), ..job };
+    let run = job.run();
+    assert!(run.last_but_one_ns < quick.ended_ns + 10 * MS, "{run:?}");
+    assert_eq!(quick.recalls, 0, "nothing is taken back from workers that go on");
+}
+
+#[test]
+fn workers_that_never_start_stop_the_run() {
+    let run = Job { start_fails_each: Some(1), ..Job::new(1) }.run();
+    let Some(StopCause::Broken(reason)) = run.summary.stopped else { panic!("{run:?}") };
+    assert!(reason.contains("5 in a row") && reason.contains("could not be started: no memory"), "{reason}");
+    assert!((5..=6).contains(&run.starts));
+    let run = Job { start_fails_each: Some(2), kill_each_ns: Some(MS), ..Job::new(1) }.run();
+    assert_eq!((run.summary.stopped, run.summary.counts.done), (None, 500));
+}
+
+#[test]
+fn a_slow_handler_holds_the_workers_back() {
+    let job =
+        Job { tasks: 20_000, queue: 500, backlog: 100, handler_ns: 50 * US, task_ns: US, ..Job::new(2) };
+    let run = job.run();
+    assert_eq!(run.delivered, 20_000);
+    assert!(run.largest_unhandled <= 100 + 2 * 2_048 && run.largest_slab < 1_000 + 2 * 2_048, "{run:?}");
+}
+
+#[test]
+fn a_million_tasks_need_a_small_slab() {
+    let run = Job { tasks: 1_000_000, queue: 8_192, task_ns: 500, handler_ns: 100, ..Job::new(1) }.run();
+    assert_eq!(run.delivered, 1_000_000);
+    assert!(run.largest_slab < 10_000, "{}", run.largest_slab);
+}
+
+#[test]
+fn max_fail_stops_at_that_many_failures() {
+    let job = Job { tasks: 5_000, raise_each: Some(10), max_fail: Some(MaxFail::Count(5)), ..Job::new(1) };
+    let run = job.run();
+    let Some(StopCause::MaxFail { failed }) = run.summary.stopped else { panic!("{run:?}") };
+    assert!(failed >= 5 && run.summary.not_started > 0 && run.delivered < 1_000, "{run:?}");
+
+    let job = Job { max_fail: Some(MaxFail::Percent(20.0)), ..job };
+    assert_eq!(job.run().summary.stopped, None);
+    let run = Job { max_fail: Some(MaxFail::Percent(5.0)), ..job }.run();
+    assert!(matches!(run.summary.stopped, Some(StopCause::MaxFail { .. })) && run.delivered >= 100);
+}
+
+#[test]
+fn the_first_signal_drains_and_the_second_kills() {
+    let job = Job { tasks: 1_000, task_ns: 1_000 * MS, ..Job::new(1) };
+    let once = Job { stops_ns: vec![500 * MS], ..job.clone() }.run();
+    assert_eq!((once.delivered, once.summary.counts.failed), (8, 0), "{once:?}");
+    assert!(once.ended_ns < 2_100 * MS);
+    let twice = Job { stops_ns: vec![500 * MS, 600 * MS], ..job.clone() }.run();
+    assert_eq!((twice.delivered, twice.summary.not_started), (0, 1_000 - 8));
+    assert!(twice.ended_ns < 601 * MS);
+    let grace_over = Job { task_ns: 60 * S, stops_ns: vec![500 * MS], ..job }.run();
+    assert_eq!(grace_over.delivered, 0);
+    assert!(grace_over.ended_ns < 5_501 * MS);
+}
+
+#[test]
+fn a_run_without_its_handler_ends_at_once() {
+    let run = Job { handler_gone_ns: Some(5 * MS), task_ns: S, ..Job::new(1) }.run();
+    assert!(run.ended_ns < 7 * MS && run.summary.stopped.is_some(), "{run:?}");
+}
+
+#[test]
+fn an_empty_job_ends_without_a_worker() {
+    let mut engine = Engine::new(config(2, 2), 0);
+    let mut actions = Vec::new();
+    engine.step(0, Input::Offered { tasks: vec![], last: true }, &mut actions);
+    assert!(matches!(actions[..], [Action::Finished(_)]), "{actions:?}");
+}
+
+/// Everything that can go wrong at once, in jobs that nobody thought of.
+fn any_job() -> impl Strategy<Value = Job> {
+    let shape = (any::<u64>(), 0..400_u64, 1..5_usize, 1..5_usize, any::<bool>(), 1..600_usize, 1..200_usize);
+    let work = (
+        prop_oneof![Just(US), Just(50 * US), Just(3 * MS)],
+        prop::option::of((5..100_u64, prop_oneof![Just(MS), Just(20 * MS)])),
+        prop::collection::btree_set(1..400_u64, 0..4),
+        prop::option::of(2..50_u64),
+        prop_oneof![Just(0), Just(20 * US), Just(MS)],
+        prop::option::of(1..20_u64),
+        any::<bool>(),
+    );
+    let faults = (
+        prop::option::of(MS..20 * MS),
+        prop::option::of(2..6_u64),
+        prop_oneof![3 => Just(vec![]), 1 => prop::collection::vec(MS..100 * MS, 1..3)],
+        prop_oneof![4 => Just(None), 1 => (1..20_u64).prop_map(|n| Some(MaxFail::Count(n)))],
+        prop_oneof![9 => Just(None), 1 => (MS..100 * MS).prop_map(Some)],
+        1..4_u32,
+    );
+    (shape, work, faults).prop_map(|(shape, work, faults)| Job {
+        tasks: shape.1,
+        processes: shape.2,
+        threads: shape.3,
+        ordered: shape.4,
+        queue: shape.5,
+        backlog: shape.6,
+        task_ns: work.0,
+        slow_each: work.1,
+        poison: work.2,
+        raise_each: work.3,
+        handler_ns: work.4,
+        put_each: work.5,
+        options: work.6,
+        kill_each_ns: faults.0,
+        start_fails_each: faults.1,
+        stops_ns: faults.2,
+        max_fail: faults.3,
+        handler_gone_ns: faults.4,
+        crash_limit: faults.5,
+        ..Job::new(shape.0)
+    })
+}
+
+proptest! {
+    #![proptest_config(Cases { cases: 600, failure_persistence: None, ..Cases::default() })]
+
+    #[test]
+    fn every_job_keeps_every_law(job in any_job()) {
+        let run = job.run();
+        if run.summary.stopped.is_none() && job.raise_each.is_none() {
+            let poison: BTreeSet<u64> = job.poison.iter().copied().filter(|n| *n <= job.tasks).collect();
+            let failed: BTreeSet<u64> = run.failed.keys().copied().collect();
+            // with keys a poison task may be a duplicate
+            assert!(if job.options { failed.is_subset(&poison) } else { failed == poison }, "{job:?}");
+        }
+    }
+
+    #[test]
+    fn nonsense_from_workers_never_panics_and_never_delivers_twice(
+        inputs in prop::collection::vec(any_input(), 1..200),
+    ) {
+        let mut engine = Engine::new(config(2, 2), 0);
+        let mut seen = BTreeSet::new();
+        let mut now = 0;
+        for input in inputs {
+            let mut actions = Vec::new();
+            now += 300 * US;
+            engine.step(now, input, &mut actions);
+            for action in actions {
+                let Action::Deliver(deliveries) = action else { continue };
+                for delivery in deliveries {
+                    assert!(seen.insert(delivery.id), "twice: {}", delivery.id);
+                }
+            }
+            let counts = engine.counts();
+            assert!(counts.done + counts.failed <= seen.len() as u64);
+            assert!(seen.len() as u64 + engine.tasks.len() as u64 == counts.known, "{counts:?}");
+        }
+    }
+}
+
+fn config(processes: usize, threads: usize) -> Config {
+    Config {
+        processes,
+        threads,
+        crash_limit: 2,
+        ordered: false,
+        queue: 100,
+        max_fail: None,
+        grace_ns: S,
+        handler_backlog: 100,
+    }
+}
+
+/// Handles near those that exist, workers near those that exist.
+fn any_input() -> impl Strategy<Value = Input> {
+    let worker = 0..4_u32;
+    let handle = (0..30_u64, 1..3_u64).prop_map(|(index, generation)| Handle::new(generation << 32 | index));
+    let handles =
+        prop::collection::vec(handle, 0..6).prop_map(|all| all.into_iter().flatten().collect::<Vec<_>>());
+    prop_oneof![
+        3 => (1..10_u64).prop_map(|n| {
+            let tasks = (0..n).map(|_| Task::plain(fresh_id(), Payload::default())).collect();
+            Input::Offered { tasks, last: false }
+        }),
+        6 => worker.clone().prop_map(|worker| Input::WorkerStarted { worker, pid: 7 }),
+        6 => (worker.clone(), handles.clone(), any::<bool>()).prop_map(|(worker, handles, done)| Input::Outcomes {
+            worker,
+            outcomes: handles.into_iter().map(|handle| outcome(handle, done)).collect(),
+        }),
+        2 => (worker.clone(), handles.clone()).prop_map(|(worker, handles)| Input::Returned { worker, handles }),
+        3 => (worker.clone(), handles).prop_map(|(worker, running)| {
+            Input::WorkerGone { worker, running, death: "died".into(), last_words: None }
+        }),
+        1 => worker.clone().prop_map(|worker| {
+            Input::WorkerStartFailed { worker, failure: StartFailure::NoProcess("no".into()) }
+        }),
+        1 => worker.prop_map(|worker| Input::Violation { worker, what: "it lied".into() }),
+        2 => (0..10_usize).prop_map(|count| Input::Handled { count, puts: vec![] }),
+        1 => Just(()).prop_map(|()| Input::Tick),
+    ]
+}
+
+fn outcome(handle: Handle, done: bool) -> Outcome {
+    let verdict = match done {
+        true => Verdict::Done(Done::default()),
+        false => Verdict::Failed(Box::new(Failure::new("lua_error", "raised"))),
+    };
+    Outcome { handle, elapsed_ns: 10 * US, verdict }
+}
+
+fn fresh_id() -> TaskId {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    TaskId::at(NEXT.fetch_add(1, Ordering::Relaxed))
+}

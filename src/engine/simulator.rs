@@ -1,0 +1,661 @@
+//! Whole jobs in virtual time: workers with threads, crashes, recalls and a handler, from a seed. Every action of the
+//! engine is checked against the laws while the job runs, and the whole at its end.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
+
+use crate::engine::{Action, Config, Engine, Input, Kill, StartFailure, WorkerId};
+use crate::model::event::{Event, Summary};
+use crate::model::outcome::Done;
+use crate::model::task::{PutBy, TaskOptions};
+use crate::model::{Delivery, Failure, Handle, Outcome, Payload, StopCause, Task, TaskId, Verdict};
+use crate::plan::MaxFail;
+
+const US: u64 = 1_000;
+const MS: u64 = 1_000_000;
+/// One way of a message.
+const LATENCY: u64 = 20 * US;
+
+/// A job to simulate.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    pub seed: u64,
+    pub tasks: u64,
+    pub processes: usize,
+    pub threads: usize,
+    pub ordered: bool,
+    pub queue: usize,
+    pub backlog: usize,
+    pub crash_limit: u32,
+    pub max_fail: Option<MaxFail>,
+    /// A task takes this long, with a random part of the same size.
+    pub task_ns: u64,
+    /// Each n-th task takes this long instead.
+    pub slow_each: Option<(u64, u64)>,
+    /// Positions of tasks that kill their worker.
+    pub poison: BTreeSet<u64>,
+    /// Each n-th task raises.
+    pub raise_each: Option<u64>,
+    /// A random busy worker is killed so often.
+    pub kill_each_ns: Option<u64>,
+    /// No such kill after this, so that every job can end.
+    pub kills: u32,
+    /// The handler takes this long for a delivery.
+    pub handler_ns: u64,
+    /// Each n-th delivery of a generated task puts two tasks.
+    pub put_each: Option<u64>,
+    /// Random priorities, delays and keys.
+    pub options: bool,
+    /// Each n-th start fails.
+    pub start_fails_each: Option<u64>,
+    /// Signals.
+    pub stops_ns: Vec<u64>,
+    /// The handler ends then.
+    pub handler_gone_ns: Option<u64>,
+}
+
+impl Job {
+    pub(super) fn new(seed: u64) -> Self {
+        Job {
+            seed,
+            tasks: 500,
+            processes: 2,
+            threads: 4,
+            ordered: false,
+            queue: 1_000,
+            backlog: 4_000,
+            crash_limit: 3,
+            max_fail: None,
+            task_ns: 100 * US,
+            slow_each: None,
+            poison: BTreeSet::new(),
+            raise_each: None,
+            kill_each_ns: None,
+            kills: 40,
+            handler_ns: 500,
+            put_each: None,
+            options: false,
+            start_fails_each: None,
+            stops_ns: Vec::new(),
+            handler_gone_ns: None,
+        }
+    }
+
+    /// Runs it to its end. Panics, with the job, when a law is broken.
+    pub(super) fn run(&self) -> Run {
+        World::new(self.clone()).run()
+    }
+}
+
+/// What came of a job.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub summary: Summary,
+    pub failed: BTreeMap<u64, String>,
+    pub delivered: usize,
+    pub ended_ns: u64,
+    /// When the last but one task was delivered.
+    pub last_but_one_ns: u64,
+    pub starts: u64,
+    pub recalls: u64,
+    pub largest_slab: usize,
+    pub largest_unhandled: usize,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Happening {
+    ToWorker(u64, Message),
+    TaskEnds(u64, Handle, u64),
+    FromWorker(u64, Says),
+    Started(WorkerId),
+    HandlerIsFree,
+    KillSomeone,
+    Signal,
+    HandlerEnds,
+    Tick,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Message {
+    Tasks(Vec<(Handle, TaskId, u32)>),
+    Recall,
+    Stop,
+    Die(String),
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Says {
+    Ended(Handle, u64),
+    Returned(Vec<Handle>),
+    Gone(Vec<Handle>, String),
+}
+
+/// A worker process; the number is unique, a seat has many one after the other.
+#[derive(Debug)]
+struct Process {
+    seat: WorkerId,
+    alive: bool,
+    queue: VecDeque<(Handle, TaskId, u32)>,
+    running: BTreeMap<Handle, TaskId>,
+    /// The last that ended: a dead worker's slots may still show it.
+    last_ended: Option<Handle>,
+}
+
+struct World {
+    job: Job,
+    random: Random,
+    now: u64,
+    serial: u64,
+    heap: BinaryHeap<Reverse<(u64, u64, Happening)>>,
+    engine: Engine,
+    processes: Vec<Process>,
+    /// The process that the engine believes in each seat.
+    seated: HashMap<WorkerId, Option<u64>>,
+    offered: u64,
+    source_ended: bool,
+    /// Accepted tasks in order.
+    accepted: Vec<TaskId>,
+    keys: BTreeSet<Vec<u8>>,
+    starts: HashMap<TaskId, u32>,
+    /// Who holds a task, as far as the engine sent it and did not get it back.
+    holder: HashMap<Handle, u64>,
+    suspects: BTreeSet<TaskId>,
+    delivered: Vec<TaskId>,
+    delivered_ids: HashSet<TaskId>,
+    delivery_times: Vec<u64>,
+    inbox: VecDeque<Delivery>,
+    handling: Option<Group>,
+    handler_gone: bool,
+    stopped: bool,
+    kills_left: u32,
+    start_count: u64,
+    failed: BTreeMap<u64, String>,
+    failed_count: u64,
+    done_count: u64,
+    recalls: u64,
+    largest_slab: usize,
+    largest_unhandled: usize,
+    finished: Option<Summary>,
+}
+
+/// Deliveries that the handler commits together.
+#[derive(Default)]
+struct Group {
+    done: u64,
+    /// Position and message.
+    failed: Vec<(u64, String)>,
+    puts: Vec<Task>,
+}
+
+/// Splitmix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n.max(1)
+    }
+}
+
+fn hits(each: Option<u64>, n: u64) -> bool {
+    each.is_some_and(|each| n.is_multiple_of(each))
+}
+
+impl World {
+    fn new(job: Job) -> Self {
+        let config = Config {
+            processes: job.processes,
+            threads: job.threads,
+            crash_limit: job.crash_limit,
+            ordered: job.ordered,
+            queue: job.queue,
+            max_fail: job.max_fail,
+            grace_ns: 5_000 * MS,
+            handler_backlog: job.backlog,
+        };
+        let mut world = World {
+            random: Random(job.seed),
+            now: 0,
+            serial: 0,
+            heap: BinaryHeap::new(),
+            engine: Engine::new(config, 0),
+            processes: Vec::new(),
+            seated: HashMap::new(),
+            offered: 0,
+            source_ended: false,
+            accepted: Vec::new(),
+            keys: BTreeSet::new(),
+            starts: HashMap::new(),
+            holder: HashMap::new(),
+            suspects: BTreeSet::new(),
+            delivered: Vec::new(),
+            delivered_ids: HashSet::new(),
+            delivery_times: Vec::new(),
+            inbox: VecDeque::new(),
+            handling: None,
+            handler_gone: false,
+            stopped: false,
+            kills_left: job.kills,
+            start_count: 0,
+            failed: BTreeMap::new(),
+            failed_count: 0,
+            done_count: 0,
+            recalls: 0,
+            largest_slab: 0,
+            largest_unhandled: 0,
+            finished: None,
+            job,
+        };
+        world.job.stops_ns.clone().into_iter().for_each(|at| world.at(at, Happening::Signal));
+        if let Some(each) = world.job.kill_each_ns {
+            world.at(each, Happening::KillSomeone);
+        }
+        if let Some(at) = world.job.handler_gone_ns {
+            world.at(at, Happening::HandlerEnds);
+        }
+        world
+    }
+
+    fn at(&mut self, time: u64, happening: Happening) {
+        self.serial += 1;
+        self.heap.push(Reverse((time, self.serial, happening)));
+    }
+
+    fn law(&self, holds: bool, what: &str) {
+        assert!(holds, "{what} at {} ns of {:?}", self.now, self.job);
+    }
+
+    fn run(mut self) -> Run {
+        let mut steps = 0_u64;
+        while self.finished.is_none() {
+            steps += 1;
+            self.law(steps < 20_000_000, "the run never ends");
+            if self.engine.wants_tasks() && !self.source_ended {
+                self.offer();
+                continue;
+            }
+            let deadline = self.engine.next_deadline();
+            let next = self.heap.peek().map(|Reverse((time, ..))| *time);
+            match (next, deadline) {
+                (Some(time), Some(deadline)) if deadline < time => self.happen(deadline, Happening::Tick),
+                (None, Some(deadline)) => self.happen(deadline, Happening::Tick),
+                (None, None) => self.law(false, "the run is stuck"),
+                (Some(_), _) => {
+                    if let Some(Reverse((time, _, happening))) = self.heap.pop() {
+                        self.happen(time, happening);
+                    }
+                }
+            }
+        }
+        self.end()
+    }
+
+    fn end(self) -> Run {
+        let summary = self.finished.clone().expect("the loop ends with it");
+        self.law(self.processes.iter().all(|process| !process.alive), "a process is left");
+        self.law(summary.counts.known == self.accepted.len() as u64, "known tasks are the accepted ones");
+        self.law(
+            (summary.counts.done, summary.counts.failed) == (self.done_count, self.failed_count),
+            "what is counted is what was handled",
+        );
+        if summary.stopped.is_none() {
+            self.law(self.source_ended, "the source was heard to its end");
+            self.law(self.delivered.len() == self.accepted.len(), "every accepted task is delivered");
+            self.law(summary.not_started == 0, "nothing is left");
+        } else {
+            let never = self.accepted.iter().filter(|id| !self.starts.contains_key(id)).count() as u64;
+            self.law(summary.not_started == never, "tasks that never started are counted");
+        }
+        Run {
+            summary,
+            failed: self.failed,
+            delivered: self.delivered.len(),
+            ended_ns: self.now,
+            last_but_one_ns: self.delivery_times.iter().rev().nth(1).copied().unwrap_or(0),
+            starts: self.start_count,
+            recalls: self.recalls,
+            largest_slab: self.largest_slab,
+            largest_unhandled: self.largest_unhandled,
+        }
+    }
+
+    fn offer(&mut self) {
+        let count = (1 + self.random.below(64)).min(self.job.tasks - self.offered);
+        let mut tasks = Vec::new();
+        for position in self.offered + 1..=self.offered + count {
+            let id = TaskId::at(position);
+            tasks.push(self.task(id));
+        }
+        self.offered += count;
+        self.source_ended = self.offered == self.job.tasks;
+        self.accepts(&tasks);
+        self.step(Input::Offered { tasks, last: self.source_ended });
+    }
+
+    fn task(&mut self, id: TaskId) -> Task {
+        let mut task = Task::plain(id, Payload::copy_from(&id.bits().to_le_bytes()));
+        if self.job.options && self.random.below(3) == 0 {
+            let key = self.random.below(2) == 0;
+            task.options = Some(Box::new(TaskOptions {
+                key: key.then(|| self.random.below(10_000).to_le_bytes().into()),
+                priority: i32::try_from(self.random.below(3)).expect("small") - 1,
+                delay_ns: self.random.below(2) * self.random.below(20 * MS),
+            }));
+        }
+        task
+    }
+
+    fn accepts(&mut self, tasks: &[Task]) {
+        for task in tasks {
+            let new = task.key().is_none_or(|key| self.keys.insert(key.to_vec()));
+            if new {
+                self.accepted.push(task.id);
+            }
+        }
+    }
+
+    fn happen(&mut self, time: u64, happening: Happening) {
+        self.now = self.now.max(time);
+        match happening {
+            Happening::ToWorker(process, message) => self.hear(process, message),
+            Happening::TaskEnds(process, handle, lasted) => self.task_ends(process, handle, lasted),
+            Happening::FromWorker(process, says) => self.say(process, says),
+            Happening::Started(seat) => self.started(seat),
+            Happening::HandlerIsFree => self.handled(),
+            Happening::KillSomeone => self.kill_someone(),
+            Happening::Signal => {
+                self.stopped = true;
+                self.step(Input::Stop(StopCause::Signal(2)));
+            }
+            Happening::HandlerEnds => {
+                self.handler_gone = true;
+                self.stopped = true;
+                self.inbox.clear();
+                self.step(Input::HandlerGone);
+            }
+            Happening::Tick => self.step(Input::Tick),
+        }
+    }
+
+    // --- the worker's side ---
+
+    fn hear(&mut self, number: u64, message: Message) {
+        let process = &mut self.processes[number as usize];
+        if !process.alive {
+            return;
+        }
+        match message {
+            Message::Tasks(tasks) => {
+                process.queue.extend(tasks);
+                self.pull(number);
+            }
+            Message::Recall => {
+                let back = process.queue.drain(..).map(|(handle, ..)| handle).collect();
+                self.tell(number, Says::Returned(back));
+            }
+            Message::Stop => self.die(number, "ended".into()),
+            Message::Die(death) => self.die(number, death),
+        }
+    }
+
+    /// Free threads take the next tasks.
+    fn pull(&mut self, number: u64) {
+        loop {
+            let process = &mut self.processes[number as usize];
+            if process.running.len() >= self.job.threads {
+                return;
+            }
+            let Some((handle, id, attempt)) = process.queue.pop_front() else { return };
+            process.running.insert(handle, id);
+            let alone = process.running.len() == 1 && process.queue.is_empty();
+            let starts = self.starts.entry(id).or_default();
+            *starts += 1;
+            let counted = *starts == attempt;
+            self.law(counted, "an attempt is the number of starts");
+            self.law(alone || !self.suspects.contains(&id), "a suspect runs alone");
+            let lasts = self.duration(id);
+            self.at(self.now + lasts, Happening::TaskEnds(number, handle, lasts));
+        }
+    }
+
+    fn duration(&mut self, id: TaskId) -> u64 {
+        let lasts = self.job.task_ns + self.random.below(self.job.task_ns);
+        let (each, slow_ns) = self.job.slow_each.unzip();
+        if id.position().is_some_and(|position| hits(each, position)) {
+            slow_ns.unwrap_or(lasts)
+        } else {
+            lasts
+        }
+    }
+
+    fn task_ends(&mut self, number: u64, handle: Handle, lasted: u64) {
+        let process = &mut self.processes[number as usize];
+        let Some(id) = process.running.get(&handle).copied().filter(|_| process.alive) else { return };
+        if id.position().is_some_and(|position| self.job.poison.contains(&position)) {
+            return self.die(number, "was killed by signal 11 (SIGSEGV)".into());
+        }
+        process.running.remove(&handle);
+        process.last_ended = Some(handle);
+        self.tell(number, Says::Ended(handle, lasted));
+        self.pull(number);
+    }
+
+    fn die(&mut self, number: u64, death: String) {
+        let process = &mut self.processes[number as usize];
+        process.alive = false;
+        let running = process.running.keys().copied().chain(process.last_ended).collect();
+        self.at(self.now + 5 * LATENCY, Happening::FromWorker(number, Says::Gone(running, death)));
+    }
+
+    fn tell(&mut self, number: u64, says: Says) {
+        self.at(self.now + LATENCY, Happening::FromWorker(number, says));
+    }
+
+    fn kill_someone(&mut self) {
+        let busy = |process: &&Process| process.alive && !process.running.is_empty();
+        let numbers: Vec<usize> =
+            self.processes.iter().enumerate().filter(|(_, p)| busy(p)).map(|(n, _)| n).collect();
+        if self.kills_left == 0 {
+            return;
+        }
+        if !numbers.is_empty() {
+            self.kills_left -= 1;
+            let victim = numbers[self.random.below(numbers.len() as u64) as usize];
+            // One that runs a suspect is spared: it would be charged, and that is right.
+            if self.processes[victim].running.values().all(|id| !self.suspects.contains(id)) {
+                self.die(victim as u64, "was killed by signal 9 (SIGKILL)".into());
+            }
+        }
+        let each = self.job.kill_each_ns.unwrap_or(MS);
+        self.at(self.now + each, Happening::KillSomeone);
+    }
+
+    // --- from the worker to the engine ---
+
+    fn say(&mut self, number: u64, says: Says) {
+        let worker = self.processes[number as usize].seat;
+        match says {
+            Says::Ended(handle, elapsed_ns) => {
+                self.holder.remove(&handle);
+                let id = self.engine.task(handle).map(|task| task.id);
+                let raises = id.and_then(TaskId::position).is_some_and(|n| hits(self.job.raise_each, n));
+                if let Some(id) = id {
+                    self.suspects.remove(&id);
+                }
+                let verdict = if raises {
+                    Verdict::Failed(Box::new(Failure::new("lua_error", "raised")))
+                } else {
+                    Verdict::Done(Done::default())
+                };
+                self.step(Input::Outcomes {
+                    worker,
+                    outcomes: vec![Outcome { handle, elapsed_ns, verdict }],
+                });
+            }
+            Says::Returned(handles) => {
+                self.holder.retain(|handle, _| !handles.contains(handle));
+                self.step(Input::Returned { worker, handles });
+            }
+            Says::Gone(running, death) => {
+                self.holder.retain(|_, holder| *holder != number);
+                self.seated.insert(worker, None);
+                for id in self.processes[number as usize].running.values() {
+                    self.suspects.insert(*id);
+                }
+                self.step(Input::WorkerGone { worker, running, death, last_words: None });
+            }
+        }
+    }
+
+    fn started(&mut self, seat: WorkerId) {
+        self.start_count += 1;
+        if hits(self.job.start_fails_each, self.start_count) {
+            self.seated.insert(seat, None);
+            let failure = StartFailure::NoProcess("no memory".into());
+            return self.step(Input::WorkerStartFailed { worker: seat, failure });
+        }
+        let number = self.processes.len() as u64;
+        self.processes.push(Process {
+            seat,
+            alive: true,
+            queue: VecDeque::new(),
+            running: BTreeMap::new(),
+            last_ended: None,
+        });
+        self.seated.insert(seat, Some(number));
+        self.step(Input::WorkerStarted { worker: seat, pid: 1 });
+    }
+
+    fn handled(&mut self) {
+        if let Some(Group { done, failed, puts }) = self.handling.take().filter(|_| !self.handler_gone) {
+            let count = failed.len() + usize::try_from(done).expect("small");
+            self.done_count += done;
+            self.failed_count += failed.len() as u64;
+            self.failed.extend(failed);
+            self.accepts(&puts);
+            self.step(Input::Handled { count, puts });
+        }
+        self.handle_some();
+    }
+
+    fn handle_some(&mut self) {
+        if self.handling.is_some() || self.inbox.is_empty() || self.handler_gone {
+            return;
+        }
+        let count = 1 + self.random.below(self.inbox.len() as u64) as usize;
+        let mut group = Group::default();
+        for delivery in self.inbox.drain(..count).collect::<Vec<_>>() {
+            match delivery.verdict {
+                Verdict::Done(_) => group.done += 1,
+                Verdict::Failed(failure) => {
+                    group.failed.push((delivery.id.position().unwrap_or(0), failure.message));
+                }
+            }
+            if delivery.id.position().is_some_and(|position| hits(self.job.put_each, position)) {
+                for n in 0..2 {
+                    group.puts.push(self.task(TaskId::child(delivery.id, PutBy::Handler, n)));
+                }
+            }
+        }
+        self.handling = Some(group);
+        self.at(self.now + self.job.handler_ns * count as u64, Happening::HandlerIsFree);
+    }
+
+    // --- the engine's actions ---
+
+    fn step(&mut self, input: Input) {
+        let mut actions = Vec::new();
+        self.engine.step(self.now, input, &mut actions);
+        for action in actions {
+            self.law(self.finished.is_none(), "nothing follows the end");
+            self.carry_out(action);
+        }
+        self.largest_slab = self.largest_slab.max(self.engine.tasks.capacity());
+        self.handle_some();
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::StartWorker { worker } => {
+                self.law((1..=self.job.processes).contains(&(worker as usize)), "seats are numbered from 1");
+                self.law(
+                    !self.seated.contains_key(&worker) || self.seated[&worker].is_none(),
+                    "the seat is empty",
+                );
+                self.law(!self.stopped, "nothing starts after a stop");
+                self.at(self.now + 500 * US, Happening::Started(worker));
+            }
+            Action::Send { worker, tasks } => self.send(worker, tasks),
+            Action::Recall { worker } => {
+                self.recalls += 1;
+                self.post(worker, Message::Recall);
+            }
+            Action::StopWorker { worker } => {
+                let process = self.seated[&worker].expect("a process to stop");
+                self.law(self.holder.values().all(|holder| *holder != process), "it holds nothing");
+                self.post(worker, Message::Stop);
+            }
+            Action::KillWorker { worker, why } => {
+                self.law(why == Kill::Stop, "no worker of this world breaks the protocol");
+                self.post(worker, Message::Die("was killed".into()));
+            }
+            Action::Deliver(deliveries) => self.deliver(deliveries),
+            Action::Report(Event::Stopping { .. }) => self.stopped = true,
+            Action::Report(_) => {}
+            Action::Finished(summary) => self.finished = Some(*summary),
+        }
+    }
+
+    fn send(&mut self, worker: WorkerId, handles: Vec<Handle>) {
+        self.law(!self.stopped, "nothing is sent after a stop");
+        self.law(!handles.is_empty(), "no empty send");
+        let process = self.seated[&worker].expect("a process to send to");
+        let mut tasks = Vec::new();
+        for handle in handles {
+            let task = self.engine.task(handle).expect("a task that is sent is known");
+            tasks.push((handle, task.id, task.attempt));
+            let before = self.holder.insert(handle, process);
+            self.law(before.is_none(), "a task is in one worker at a time");
+        }
+        let held = self.holder.values().filter(|holder| **holder == process).count();
+        self.law(held <= 2048.max(self.job.threads), "a window is kept");
+        let solo = tasks.iter().any(|(_, id, _)| self.suspects.contains(id));
+        self.law(!solo || held == 1, "a suspect is sent alone");
+        self.post(worker, Message::Tasks(tasks));
+    }
+
+    fn post(&mut self, worker: WorkerId, message: Message) {
+        let process = self.seated[&worker].expect("a process to write to");
+        self.at(self.now + LATENCY, Happening::ToWorker(process, message));
+    }
+
+    fn deliver(&mut self, deliveries: Vec<Delivery>) {
+        self.law(!self.handler_gone, "nothing is delivered to nobody");
+        for delivery in deliveries {
+            let starts = self.starts.get(&delivery.id).copied();
+            self.law(starts == Some(delivery.attempt), "a delivery says which start it was");
+            self.law(
+                delivery.args == Payload::copy_from(&delivery.id.bits().to_le_bytes()),
+                "a delivery has its arguments",
+            );
+            self.suspects.remove(&delivery.id);
+            if self.job.ordered {
+                let next = self.accepted.get(self.delivered.len());
+                self.law(next == Some(&delivery.id), "deliveries are in order");
+            }
+            let once = self.delivered_ids.insert(delivery.id);
+            self.law(once, "each task is delivered at most once");
+            self.delivered.push(delivery.id);
+            self.delivery_times.push(self.now);
+            self.inbox.push_back(delivery);
+        }
+        self.largest_unhandled = self.largest_unhandled.max(self.inbox.len());
+    }
+}
