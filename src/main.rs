@@ -1,3 +1,5 @@
-//! The `mpms` program.
+//! The `mpms` program: see [`mpms::app`].
 
-fn main() {}
+fn main() -> ! {
+    mpms::app::main()
+}

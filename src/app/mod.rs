@@ -1,1 +1,68 @@
-//! (under construction)
+//! The commands: where the stops of the path are put together, and exit codes come from.
+
+mod check;
+mod exit;
+mod roles;
+mod run;
+mod source;
+
+use std::ffi::OsStr;
+use std::io::{self, IsTerminal as _, Write as _};
+
+use crate::cli::{Cli, Color, Command};
+use crate::manifest::Diagnostic;
+use crate::os::exit::exit_now;
+use crate::os::keeper::{self, KEEPER_ARGUMENT};
+use crate::plan::Surroundings;
+use crate::report::diagnostic::{self, Look};
+use crate::{os, worker};
+use exit::Code;
+
+/// The whole program. Leaves by `_exit`, as Lua states are never closed.
+pub fn main() -> ! {
+    if std::env::args_os().nth(1).is_some_and(|word| word == OsStr::new(KEEPER_ARGUMENT)) {
+        keeper::serve(worker::run);
+    }
+    let code = match Cli::from_env().command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        // only with its exact word in front, see above
+        Command::Keeper(_) => Code::Usage,
+    };
+    let _ = io::stdout().flush();
+    exit_now(code.number())
+}
+
+fn surroundings() -> io::Result<Surroundings> {
+    Ok(Surroundings { cwd: std::env::current_dir()?, cpus: os::cpus::available() })
+}
+
+/// Writes diagnostics to standard error.
+fn show(found: &[Diagnostic], color: Color) {
+    let look = look(color);
+    // nobody can be told when standard error is gone
+    let _ = io::stderr().lock().write_all(diagnostic::render_all(found, look).as_bytes());
+}
+
+/// Writes one line about what stopped a command before any work.
+fn complain(color: Color, message: &str, help: Option<&str>) {
+    let (red, bold, plain) = if look(color).color { ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
+    let mut text = format!("{red}error{plain}{bold}: {message}{plain}\n");
+    if let Some(help) = help {
+        text.push_str(&format!("help: {help}\n"));
+    }
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+fn look(color: Color) -> Look {
+    let color = match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            let choice = anstream::AutoStream::choice(&io::stderr());
+            io::stderr().is_terminal() && choice != anstream::ColorChoice::Never
+                || choice == anstream::ColorChoice::Always
+        }
+    };
+    Look { color, ..Look::default() }
+}

@@ -162,6 +162,7 @@ fn cause(cause: &StopCause) -> Value {
     let code = match cause {
         StopCause::Signal(_) => "signal",
         StopCause::MaxFail { .. } => "max_fail",
+        StopCause::Empty(_) => "empty",
         StopCause::Broken(_) => "broken",
         StopCause::Unwritable(_) => "unwritable",
     };

@@ -9,6 +9,7 @@ use std::io;
 use crate::model::event::Event;
 
 mod bar;
+pub mod diagnostic;
 pub mod human;
 pub mod json;
 mod options;

@@ -1,0 +1,83 @@
+//! `mpms check`
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::exit::Code;
+use super::{complain, roles, show, surroundings};
+use crate::cli::{CheckArgs, Format};
+use crate::manifest::{Diagnostic, Overrides};
+use crate::plan;
+use crate::report::diagnostic;
+
+/// Looks for mistakes in every manifest that is named or lies in a named folder.
+pub fn check(arguments: &CheckArgs) -> Code {
+    let checked = (|| -> io::Result<(usize, Vec<Diagnostic>)> {
+        let around = surroundings()?;
+        let mut found = Vec::new();
+        let paths = manifests(&arguments.paths)?;
+        for path in &paths {
+            let plan = plan::load(path, &Overrides::default(), &around);
+            match plan.map(|plan| roles::check(&plan)) {
+                Ok(Ok(_)) => {}
+                Ok(Err(mut wrong)) | Err(mut wrong) => found.append(&mut wrong),
+            }
+        }
+        Ok((paths.len(), found))
+    })();
+    let (jobs, found) = match checked {
+        Ok(checked) => checked,
+        Err(error) => {
+            complain(arguments.color, &error.to_string(), None);
+            return Code::Usage;
+        }
+    };
+    match arguments.format {
+        Format::Json => {
+            let mut out = io::stdout().lock();
+            for one in &found {
+                let _ = writeln!(out, "{}", diagnostic::to_json(one));
+            }
+        }
+        Format::Human => {
+            show(&found, arguments.color);
+            let gap = if found.is_empty() { "" } else { "\n" };
+            let mistakes = match found.len() {
+                0 => "no mistakes".to_owned(),
+                1 => "1 mistake".to_owned(),
+                count => format!("{count} mistakes"),
+            };
+            let jobs = if jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") };
+            let _ = writeln!(io::stderr().lock(), "{gap}     Checked {jobs}: {mistakes}");
+        }
+    }
+    if found.is_empty() { Code::Success } else { Code::Usage }
+}
+
+/// The named manifests, and those in named folders, sorted.
+fn manifests(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            all.push(path.clone());
+            continue;
+        }
+        let mut inside = Vec::new();
+        for entry in path.read_dir().map_err(|error| at(path, &error))? {
+            let file = entry.map_err(|error| at(path, &error))?.path();
+            if file.extension().is_some_and(|extension| extension == "toml") {
+                inside.push(file);
+            }
+        }
+        if inside.is_empty() {
+            return Err(io::Error::other(format!("there is no manifest (*.toml) in the folder {}", path.display())));
+        }
+        inside.sort();
+        all.append(&mut inside);
+    }
+    Ok(all)
+}
+
+fn at(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot read the folder {}: {error}", path.display()))
+}

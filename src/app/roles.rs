@@ -1,0 +1,121 @@
+//! The check of scripts before anything is forked: they load, and have the roles that the manifest asks for.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::lua::script::{self, FINISH, Roles};
+use crate::lua::state::State;
+use crate::manifest::{Diagnostic, Place, SourceText};
+use crate::model::Failure;
+use crate::model::job::Script;
+use crate::plan::{Plan, Source, WorkerBody};
+
+/// Roles of the handler's script, any of which makes a script worth loading there.
+const HANDLER_ROLES: [&str; 4] = ["start", "handler", "failed", FINISH];
+
+/// What the scripts turned out to have.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// `process_init` or `process_exit`.
+    pub process_roles: bool,
+    /// A role of the handler's thread.
+    pub handler_roles: bool,
+    /// `handler` itself.
+    pub handler: bool,
+}
+
+/// Loads every script once and looks for its roles.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn check(plan: &Plan) -> Result<Found, Vec<Diagnostic>> {
+    let mut scripts = Scripts { plan, loaded: Vec::new(), wrong: Vec::new() };
+    let mut found = Found::default();
+    if let WorkerBody::Lua(script) = &plan.worker.body
+        && let Some(roles) = scripts.roles(script, "worker")
+    {
+        scripts.require(script, &roles, "worker", "[worker]");
+        found.process_roles = roles.get("process_init").or(roles.get("process_exit")).is_some();
+    }
+    if let Source::Script(script) = &plan.tasks.source
+        && let Some(roles) = scripts.roles(script, "tasks")
+    {
+        scripts.require(script, &roles, "tasks", "[tasks]");
+        if plan.tasks.shuffle {
+            let title = "`tasks.shuffle` needs a source whose tasks are all known at the beginning";
+            let place = Place::File(script.name.clone());
+            let help = "shuffle in the `tasks` role itself, or use items, range, product, glob, lines, csv or jsonl";
+            scripts.wrong.push(Diagnostic::error("manifest::value", title, place).help(help));
+        }
+    }
+    if let Some(script) = &plan.handler.script
+        && let Some(roles) = scripts.roles(script, "handler")
+    {
+        found.handler_roles = HANDLER_ROLES.iter().any(|role| roles.get(role).is_some());
+        found.handler = roles.get("handler").is_some();
+    }
+    if scripts.wrong.is_empty() { Ok(found) } else { Err(scripts.wrong) }
+}
+
+struct Scripts<'a> {
+    plan: &'a Plan,
+    /// `None`: it is wrong, and that was said.
+    loaded: Vec<(Script, Option<Roles>)>,
+    wrong: Vec<Diagnostic>,
+}
+
+impl Scripts<'_> {
+    fn roles(&mut self, script: &Script, lone: &'static str) -> Option<Roles> {
+        if let Some((_, roles)) = self.loaded.iter().find(|(known, _)| known == script) {
+            return roles.clone();
+        }
+        let quiet = Rc::new(|_, _: &str, _| {});
+        let loaded = State::new(&self.plan.job, script, "check", quiet)
+            .map_err(|error| Failure::new("memory", error.to_string()))
+            .and_then(|state| script::load(&state, script, lone));
+        let roles = match loaded {
+            Ok(roles) => Some(roles),
+            Err(failure) => {
+                self.wrong.push(diagnose(script, &failure));
+                None
+            }
+        };
+        self.loaded.push((script.clone(), roles.clone()));
+        roles
+    }
+
+    fn require(&mut self, script: &Script, roles: &Roles, role: &'static str, section: &str) {
+        if roles.get(role).is_some() {
+            return;
+        }
+        let has = roles.names().collect::<Vec<_>>().join(", ");
+        let has = if has.is_empty() { "it defines no role".into() } else { format!("it defines {has}") };
+        let title = format!("the script of `{section}` has no role `{role}`");
+        let help = format!("return it from the script: return {{ {role} = function(...) … end }}");
+        let place = Place::File(script.name.clone());
+        self.wrong.push(Diagnostic::error("lua::role", title, place).note(has).help(help));
+    }
+}
+
+/// A failure of loading, at its line when Lua names one.
+pub fn diagnose(script: &Script, failure: &Failure) -> Diagnostic {
+    let code = match failure.code.as_str() {
+        "syntax" => "lua::syntax",
+        "role" => "lua::role",
+        _ => "lua::error",
+    };
+    let text = failure.message.strip_prefix(script.name.as_str()).and_then(|rest| rest.strip_prefix(':'));
+    let line = text.and_then(|rest| rest.split_once(':')).and_then(|(line, _)| line.parse::<usize>().ok());
+    let diagnostic = match (line, text) {
+        (Some(line), Some(text)) => {
+            let message = text.split_once(':').map_or(text, |(_, message)| message).trim();
+            let source = SourceText::new(script.name.as_str(), String::from_utf8_lossy(&script.text).as_ref());
+            Diagnostic::on_line(code, message, &Arc::clone(&source), line)
+        }
+        _ => Diagnostic::error(code, failure.message.as_str(), Place::File(script.name.clone())),
+    };
+    match &failure.traceback {
+        Some(traceback) => traceback.lines().fold(diagnostic, |diagnostic, line| diagnostic.note(line)),
+        None => diagnostic,
+    }
+}

@@ -1,0 +1,270 @@
+//! `mpms run`: the path of a task, stop by stop.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+
+use super::exit::Code;
+use super::roles::{self, Found};
+use super::source::{self, Opened};
+use super::{complain, show, surroundings};
+use crate::cli::{Color, Format, Progress, RunArgs};
+use crate::engine::Config;
+use crate::engine::drive::{self, Run};
+use crate::handler::{self, Handler};
+use crate::lua::state::LogSink;
+use crate::model::event::{Event, Level, LogLine, Summary};
+use crate::model::handling::FromHandler;
+use crate::model::{StopCause, Task};
+use crate::os::handoff::Handoff;
+use crate::os::keeper::{KeeperLink, KeeperOptions};
+use crate::os::signals::{self, Signals};
+use crate::os::wake::wake_pair;
+use crate::os::limits;
+use crate::output::Sink;
+use crate::plan::{self, Surroundings};
+use crate::plan::{OutputFormat, OutputMode, OutputPlan, OutputTarget, Plan, WorkerBody};
+use crate::report::{self, ColorChoice, ProgressStyle, ReportOptions, Verbosity};
+use crate::wire::to_worker::{Body, Setup};
+
+/// From the first Ctrl-C to the end of what still runs.
+const GRACE: Duration = Duration::from_secs(5);
+/// Deliveries that may wait for the handler before workers get nothing new.
+const HANDLER_BACKLOG: usize = 16 << 10;
+/// Lines that may wait for the report before a script in the coordinator waits.
+const WAITING_LINES: usize = 10_000;
+
+/// Runs the jobs, one after the other. Stops at the first that cannot be run to its end.
+pub fn run(arguments: &RunArgs) -> Code {
+    let prepared = surroundings().and_then(|around| {
+        signals::ignore_sigpipe()?;
+        let signals = Signals::block()?;
+        limits::raise_open_files()?;
+        Ok((around, signals))
+    });
+    let (around, signals) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            complain(arguments.color, &format!("the system refuses what every run needs: {error}"), None);
+            return Code::State;
+        }
+    };
+    let mut last = Code::Success;
+    for job in &arguments.jobs {
+        let code = run_one(job, arguments, &around, &signals);
+        if !code.goes_on() {
+            return code;
+        }
+        last = if code == Code::Success { last } else { code };
+    }
+    last
+}
+
+/// Everything that is settled before the first fork.
+struct Ready {
+    plan: Plan,
+    found: Found,
+    source: Opened,
+    sink: Option<Sink>,
+}
+
+fn run_one(path: &Path, arguments: &RunArgs, around: &Surroundings, signals: &Signals) -> Code {
+    let ready = match prepare(path, arguments, around) {
+        Ok(ready) => ready,
+        Err(code) => return code,
+    };
+    match carry_out(ready, path, arguments, signals) {
+        Ok(summary) => Code::of(&summary),
+        Err(error) => {
+            complain(arguments.color, &format!("the run cannot go on: {error}"), None);
+            Code::State
+        }
+    }
+}
+
+fn prepare(path: &Path, arguments: &RunArgs, around: &Surroundings) -> Result<Ready, Code> {
+    let color = arguments.color;
+    let wrong = |found: Vec<_>| {
+        show(&found, color);
+        Code::Usage
+    };
+    let mut plan = plan::load(path, &arguments.overrides(), around).map_err(wrong)?;
+    // relative paths in scripts and patterns are the job's
+    if let Err(error) = std::env::set_current_dir(&plan.job.dir) {
+        complain(color, &format!("cannot work in the folder {}: {error}", plan.job.dir.display()), None);
+        return Err(Code::Usage);
+    }
+    let found = roles::check(&plan).map_err(wrong)?;
+    if !found.handler_roles {
+        plan.handler.script = None;
+    }
+    let to_stdout = |output: &OutputPlan| output.target == OutputTarget::Stdout;
+    if arguments.format == Format::Json && plan.output.as_ref().is_some_and(to_stdout) {
+        let help = "write results to a file with -o FILE, or leave out --format json";
+        complain(color, "results and events cannot both go to standard output", Some(help));
+        return Err(Code::Usage);
+    }
+    if plan.output.is_none() && !found.handler && arguments.format == Format::Human {
+        // results that nobody asked for elsewhere go where a person looks
+        let (target, format) = (OutputTarget::Stdout, OutputFormat::Jsonl);
+        plan.output = Some(OutputPlan { target, format, fields: None, mode: OutputMode::Append });
+    }
+    let source = source::open(&plan.tasks, &plan.job).map_err(|error| {
+        complain(color, &error.to_string(), None);
+        Code::Usage
+    })?;
+    let sink = plan.output.as_ref().map(Sink::open).transpose().map_err(|error| {
+        complain(color, &error.to_string(), Some(error.help()));
+        Code::State
+    })?;
+    Ok(Ready { plan, found, source, sink })
+}
+
+fn carry_out(ready: Ready, path: &Path, arguments: &RunArgs, signals: &Signals) -> io::Result<Summary> {
+    let Ready { plan, found, source, sink } = ready;
+    let env: Vec<(OsString, OsString)> =
+        plan.job.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    let keeper = KeeperLink::start(&KeeperOptions { env: env.clone(), ..KeeperOptions::default() })?;
+
+    let (events, heard) = unbounded();
+    let options = report_options(path, arguments);
+    let single_tasks = options.wants_tasks();
+    let reporter = report::spawn(options, heard)?;
+    let _ = events.send(vec![Event::RunStarted {
+        job: plan.job.name.clone(),
+        processes: plan.worker.processes,
+        threads: plan.worker.threads,
+        seed: plan.job.seed,
+    }]);
+
+    let (waker, wake) = wake_pair()?;
+    let (to_handler, deliveries) = unbounded();
+    let (replies, from_handler) = unbounded();
+    let desk = Handler {
+        job: plan.job.clone(),
+        script: plan.handler.script.clone(),
+        sink,
+        deliveries,
+        replies,
+        waker: waker.clone(),
+    };
+    let sink = log_sink("handler", events.clone());
+    handler::spawn(desk, sink)?;
+    let summary = match wait_for_start(&from_handler, signals) {
+        Err(cause) => {
+            keeper.shutdown()?;
+            let summary = Summary { stopped: Some(cause), ..Summary::default() };
+            let _ = events.send(vec![Event::RunFinished(Box::new(summary.clone()))]);
+            summary
+        }
+        Ok(()) => {
+            let handoff: Handoff<Task, drive::SourceEnd> = Handoff::new(plan.run.queue, waker);
+            let sink = log_sink("tasks", events.clone());
+            source::spawn(source, plan.tasks.clone(), plan.job.clone(), handoff.clone(), sink)?;
+            drive::run(Run {
+                config: config(&plan),
+                setup: setup(&plan, &found),
+                env,
+                keeper,
+                source: handoff,
+                to_handler,
+                from_handler,
+                wake,
+                signals,
+                events,
+                single_tasks,
+            })?
+        }
+    };
+    reporter.join();
+    Ok(summary)
+}
+
+/// Waits for the `start` role, which may open what the first result needs.
+fn wait_for_start(from_handler: &Receiver<FromHandler>, signals: &Signals) -> Result<(), StopCause> {
+    loop {
+        match from_handler.recv_timeout(Duration::from_millis(50)) {
+            Ok(FromHandler::Failed(cause)) => return Err(cause),
+            Ok(_) => return Ok(()),
+            Err(RecvTimeoutError::Timeout) => {
+                if let Some(signal) = signals.next().filter(|signal| *signal != signals::Signal::Status) {
+                    return Err(StopCause::Signal(signal.number()));
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(StopCause::Broken("the handler's thread ended before it began".into()));
+            }
+        }
+    }
+}
+
+fn config(plan: &Plan) -> Config {
+    Config {
+        processes: plan.worker.processes,
+        threads: plan.worker.threads,
+        crash_limit: plan.worker.crash_limit,
+        ordered: plan.handler.ordered,
+        queue: plan.run.queue,
+        max_fail: plan.run.max_fail,
+        grace_ns: GRACE.as_nanos() as u64,
+        handler_backlog: HANDLER_BACKLOG,
+    }
+}
+
+fn setup(plan: &Plan, found: &Found) -> Setup {
+    Setup {
+        job: plan.job.clone(),
+        body: match &plan.worker.body {
+            WorkerBody::Lua(script) => Body::Lua(script.clone()),
+            WorkerBody::Command(argv) => Body::Command(argv.clone()),
+        },
+        worker: 0,
+        threads: plan.worker.threads as u32,
+        process_roles: found.process_roles,
+    }
+}
+
+/// Lines of a script in the coordinator; it waits when the report is far behind.
+fn log_sink(from: &'static str, events: Sender<Vec<Event>>) -> impl FnOnce() -> LogSink + Send + 'static {
+    move || {
+        Rc::new(move |level: Level, text: &str, fields| {
+            while events.len() > WAITING_LINES {
+                std::thread::yield_now();
+            }
+            // print in the coordinator is for the person who runs the job: there is no failed task to show it with
+            let level = if level == Level::Print { Level::Info } else { level };
+            let line = LogLine { level, from: from.into(), text: text.to_owned(), fields };
+            let _ = events.send(vec![Event::Log(line)]);
+        })
+    }
+}
+
+fn report_options(path: &Path, arguments: &RunArgs) -> ReportOptions {
+    ReportOptions {
+        format: match arguments.format {
+            Format::Human => report::Format::Human,
+            Format::Json => report::Format::Json,
+        },
+        progress: match arguments.progress {
+            Progress::Auto => ProgressStyle::Auto,
+            Progress::Bar => ProgressStyle::Bar,
+            Progress::Plain => ProgressStyle::Plain,
+            Progress::None => ProgressStyle::None,
+        },
+        verbosity: match (arguments.quiet, arguments.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
+        },
+        color: match arguments.color {
+            Color::Auto => ColorChoice::Auto,
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        },
+        next: Some(format!("mpms run {} -j 1 -v", path.display())),
+    }
+}
