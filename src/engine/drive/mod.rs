@@ -22,7 +22,7 @@ use crate::model::handling::{FromHandler, ToHandler};
 use crate::model::{StopCause, Task};
 use crate::os::clock::monotonic_ns;
 use crate::os::handoff::Handoff;
-use crate::os::keeper::{KeeperLink, KeeperOptions, KeeperReport};
+use crate::os::keeper::{Death, KeeperLink, KeeperOptions, KeeperReport};
 use crate::os::poll::{Interest, Poller, Ready};
 use crate::os::process::kill_orphans;
 use crate::os::signals::Signals;
@@ -302,7 +302,8 @@ impl<'a> Drive<'a> {
                 KeeperReport::Died { id, death, usage, .. } => {
                     self.add_use(usage);
                     if let Some(worker) = self.processes.remove(&id) {
-                        self.worker_died(worker, death.to_string())?;
+                        let was = if matches!(death, Death::Killed { .. }) { "was " } else { "" };
+                        self.worker_died(worker, format!("{was}{death}"))?;
                     }
                 }
                 KeeperReport::Gone { death } => return self.replace_keeper(&death.to_string()),

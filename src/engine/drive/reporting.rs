@@ -58,14 +58,24 @@ impl Reporting {
         self.batch.push(Event::TaskProgress { task, done, total, message });
     }
 
+    /// Failures always; the others when single tasks were asked for.
     pub fn finished(&mut self, deliveries: &[Delivery]) {
-        if !self.single_tasks {
-            return;
-        }
-        for delivery in deliveries.iter().filter(|delivery| matches!(delivery.verdict, Verdict::Done(_))) {
-            let key = delivery.key.as_deref();
-            let task = label(delivery.id, key, &delivery.args, delivery.attempt, delivery.worker);
-            self.batch.push(Event::TaskFinished { task, elapsed_ns: delivery.elapsed_ns });
+        for delivery in deliveries {
+            let label = || {
+                let key = delivery.key.as_deref();
+                label(delivery.id, key, &delivery.args, delivery.attempt, delivery.worker)
+            };
+            match &delivery.verdict {
+                Verdict::Failed(failure) => self.batch.push(Event::TaskFailed {
+                    task: label(),
+                    elapsed_ns: delivery.elapsed_ns,
+                    failure: (**failure).clone(),
+                }),
+                Verdict::Done(_) if self.single_tasks => {
+                    self.batch.push(Event::TaskFinished { task: label(), elapsed_ns: delivery.elapsed_ns });
+                }
+                Verdict::Done(_) => {}
+            }
         }
     }
 
