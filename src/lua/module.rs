@@ -1,6 +1,5 @@
 //! How a module of the library is made: a strict, read-only table of functions that raise structured errors.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ffi::c_void;
 
@@ -87,7 +86,7 @@ impl<R: IntoLuaMulti> IntoLuaMulti for Reply<R> {
 #[derive(Clone)]
 struct Signature {
     /// With the module, as errors show it: `http.get`.
-    op: Cow<'static, str>,
+    op: String,
     arguments: &'static str,
     /// A method's object is not counted.
     method: bool,
@@ -106,7 +105,7 @@ impl Signature {
         (
             name,
             Self {
-                op: op.into(),
+                op,
                 arguments: rest.trim_end_matches(')'),
                 method,
             },
@@ -136,14 +135,10 @@ impl Signature {
     }
 }
 
-fn reply<R>(
-    lua: &Lua,
-    op: &Cow<'static, str>,
-    result: Result<R, LibError>,
-) -> mlua::Result<Reply<R>> {
+fn reply<R>(lua: &Lua, op: &str, result: Result<R, LibError>) -> mlua::Result<Reply<R>> {
     match result {
         Ok(results) => Ok(Reply::Done(results)),
-        Err(error) => Ok(Reply::Raise(error.op(op.clone()).into_value(lua)?)),
+        Err(error) => Ok(Reply::Raise(error.op(op.to_owned()).into_value(lua)?)),
     }
 }
 
@@ -292,13 +287,16 @@ impl<'lua> Module<'lua> {
     }
 }
 
+/// Makes the table of a module.
+pub(super) type Make = fn(&Lua) -> mlua::Result<Table>;
+
 /// An empty table in front of `fields`: unknown names and assignments raise. Names in `lazy` are known, but made by
 /// `__index` of the fields if they have one.
 pub(super) fn strict(
     lua: &Lua,
     name: &'static str,
     fields: &Table,
-    lazy: &'static [(&'static str, fn(&Lua) -> mlua::Result<Table>)],
+    lazy: &'static [(&'static str, Make)],
 ) -> mlua::Result<Table> {
     let known = fields.clone();
     let unknown = Signature {

@@ -9,11 +9,12 @@ use std::rc::Rc;
 use mlua::{LightUserData, Lua, Table, Value};
 
 use super::error::LibError;
-use super::module::{self, Shim, global_function};
+use super::module::{self, Make, Shim, global_function};
 
 #[cfg(test)]
 mod bench;
 pub mod fs;
+pub mod http;
 pub mod json;
 pub mod log;
 pub mod path;
@@ -29,6 +30,8 @@ pub struct StdEnv {
     pub role: String,
     /// Where `mpms.log` writes.
     pub log: log::Sink,
+    /// Where threads of the library (those of `http.serve`) write, which may not touch the state's own sink.
+    pub background_log: Option<log::BackgroundSink>,
     /// Where temporary files go; the system's folder when there is none.
     pub temp_dir: Option<PathBuf>,
 }
@@ -39,23 +42,27 @@ impl StdEnv {
         Self {
             role: role.to_owned(),
             log: Rc::new(|_, _, _| {}),
+            background_log: None,
             temp_dir: None,
         }
     }
 }
 
-type Make = fn(&Lua) -> mlua::Result<Table>;
-
 const MODULES: &[(&str, Make)] = &[
     ("fs", fs::module),
+    ("http", http::module),
     ("json", json::module),
     ("log", log::module),
     ("path", path::module),
     ("time", time::module),
 ];
 
-/// The global `mpms`, kept for `require`.
-struct Library(Table);
+/// The global `mpms`, kept for `require`: the table that scripts see, and the one behind it.
+#[derive(Clone)]
+struct Library {
+    front: Table,
+    fields: Table,
+}
 
 /// Sets the globals `mpms`, `try` and `sleep`.
 ///
@@ -78,7 +85,10 @@ pub fn install(lua: &Lua, env: &StdEnv) -> mlua::Result<()> {
         "sleep",
         global_function(lua, "sleep(duration)", time::sleep_now)?,
     )?;
-    lua.set_app_data(Library(library));
+    lua.set_app_data(Library {
+        front: library,
+        fields,
+    });
     Ok(())
 }
 
@@ -86,7 +96,7 @@ pub fn install(lua: &Lua, env: &StdEnv) -> mlua::Result<()> {
 pub(super) fn builtin(lua: &Lua, name: &str) -> Result<Option<Table>, LibError> {
     let Some(library) = lua
         .app_data_ref::<Library>()
-        .map(|library| library.0.clone())
+        .map(|library| library.front.clone())
     else {
         return Ok(None);
     };
@@ -100,6 +110,38 @@ pub(super) fn builtin(lua: &Lua, name: &str) -> Result<Option<Table>, LibError> 
         true => Ok(Some(library.get(short)?)),
         false => Ok(None),
     }
+}
+
+/// The modules that this state has made so far, each with the names that lead to it from the globals.
+fn loaded(lua: &Lua) -> Result<Vec<(Table, Vec<String>)>, LibError> {
+    let Some(library) = lua.app_data_ref::<Library>().map(|library| library.clone()) else {
+        return Ok(Vec::new());
+    };
+    let mut found = vec![(library.front, vec!["mpms".to_owned()])];
+    for (name, _) in MODULES {
+        if let Some(module) = library.fields.raw_get::<Option<Table>>(*name)? {
+            found.push((module, vec!["mpms".to_owned(), (*name).to_owned()]));
+        }
+    }
+    Ok(found)
+}
+
+/// The functions of a module.
+fn fields(module: &Table) -> Result<Vec<(String, Value)>, LibError> {
+    let Some(pairs) = module
+        .metatable()
+        .and_then(|meta| meta.raw_get::<Option<Table>>("__index").ok().flatten())
+    else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    pairs.for_each(|name: String, value: Value| {
+        if value.is_function() {
+            found.push((name, value));
+        }
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// For the error about a module that is not there.
