@@ -1,6 +1,7 @@
 //! `mpms.log`: lines with fields to the sink of the place.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use mlua::{Lua, LuaString, Table, Value};
 use serde_json::Map;
@@ -26,6 +27,9 @@ pub type Fields = Map<String, serde_json::Value>;
 
 /// Takes the lines of a state. Bytes that are no UTF-8 arrive as replacement characters.
 pub type Sink = Rc<dyn Fn(Level, &str, Fields)>;
+
+/// The same from any thread.
+pub type BackgroundSink = Arc<dyn Fn(Level, &str, Fields) + Send + Sync>;
 
 pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
     Module::new(lua, "mpms.log")

@@ -160,11 +160,11 @@ fn place_of(error: &ignore::Error) -> Option<&Path> {
 
 /// Where the search begins: the parts of the pattern before the first special sign.
 fn literal_start(pattern: &str) -> PathBuf {
-    let special = |part: &&str| part.contains(['*', '?', '[', '{', '\\']);
+    let special = |part: &str| part.contains(['*', '?', '[', '{', '\\']);
     let parts: Vec<&str> = pattern.split('/').collect();
     let plain = parts
         .iter()
-        .position(|part| special(&part))
+        .position(|part| special(part))
         .unwrap_or(parts.len());
     let start = parts[..plain.min(parts.len() - 1)].join("/");
     match (start.is_empty(), pattern.starts_with('/')) {

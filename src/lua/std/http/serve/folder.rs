@@ -1,0 +1,102 @@
+//! Files of a folder, and nothing outside of it.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::http::request::Parts;
+use hyper::{Method, Response};
+
+use super::body::{Body, plain};
+use super::percent_decoded;
+
+pub(super) fn answer(root: &Path, head: &Parts) -> Response<Body> {
+    if head.method != Method::GET && head.method != Method::HEAD {
+        let mut reply = plain(405, "only GET and HEAD");
+        reply
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return reply;
+    }
+    let Some(path) = inside(root, head.uri.path()) else {
+        return plain(404, "not found");
+    };
+    if path.is_dir() && !head.uri.path().ends_with('/') {
+        let mut reply = plain(301, "");
+        if let Ok(to) = HeaderValue::from_str(&format!("{}/", head.uri.path())) {
+            reply.headers_mut().insert(LOCATION, to);
+        }
+        return reply;
+    }
+    let path = if path.is_dir() {
+        path.join("index.html")
+    } else {
+        path
+    };
+    let opened = File::open(&path).and_then(|file| Ok((file.metadata()?, file)));
+    match opened {
+        Ok((facts, file)) if facts.is_file() => {
+            let mut reply = Response::new(Body::File {
+                file,
+                left: facts.len(),
+            });
+            reply
+                .headers_mut()
+                .insert(CONTENT_TYPE, HeaderValue::from_static(content_type(&path)));
+            reply
+        }
+        Ok(_) => plain(404, "not found"),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            plain(403, "permission denied")
+        }
+        Err(_) => plain(404, "not found"),
+    }
+}
+
+/// The file that the address names, links followed; none when it leaves the folder.
+fn inside(root: &Path, address: &str) -> Option<PathBuf> {
+    let mut path = root.to_path_buf();
+    for part in address.split('/') {
+        let part = percent_decoded(part);
+        if part == b".." || part.contains(&0) || part.contains(&b'/') {
+            return None;
+        }
+        if !part.is_empty() && part != b"." {
+            path.push(OsStr::from_bytes(&part));
+        }
+    }
+    let real = path.canonicalize().ok()?;
+    real.starts_with(root).then_some(real)
+}
+
+fn content_type(path: &Path) -> &'static str {
+    let ext = path
+        .extension()
+        .and_then(OsStr::to_str)
+        .map(str::to_ascii_lowercase);
+    match ext.as_deref() {
+        Some("html" | "htm") => "text/html; charset=utf-8",
+        Some("txt" | "md" | "log") => "text/plain; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("csv") => "text/csv; charset=utf-8",
+        Some("js" | "mjs") => "text/javascript; charset=utf-8",
+        Some("json") => "application/json",
+        Some("jsonl") => "application/jsonl",
+        Some("xml") => "application/xml",
+        Some("pdf") => "application/pdf",
+        Some("zip") => "application/zip",
+        Some("gz") => "application/gzip",
+        Some("wasm") => "application/wasm",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("jpg" | "jpeg") => "image/jpeg",
+        Some("gif") => "image/gif",
+        Some("webp") => "image/webp",
+        Some("ico") => "image/x-icon",
+        Some("mp4") => "video/mp4",
+        Some("mp3") => "audio/mpeg",
+        _ => "application/octet-stream",
+    }
+}
