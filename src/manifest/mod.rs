@@ -20,7 +20,7 @@ mod texts;
 mod value;
 mod worker;
 
-pub use check::check;
+pub use check::{check, sort};
 pub use diagnostic::{Diagnostic, Label, Patch, Place, Severity, SourceText, Spot};
 pub use job::{Located, Lua, Manifest};
 pub use output::{Output, OutputFormat, OutputMode};

@@ -47,7 +47,7 @@ impl Reader {
             if percent.is_none() {
                 self.wrong_value(
                     entry,
-                    "must be a percentage",
+                    &format!("cannot be `{text}`"),
                     "no number from 0 to 100",
                     "write it as in \"5%\" or \"0.5%\"",
                 );

@@ -63,7 +63,7 @@ pub enum KeyField {
 const SOURCES: [&str; 9] = ["script", "code", "items", "range", "product", "glob", "lines", "csv", "jsonl"];
 
 const COUNT: Expected = Expected { title: "an integer", label: "integer ≥ 0" };
-const INTEGER: Expected = Expected { title: "an integer", label: "integers" };
+const INTEGER: Expected = Expected { title: "an integer", label: "[first, last] or [first, last, step]" };
 const RANGE: Expected =
     Expected { title: "a list of two or three integers", label: "[first, last] or [first, last, step]" };
 const ITEMS: Expected = Expected { title: "a list", label: "list of tasks" };

@@ -102,7 +102,8 @@ impl Reader {
                 true => ("the program of `worker.command` is empty", "no program"),
                 false => ("an argument of `worker.command` holds a zero byte", "no argument can"),
             };
-            self.push(Diagnostic::at("manifest::value", title, word.spot.clone(), label));
+            let found = Diagnostic::at("manifest::value", title, word.spot.clone(), label);
+            self.push(found.help("write the program first, then its arguments: [\"convert\", \"{path}\"]"));
             return None;
         }
         Some(words.into_iter().map(|word| word.value).collect())
