@@ -58,7 +58,8 @@ impl Reader {
             );
         }
         if !lua && !has("tasks", &sources) {
-            let help = "write a `script` at the top, or a source under `[tasks]`: script, code, items, range, product, glob, lines, csv or jsonl";
+            let help = "write a `script` at the top, or a source under `[tasks]`: \
+                script, code, items, range, product, glob, lines, csv or jsonl";
             self.lacks(
                 "tasks",
                 "no source here",
@@ -232,6 +233,13 @@ mod tests {
         let (_, found) = read(&text);
         assert_eq!(found.len(), 101);
         assert_eq!(found[100].title, "and 399902 more errors");
+    }
+
+    #[test]
+    fn a_file_of_broken_lines_is_told_in_short() {
+        for line in ["a b\n", "a = [{]\n", "a = 1\n", "[t]\n", "a = \"x\n", "\u{1}\n", "]"] {
+            assert!((1..=121).contains(&told(&line.repeat(50_000)).len()), "{line}");
+        }
     }
 
     #[test]

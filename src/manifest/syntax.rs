@@ -48,10 +48,11 @@ impl Syntax {
             errors.iter().map(|error| (error.span().unwrap_or(0..0), error.message())).collect();
         places.sort_by_key(|(span, _)| span.start);
         // Behind an open bracket everything looks wrong.
-        let open = places
+        let ends = places
             .iter()
-            .filter_map(|(span, message)| words.opening(span, message))
-            .min_by_key(|spot| spot.span.start);
+            .filter(|(_, message)| message.starts_with("unclosed ") || message.contains(" multi-line "));
+        let open = ends.take(MAX_FOUND).filter_map(|(span, message)| words.opening(span, message));
+        let open = open.min_by_key(|spot| spot.span.start);
         let end = open.as_ref().map_or(usize::MAX, |open| open.span.start);
         for (span, message) in places {
             let line = source.line_and_column(span.start.min(source.text.len())).0;

@@ -11,7 +11,8 @@ use super::paths::{absolute, shown};
 use super::scripts::{Scripts, unreadable};
 use super::{HandlerPlan, Input, Job, Plan, RunPlan, Script, Source, TasksPlan, WorkerBody, WorkerPlan};
 use crate::manifest::{
-    Body, Diagnostic, Located, Manifest, Overrides, Processes, Source as Written, Spot, check, read, sort,
+    Body, Diagnostic, Located, MAX_PROCESSES, Manifest, Overrides, Processes, Source as Written, Spot, check,
+    read, sort,
 };
 use crate::model::Value;
 
@@ -136,7 +137,7 @@ impl Settling<'_> {
         let file = absolute(self.scripts.dir, Path::new(&path.value));
         let name = shown(&file, self.scripts.cwd);
         if let Err(error) = readable(&file) {
-            self.found.push(*unreadable("input", &name, &error, &path.spot));
+            self.found.push(*unreadable("input", &file, &name, &error, &path.spot));
             return None;
         }
         self.inputs.push((file.clone(), path.spot.clone()));
@@ -166,7 +167,7 @@ impl Settling<'_> {
         let written = &self.manifest.worker;
         let processes = match self.overrides.processes.or(written.processes).unwrap_or(Processes::Auto) {
             _ if self.overrides.serial => 1,
-            Processes::Auto => self.around.cpus.clamp(1, 4096),
+            Processes::Auto => self.around.cpus.clamp(1, MAX_PROCESSES),
             Processes::Count(count) => count,
         };
         let threads = match self.overrides.threads.or(written.threads) {
