@@ -5,9 +5,10 @@
 use std::path::{Path, PathBuf};
 
 use mpms::cli::{Cli, Command};
-use mpms::manifest::Overrides;
+use mpms::manifest::{Overrides, SourceText, check};
 use mpms::plan::{Surroundings, load};
-use mpms::report::diagnostic::{Look, render_all};
+use mpms::report::diagnostic::{Look, render_all, to_json};
+use proptest::prelude::*;
 
 fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifest");
@@ -59,4 +60,53 @@ fn every_manifest_is_told_what_is_wrong_with_it() {
         "other than in the .stderr files (UPDATE=1 writes them):\n{}",
         wrong.join("\n")
     );
+}
+
+/// Pieces with which a renderer has to do: tabs, wide letters, line breaks of both kinds, long lines.
+fn pieces() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "[worker]",
+        "\n",
+        "\r\n",
+        "\t",
+        "日本",
+        "é",
+        "\u{301}",
+        "\u{1b}[31m",
+        "threads = ",
+        "\"4\"",
+        "[tasks]",
+        "items = [1",
+        "range = [1,\n",
+        "proceses = 1",
+        "'''",
+        "{",
+        "}",
+        "]",
+        "a.b",
+        " = ",
+        "\"x\"",
+        "#",
+        "\u{feff}",
+    ]);
+    let long = Just(format!("\"{}\"", "x".repeat(5000)));
+    let piece = prop_oneof![20 => piece.prop_map(str::to_owned), 1 => long];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_wrong_can_be_shown(
+        text in pieces(), flag in pieces(), color in any::<bool>(), width in 1_usize..200,
+    ) {
+        let (_, found) = check(&SourceText::new("job.toml", text), &[flag]);
+        let shown = render_all(&found, Look { color, width });
+        prop_assert_eq!(shown.is_empty(), found.is_empty());
+        prop_assert!(color || !shown.contains('\x1b'));
+        for found in &found {
+            prop_assert!(to_json(found)["code"].as_str().is_some_and(|code| code.starts_with("mpms::")));
+        }
+    }
 }

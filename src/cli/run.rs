@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Color, Format, Progress};
-use crate::manifest::{Overrides, Processes};
+use crate::manifest::{MAX_PROCESSES, MAX_THREADS, Overrides, Processes};
 
 /// `mpms run`
 #[derive(Debug, Args)]
@@ -35,7 +35,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", value_parser = processes, help_heading = "Workers")]
     pub processes: Option<Processes>,
     /// Start so many threads in each worker process, 1 to 1024.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Workers")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_THREADS as i64), help_heading = "Workers")]
     pub threads: Option<u16>,
     /// Run one task at a time, in one process and one thread: for finding mistakes.
     #[arg(
@@ -107,7 +107,7 @@ impl RunArgs {
 
 fn processes(text: &str) -> Result<Processes, String> {
     match text.parse() {
-        Ok(count) if (1..=4096).contains(&count) => Ok(Processes::Count(count)),
+        Ok(count) if (1..=MAX_PROCESSES).contains(&count) => Ok(Processes::Count(count)),
         _ if text == "auto" => Ok(Processes::Auto),
         _ => Err("write an integer from 1 to 4096, or auto".into()),
     }

@@ -86,7 +86,7 @@ impl Manifest {
             tasks: tasks.map(|section| Tasks::read(reader, section)).unwrap_or_default(),
             worker: worker.map(|section| Worker::read(reader, section)).unwrap_or_default(),
             handler: handler.map(|section| Handler::read(reader, section)).unwrap_or_default(),
-            output: output.map(|section| Output::read(reader, top, section)),
+            output: output.and_then(|section| Output::read(reader, top, section)),
             run: run.map(|section| Run::read(reader, section)).unwrap_or_default(),
         }
     }

@@ -20,14 +20,15 @@ mod texts;
 mod value;
 mod worker;
 
-pub use check::check;
+pub use check::{check, sort};
 pub use diagnostic::{Diagnostic, Label, Patch, Place, Severity, SourceText, Spot};
 pub use job::{Located, Lua, Manifest};
 pub use output::{Output, OutputFormat, OutputMode};
 pub use overrides::{Overrides, Processes};
 pub use read::{MAX_FILE_BYTES, read, read_limited};
 pub use run::{MaxFail, Run};
+pub use section::shorten;
 pub use suggest::closest;
 pub use tasks::{KeyField, Source, Tasks};
 pub use value::literal;
-pub use worker::{Body, Handler, Worker};
+pub use worker::{Body, Handler, MAX_PROCESSES, MAX_THREADS, Worker};

@@ -43,44 +43,41 @@ pub enum OutputMode {
     Overwrite,
 }
 
-const FORMATS: [(&str, Option<OutputFormat>); 4] = [
-    ("jsonl", Some(OutputFormat::Jsonl)),
-    ("csv", Some(OutputFormat::Csv)),
-    ("json", Some(OutputFormat::Json)),
-    ("sqlite", None),
-];
+const FORMATS: [(&str, OutputFormat); 3] =
+    [("jsonl", OutputFormat::Jsonl), ("csv", OutputFormat::Csv), ("json", OutputFormat::Json)];
 
 const MODES: [(&str, OutputMode); 3] =
     [("append", OutputMode::Append), ("overwrite", OutputMode::Overwrite), ("error", OutputMode::Error)];
 
 impl Output {
-    pub(super) fn read(reader: &mut Reader, top: Section<'_>, section: Section<'_>) -> Self {
+    /// None when the path is wrong, so that nobody says that there is none.
+    pub(super) fn read(reader: &mut Reader, top: Section<'_>, section: Section<'_>) -> Option<Self> {
         let header = top.entry("output").map_or(0..0, |entry| entry.key);
-        Self {
+        let written = section.entry("path");
+        let path = written.as_ref().and_then(|entry| reader.path_text(entry));
+        let usable = written.is_none() || path.is_some();
+        let output = Self {
             spot: reader.spot(header),
-            path: section.entry("path").and_then(|entry| reader.path_text(&entry)),
+            path,
             format: reader.format(section),
             fields: reader.fields(section),
             mode: section.entry("mode").and_then(|entry| reader.choice(&entry, &MODES)),
-        }
+        };
+        usable.then_some(output)
     }
 }
 
 impl Reader {
     fn format(&mut self, section: Section<'_>) -> Option<Located<OutputFormat>> {
         let entry = section.entry("format")?;
-        let format = self.choice(&entry, &FORMATS)?;
-        if format.value.is_none() {
-            let found = Diagnostic::at(
-                "manifest::not_built",
-                "the output format `sqlite` is not built yet in this version of mpms",
-                format.spot.clone(),
-                "known, but not built yet",
-            )
-            .help("write \"jsonl\", \"csv\" or \"json\"");
-            self.push(found);
+        if entry.value.get_ref().as_str() == Some("sqlite") {
+            let title = "the output format `sqlite` is not built yet in this version of mpms";
+            let spot = self.spot(entry.value.span());
+            let found = Diagnostic::at("manifest::not_built", title, spot, "known, but not built yet");
+            self.push(found.help("write \"jsonl\", \"csv\" or \"json\""));
+            return None;
         }
-        format.value.map(|value| Located { value, spot: format.spot })
+        self.choice(&entry, &FORMATS)
     }
 
     fn fields(&mut self, section: Section<'_>) -> Option<Vec<String>> {

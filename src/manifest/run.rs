@@ -2,7 +2,7 @@
 
 use toml::de::DeValue;
 
-use super::section::{Entry, Expected, Reader, Section};
+use super::section::{Entry, Expected, Reader, Section, shorten};
 
 /// `[run]`
 #[derive(Clone, Debug, Default)]
@@ -47,7 +47,7 @@ impl Reader {
             if percent.is_none() {
                 self.wrong_value(
                     entry,
-                    "must be a percentage",
+                    &format!("cannot be `{}`", shorten(text)),
                     "no number from 0 to 100",
                     "write it as in \"5%\" or \"0.5%\"",
                 );

@@ -173,7 +173,7 @@ impl Reader {
 
     /// A value of the right type that cannot be.
     pub(super) fn wrong_value(&mut self, entry: &Entry<'_>, why: &str, label: &str, help: &str) {
-        let title = format!("`{}` {why}", entry.path);
+        let title = format!("`{}` {why}", shorten(&entry.path));
         let spot = self.spot(entry.value.span());
         self.push(Diagnostic::at("manifest::value", title, spot, label).help(help));
     }
@@ -254,7 +254,12 @@ impl Reader {
                 let number = integer(written).filter(|number| range.contains(number));
                 if number.is_none() {
                     let help = format!("write an {}", expected.label);
-                    self.wrong_value(entry, &format!("cannot be {}", spot.text()), expected.label, &help);
+                    self.wrong_value(
+                        entry,
+                        &format!("cannot be {}", shorten(spot.text())),
+                        expected.label,
+                        &help,
+                    );
                 }
                 return number.map(|value| Located { value, spot });
             }
@@ -372,8 +377,8 @@ pub(super) fn type_with_article(value: &DeValue<'_>) -> String {
     }
 }
 
-/// What a title can hold of a text that somebody wrote.
-pub(super) fn shorten(text: &str) -> String {
+/// What a title can hold of a text that somebody wrote: 60 characters.
+pub fn shorten(text: &str) -> String {
     const MOST: usize = 60;
     match text.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}…", &text[..end]),

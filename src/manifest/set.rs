@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::diagnostic::{Diagnostic, SourceText, Spot};
+use super::value::{dismantle, is_too_deep};
 
 /// What stands before the setting in the text that errors show.
 const FLAG: &str = "--set ";
@@ -39,7 +40,14 @@ pub(super) fn parse(source: &Arc<SourceText>, base: usize) -> Result<Setting<'_>
         return Err(Box::new(found.help(form)));
     };
     let before = FLAG.len() + key.len() + 1;
-    Ok(Setting { keys, value: parse_value(text, base + before) })
+    match parse_value(text, base + before) {
+        Some(value) => Ok(Setting { keys, value }),
+        None => {
+            let spot = Spot::new(source, before..source.text.len());
+            let found = Diagnostic::at("manifest::set", "values are nested too deep", spot, "too deep");
+            Err(Box::new(found.help("put it in the manifest, flatter")))
+        }
+    }
 }
 
 /// `a.b` by TOML's rules: the chain of tables that the parser makes of it.
@@ -61,12 +69,16 @@ fn parse_keys(key: &str, base: usize) -> Option<Vec<(String, Range<usize>)>> {
     }
 }
 
-/// A TOML value, or else the text as a string: a shell takes quotes away.
-fn parse_value(text: &str, base: usize) -> Spanned<DeValue<'_>> {
+/// A TOML value, or else the text as a string: a shell takes quotes away. None for what is too deep.
+fn parse_value(text: &str, base: usize) -> Option<Spanned<DeValue<'_>>> {
     let start = base + (text.len() - text.trim_start().len());
     match DeValue::parse(text.trim()) {
-        Ok(parsed) => moved(parsed, start),
-        Err(_) => Spanned::new(base..base + text.len(), DeValue::String(Cow::Borrowed(text))),
+        Ok(parsed) if is_too_deep(parsed.get_ref()) => {
+            dismantle(parsed.into_inner());
+            None
+        }
+        Ok(parsed) => Some(moved(parsed, start)),
+        Err(_) => Some(Spanned::new(base..base + text.len(), DeValue::String(Cow::Borrowed(text)))),
     }
 }
 

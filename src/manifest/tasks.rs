@@ -63,11 +63,14 @@ pub enum KeyField {
 const SOURCES: [&str; 9] = ["script", "code", "items", "range", "product", "glob", "lines", "csv", "jsonl"];
 
 const COUNT: Expected = Expected { title: "an integer", label: "integer ≥ 0" };
-const INTEGER: Expected = Expected { title: "an integer", label: "integers" };
+const INTEGER: Expected = Expected { title: "an integer", label: "[first, last] or [first, last, step]" };
 const RANGE: Expected =
     Expected { title: "a list of two or three integers", label: "[first, last] or [first, last, step]" };
 const ITEMS: Expected = Expected { title: "a list", label: "list of tasks" };
 const AXIS: Expected = Expected { title: "a list", label: "list of values" };
+
+const GLOB_HELP: &str = "`*` stands for any name, `**/` for any folders, `?` for a character, \
+    [ab] for one of the characters, {a,b} for one of the texts";
 
 impl Tasks {
     pub(super) fn read(reader: &mut Reader, section: Section<'_>) -> Self {
@@ -235,7 +238,7 @@ impl Reader {
                 Err(error) => error.kind().to_string(),
             };
             let title = "this is no file pattern".to_owned();
-            self.push(Diagnostic::at("manifest::value", title, pattern.spot, wrong).help("`*` stands for any name, `**` for any folders, `?` for a character, [ab] for one of them, {a,b} for one of the texts"));
+            self.push(Diagnostic::at("manifest::value", title, pattern.spot, wrong).help(GLOB_HELP));
         }
         Some(Source::Glob(read))
     }

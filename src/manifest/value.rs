@@ -31,6 +31,39 @@ pub(super) fn float(written: &DeFloat<'_>) -> Option<f64> {
     (number.is_finite() || written.as_str().contains(['n', 'N'])).then_some(number)
 }
 
+/// Drops what the parser made without recursion: it bounds brackets and dots each, but not their product, and
+/// a few thousand tables in each other are too many for the stack of a thread.
+pub(super) fn dismantle(value: DeValue<'_>) {
+    let mut open = vec![value];
+    while let Some(value) = open.pop() {
+        match value {
+            DeValue::Array(mut items) => {
+                let taken =
+                    items.iter_mut().map(|item| std::mem::replace(item.get_mut(), DeValue::Boolean(false)));
+                open.extend(taken);
+            }
+            DeValue::Table(table) => open.extend(table.into_iter().map(|(_, value)| value.into_inner())),
+            _ => {}
+        }
+    }
+}
+
+/// Whether tables lie deeper in each other than a manifest may have them.
+pub(super) fn is_too_deep(value: &DeValue<'_>) -> bool {
+    let mut open = vec![(value, 0)];
+    while let Some((value, depth)) = open.pop() {
+        if depth > MAX_DEPTH {
+            return true;
+        }
+        match value {
+            DeValue::Array(items) => open.extend(items.iter().map(|item| (item.get_ref(), depth + 1))),
+            DeValue::Table(table) => open.extend(table.iter().map(|(_, item)| (item.get_ref(), depth + 1))),
+            _ => {}
+        }
+    }
+    false
+}
+
 impl Reader {
     /// Any value as Lua will see it; none after an error, which is kept.
     pub(super) fn plain(&mut self, written: &Spanned<DeValue<'_>>) -> Option<Value> {
@@ -98,5 +131,6 @@ pub fn literal(text: &str) -> Option<Value> {
     let parsed = DeValue::parse(text).ok()?;
     let mut reader = Reader::new(&super::SourceText::new("", text));
     let value = reader.plain(&parsed);
+    dismantle(parsed.into_inner());
     if reader.is_clean() { value } else { None }
 }

@@ -8,9 +8,9 @@ use super::overrides::Processes;
 use super::section::{Entry, Expected, Reader, Section};
 
 /// Processes at most; the engine keeps a table of them, and a machine with more CPUs is not known.
-pub(super) const MAX_PROCESSES: i64 = 4096;
+pub const MAX_PROCESSES: usize = 4096;
 /// Threads in a process at most.
-pub(super) const MAX_THREADS: i64 = 1024;
+pub const MAX_THREADS: usize = 1024;
 
 const PROCESSES: Expected =
     Expected { title: "an integer or \"auto\"", label: "integer from 1 to 4096, or \"auto\"" };
@@ -55,7 +55,7 @@ impl Worker {
             processes: section.entry("processes").and_then(|entry| reader.processes(&entry)),
             threads: section
                 .entry("threads")
-                .and_then(|entry| reader.integer(&entry, 1..=MAX_THREADS, THREADS))
+                .and_then(|entry| reader.integer(&entry, 1..=MAX_THREADS as i64, THREADS))
                 .map(|threads| threads.value as usize),
             crash_limit: section
                 .entry("crash_limit")
@@ -102,7 +102,8 @@ impl Reader {
                 true => ("the program of `worker.command` is empty", "no program"),
                 false => ("an argument of `worker.command` holds a zero byte", "no argument can"),
             };
-            self.push(Diagnostic::at("manifest::value", title, word.spot.clone(), label));
+            let found = Diagnostic::at("manifest::value", title, word.spot.clone(), label);
+            self.push(found.help("write the program first, then its arguments: [\"convert\", \"{path}\"]"));
             return None;
         }
         Some(words.into_iter().map(|word| word.value).collect())
@@ -134,7 +135,7 @@ impl Reader {
         match entry.value.get_ref() {
             DeValue::String(text) if text == "auto" => Some(Processes::Auto),
             _ => {
-                let count = self.integer(entry, 1..=MAX_PROCESSES, PROCESSES)?;
+                let count = self.integer(entry, 1..=MAX_PROCESSES as i64, PROCESSES)?;
                 Some(Processes::Count(count.value as usize))
             }
         }

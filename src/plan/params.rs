@@ -1,7 +1,7 @@
 //! `-p key=value`: parameters of this run.
 
 use super::scripts::flag_spot;
-use crate::manifest::{Diagnostic, Spot, closest, literal};
+use crate::manifest::{Diagnostic, Spot, closest, literal, shorten};
 use crate::model::Value;
 
 /// `[params]` with the flags applied; a flag may only change what the manifest declares.
@@ -32,7 +32,7 @@ fn set(declared: &[(String, Value)], flag: &str) -> Result<(usize, Value), Box<D
 }
 
 fn unknown(declared: &[(String, Value)], name: &str, spot: Spot) -> Diagnostic {
-    let title = format!("the job has no parameter `{name}`");
+    let title = format!("the job has no parameter `{}`", shorten(name));
     let found = Diagnostic::at("plan::unknown_param", title, spot.clone(), "not in `[params]`");
     let names = declared.iter().map(|(name, _)| name.as_str());
     match closest(name, names.clone()) {

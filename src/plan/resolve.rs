@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::output::{output, refuse_own_input};
 use super::params::params;
@@ -10,7 +11,8 @@ use super::paths::{absolute, shown};
 use super::scripts::{Scripts, unreadable};
 use super::{HandlerPlan, Input, Job, Plan, RunPlan, Script, Source, TasksPlan, WorkerBody, WorkerPlan};
 use crate::manifest::{
-    Body, Diagnostic, Located, Manifest, Overrides, Processes, Source as Written, Spot, check, read,
+    Body, Diagnostic, Located, MAX_PROCESSES, Manifest, Overrides, Processes, Source as Written, Spot, check,
+    read, sort,
 };
 use crate::model::Value;
 
@@ -44,10 +46,23 @@ pub fn load(path: &Path, overrides: &Overrides, around: &Surroundings) -> Result
     let mut settling =
         Settling { manifest: &manifest, overrides, around, scripts, inputs: Vec::new(), found: Vec::new() };
     let plan = settling.plan(&file);
-    found.append(&mut settling.found);
+    // A file of a broken line may be none that somebody meant.
+    let news = settling.found.into_iter().filter(|new| !found.iter().any(|known| same_line(known, new)));
+    let news: Vec<_> = news.collect();
+    found.extend(news);
+    sort(&mut found, &source);
     match plan {
         Some(plan) if found.is_empty() => Ok(plan),
         _ => Err(found),
+    }
+}
+
+fn same_line(known: &Diagnostic, new: &Diagnostic) -> bool {
+    match (known.spot(), new.spot()) {
+        (Some(known), Some(new)) if Arc::ptr_eq(&known.source, &new.source) => {
+            known.line_and_column().0 == new.line_and_column().0
+        }
+        _ => false,
     }
 }
 
@@ -122,7 +137,7 @@ impl Settling<'_> {
         let file = absolute(self.scripts.dir, Path::new(&path.value));
         let name = shown(&file, self.scripts.cwd);
         if let Err(error) = readable(&file) {
-            self.found.push(*unreadable("input", &name, &error, &path.spot));
+            self.found.push(*unreadable("input", &file, &name, &error, &path.spot));
             return None;
         }
         self.inputs.push((file.clone(), path.spot.clone()));
@@ -152,7 +167,7 @@ impl Settling<'_> {
         let written = &self.manifest.worker;
         let processes = match self.overrides.processes.or(written.processes).unwrap_or(Processes::Auto) {
             _ if self.overrides.serial => 1,
-            Processes::Auto => self.around.cpus.clamp(1, 4096),
+            Processes::Auto => self.around.cpus.clamp(1, MAX_PROCESSES),
             Processes::Count(count) => count,
         };
         let threads = match self.overrides.threads.or(written.threads) {
@@ -186,4 +201,191 @@ fn readable(file: &Path) -> std::io::Result<()> {
         return Err(std::io::ErrorKind::IsADirectory.into());
     }
     if meta.is_file() { File::open(file).map(drop) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::manifest::{MaxFail, OutputFormat, OutputMode};
+    use crate::plan::{OutputPlan, OutputTarget};
+
+    /// A folder with `jobs/job.toml` and `scripts/job.lua`; the shell stands in it.
+    struct Repository(tempfile::TempDir);
+
+    impl Repository {
+        fn new(manifest: &str) -> Self {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let repository = Self(folder);
+            repository.write("jobs/job.toml", manifest);
+            repository.write("scripts/job.lua", "return {}");
+            repository
+        }
+
+        fn write(&self, path: &str, text: &str) {
+            let path = self.root().join(path);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("folders can be made");
+            fs::write(path, text).expect("a file can be written");
+        }
+
+        fn root(&self) -> PathBuf {
+            self.0.path().canonicalize().expect("it exists")
+        }
+
+        fn load(&self, overrides: &Overrides) -> Result<Plan, Vec<String>> {
+            let around = Surroundings { cwd: self.root(), cpus: 6 };
+            let told = |found: Vec<Diagnostic>| found.iter().map(ToString::to_string).collect();
+            load(Path::new("jobs/job.toml"), overrides, &around).map_err(told)
+        }
+
+        fn plan(&self, overrides: &Overrides) -> Plan {
+            self.load(overrides).unwrap_or_else(|told| panic!("{told:?}"))
+        }
+    }
+
+    const SCRIPT: &str = "script = '../scripts/job.lua'\n";
+
+    #[test]
+    fn what_nobody_wrote_has_its_default() {
+        let repository = Repository::new(SCRIPT);
+        let plan = repository.plan(&Overrides::default());
+        assert_eq!((plan.job.name.as_str(), plan.job.seed), ("job", 0));
+        assert_eq!(plan.job.manifest, repository.root().join("jobs/job.toml"));
+        assert_eq!(plan.job.dir, repository.root().join("jobs"));
+        assert_eq!((plan.worker.processes, plan.worker.threads, plan.worker.crash_limit), (6, 1, 3));
+        assert_eq!((plan.run.max_fail, plan.run.queue), (None, 4096));
+        assert_eq!((plan.tasks.skip, plan.tasks.limit, plan.tasks.shuffle), (0, None, false));
+        assert!(plan.output.is_none() && !plan.handler.ordered);
+    }
+
+    #[test]
+    fn a_script_of_all_roles_is_read_once_and_named_as_people_type_it() {
+        let plan = Repository::new(SCRIPT).plan(&Overrides::default());
+        let (Source::Script(tasks), WorkerBody::Lua(worker), Some(handler)) =
+            (&plan.tasks.source, &plan.worker.body, &plan.handler.script)
+        else {
+            panic!("not a script everywhere")
+        };
+        assert_eq!(tasks.name, "scripts/job.lua");
+        assert!(tasks.dir.ends_with("scripts"));
+        assert!(Arc::ptr_eq(&tasks.text, &worker.text) && Arc::ptr_eq(&tasks.text, &handler.text));
+    }
+
+    #[test]
+    fn code_keeps_the_line_numbers_of_the_manifest() {
+        for (manifest, before) in [
+            ("seed = 1\ncode = '''\nreturn {}\n'''", 2),
+            ("seed = 1\r\ncode = '''\r\nreturn {}\n'''", 2),
+            ("seed = 1\ncode = '''return {}\n'''", 1),
+            ("code = 'return {}\\n'", 0),
+        ] {
+            let plan = Repository::new(manifest).plan(&Overrides::default());
+            let WorkerBody::Lua(script) = plan.worker.body else { panic!("no script") };
+            assert_eq!(script.name, "jobs/job.toml");
+            assert!(
+                script.text.starts_with(format!("{}return", "\n".repeat(before)).as_bytes()),
+                "{manifest}"
+            );
+        }
+    }
+
+    #[test]
+    fn flags_go_before_the_manifest() {
+        let text = format!(
+            "{SCRIPT}[params]\nn = 1\n[worker]\nprocesses = 2\nthreads = 3\n[tasks]\nlimit = 5\n[run]\nmax_fail = 4"
+        );
+        let repository = Repository::new(&text);
+        let flags = Overrides {
+            params: vec!["n=2".into()],
+            processes: Some(Processes::Count(9)),
+            limit: Some(7),
+            ordered: true,
+            ..Overrides::default()
+        };
+        let plan = repository.plan(&flags);
+        assert_eq!((plan.worker.processes, plan.worker.threads, plan.tasks.limit), (9, 3, Some(7)));
+        assert_eq!(plan.job.params.get("n"), Some(&Value::Int(2)));
+        assert_eq!(plan.run.max_fail, Some(MaxFail::Count(4)));
+        assert!(plan.handler.ordered);
+        let serial = repository.plan(&Overrides { serial: true, ..Overrides::default() });
+        assert_eq!((serial.worker.processes, serial.worker.threads), (1, 1));
+    }
+
+    #[test]
+    fn many_threads_get_a_longer_queue() {
+        let text = format!("{SCRIPT}worker = {{ processes = 100, threads = 100 }}");
+        assert_eq!(Repository::new(&text).plan(&Overrides::default()).run.queue, 20_000);
+    }
+
+    #[test]
+    fn an_output_flag_starts_at_the_shells_folder_and_tells_the_format() {
+        let text = format!("{SCRIPT}[output]\npath = 'rows.jsonl'\nformat = 'jsonl'\nfields = ['a']");
+        let repository = Repository::new(&text);
+        let flags = Overrides { output: Some("rows.csv".into()), overwrite: true, ..Overrides::default() };
+        let expected = OutputPlan {
+            target: OutputTarget::File(repository.root().join("rows.csv")),
+            format: OutputFormat::Csv,
+            fields: Some(vec!["a".into()]),
+            mode: OutputMode::Overwrite,
+        };
+        assert_eq!(repository.plan(&flags).output, Some(expected));
+        let written = repository.plan(&Overrides::default()).output.map(|output| output.target);
+        assert_eq!(written, Some(OutputTarget::File(repository.root().join("jobs/rows.jsonl"))));
+        let stdout = Overrides { output: Some("-".into()), ..Overrides::default() };
+        let stdout = repository.plan(&stdout).output.map(|output| (output.target, output.format));
+        assert_eq!(stdout, Some((OutputTarget::Stdout, OutputFormat::Jsonl)));
+    }
+
+    #[test]
+    fn a_device_may_be_the_output() {
+        let text = format!("{SCRIPT}output = {{ path = '/dev/null', format = 'csv' }}");
+        assert!(Repository::new(&text).load(&Overrides::default()).is_ok());
+    }
+
+    #[test]
+    fn inputs_are_found_beside_the_manifest() {
+        let repository = Repository::new("worker.command = ['echo']\ntasks.lines = 'list.txt'");
+        repository.write("jobs/list.txt", "a\n");
+        let Source::Lines(input) = repository.plan(&Overrides::default()).tasks.source else {
+            panic!("no lines")
+        };
+        assert_eq!(input, Input::File(repository.root().join("jobs/list.txt")));
+    }
+
+    #[test]
+    fn what_is_wrong_in_text_flags_and_files_is_told_at_once() {
+        let repository = Repository::new("script = 'no.lua'\nworker.proceses = 1\ntasks.csv = 'no.csv'");
+        let flags = Overrides {
+            params: vec!["x=1".into()],
+            set: vec!["run.queue=0".into()],
+            output: Some("no/rows.csv".into()),
+            ..Overrides::default()
+        };
+        let told = repository.load(&flags).map(drop).expect_err("it is wrong");
+        let expected = [
+            "jobs/job.toml:1:10: the script `jobs/no.lua` does not exist",
+            "jobs/job.toml:2:8: unknown key `proceses` in `[worker]`",
+            "jobs/job.toml:3:13: the input `jobs/no.csv` does not exist",
+            "command line:1:17: `run.queue` cannot be 0",
+            "command line:1:4: the job has no parameter `x`",
+            "command line:1:4: the output's folder `no` does not exist",
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_manifest_that_cannot_be_read_is_told() {
+        let repository = Repository::new(SCRIPT);
+        let around = Surroundings { cwd: repository.root(), cpus: 1 };
+        for (path, title) in [
+            ("none.toml", "cannot read the manifest `none.toml`: there is no such file"),
+            ("jobs", "cannot read the manifest `jobs`: it is a folder"),
+            ("/dev/zero", "cannot read the manifest `/dev/zero`: it is larger than 64 MiB"),
+        ] {
+            let told =
+                load(Path::new(path), &Overrides::default(), &around).map(drop).expect_err("it is wrong");
+            assert_eq!(told[0].title, title);
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Script;
 use super::paths::{absolute, shown};
-use crate::manifest::{Diagnostic, Located, Lua, SourceText, Spot, read_limited};
+use crate::manifest::{Diagnostic, Located, Lua, SourceText, Spot, closest, read_limited};
 
 /// Reads scripts; a file that plays several roles is one text.
 pub(super) struct Scripts<'a> {
@@ -37,7 +37,8 @@ impl Scripts<'_> {
 
     fn file(&self, file: &Path, written: &Located<String>) -> Result<Script, Box<Diagnostic>> {
         let name = shown(file, self.cwd);
-        let text = read_limited(file).map_err(|error| unreadable("script", &name, &error, &written.spot))?;
+        let text =
+            read_limited(file).map_err(|error| unreadable("script", file, &name, &error, &written.spot))?;
         refuse_binary(&name, &text, &written.spot)?;
         let dir = file.parent().unwrap_or(self.dir).to_path_buf();
         Ok(Script { name, dir, text: text.into() })
@@ -81,12 +82,18 @@ fn refuse_binary(name: &str, text: &[u8], spot: &Spot) -> Result<(), Box<Diagnos
 }
 
 /// A file that a manifest or a flag names and that cannot be read.
-pub(super) fn unreadable(what: &str, name: &str, error: &io::Error, spot: &Spot) -> Box<Diagnostic> {
+pub(super) fn unreadable(
+    what: &str,
+    file: &Path,
+    name: &str,
+    error: &io::Error,
+    spot: &Spot,
+) -> Box<Diagnostic> {
     let found = match error.kind() {
         io::ErrorKind::NotFound => {
             let title = format!("the {what} `{name}` does not exist");
             let found = Diagnostic::at("plan::missing_file", title, spot.clone(), "no such file");
-            neighbour(name, spot, found)
+            neighbour(file, spot, found)
         }
         io::ErrorKind::PermissionDenied => {
             let title = format!("the {what} `{name}` cannot be read");
@@ -106,19 +113,19 @@ pub(super) fn unreadable(what: &str, name: &str, error: &io::Error, spot: &Spot)
 }
 
 /// Names a file of the same folder that was probably meant.
-fn neighbour(name: &str, spot: &Spot, found: Diagnostic) -> Diagnostic {
-    let path = Path::new(name);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Some(wanted) = path.file_name().and_then(|name| name.to_str()) else { return found };
-    let Ok(entries) = folder.read_dir() else {
+fn neighbour(file: &Path, spot: &Spot, found: Diagnostic) -> Diagnostic {
+    let wanted = file.file_name().unwrap_or_default().to_string_lossy();
+    let Some(Ok(entries)) = file.parent().map(Path::read_dir) else {
         return found
             .help("its folder does not exist either; paths in a manifest start at the manifest's folder");
     };
     let names: Vec<_> = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    match crate::manifest::closest(wanted, names.iter().map(String::as_str)) {
-        Some(meant) if spot.text().contains(wanted) => {
-            let instead = spot.text().replacen(wanted, meant, 1);
-            found.help("a file with a similar name exists").patch(spot.clone(), instead)
+    let meant = closest(&wanted, names.iter().map(String::as_str));
+    match (meant, spot.text().rfind(&*wanted)) {
+        (Some(meant), Some(at)) => {
+            let start = spot.span.start + at;
+            let place = Spot::new(&spot.source, start..start + wanted.len());
+            found.help("a file with a similar name exists").patch(place, meant)
         }
         _ => found
             .help("paths in a manifest start at the manifest's folder, paths in a flag at the current one"),

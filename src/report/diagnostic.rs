@@ -1,5 +1,7 @@
 //! Diagnostics as people read them, and as programs do.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use annotate_snippets::renderer::DecorStyle;
@@ -92,7 +94,7 @@ fn places<'a>(mut group: Group<'a>, diagnostic: &'a Diagnostic, main: &'a Spot) 
 fn snippet<'a>(group: Group<'a>, main: Option<&'a Spot>, label: &'a str, related: &[&'a Label]) -> Group<'a> {
     let spots = || main.into_iter().chain(related.iter().map(|label| &label.spot));
     let Some(source) = spots().next().map(|spot| &spot.source) else { return group };
-    let near = main.or(related.first().map(|label| &label.spot)).map_or(0..0, |spot| lines_of(spot));
+    let near = main.or(related.first().map(|label| &label.spot)).map_or(0..0, lines_of);
     // Places that are too far away get a snippet of their own.
     let fits = |spot: &Spot| {
         let lines = lines_of(spot);
@@ -105,12 +107,11 @@ fn snippet<'a>(group: Group<'a>, main: Option<&'a Spot>, label: &'a str, related
     let (Some(start), Some(end)) = (start, end) else {
         return unshown(group, main.or(related.first().map(|label| &label.spot)), label);
     };
+    let window = Window::new(source, start..end);
     let annotation = |kind: AnnotationKind, spot: &Spot, text: &'a str| -> Annotation<'a> {
-        let annotation = kind.span(spot.span.start - start..spot.span.end - start);
-        annotation.label(Some(text).filter(|text| !text.is_empty()))
+        kind.span(window.place(&spot.span)).label(Some(text).filter(|text| !text.is_empty()))
     };
-    let (line, _) = source.line_and_column(start);
-    let mut snippet = Snippet::source(&source.text[start..end]).path(&*source.name).line_start(line);
+    let mut snippet = Snippet::source(window.text.clone()).path(&*source.name).line_start(window.line);
     if let Some(main) = main.filter(|main| fits(main)) {
         snippet = snippet.annotation(annotation(AnnotationKind::Primary, main, label));
     }
@@ -125,6 +126,34 @@ fn snippet<'a>(group: Group<'a>, main: Option<&'a Spot>, label: &'a str, related
     }
 }
 
+/// Some lines of a text, with plain line breaks: the renderer shows the others as signs.
+struct Window<'a> {
+    /// What was there.
+    written: &'a str,
+    /// What is shown.
+    text: Cow<'a, str>,
+    start: usize,
+    /// The number of its first line.
+    line: usize,
+}
+
+impl<'a> Window<'a> {
+    fn new(source: &'a SourceText, span: Range<usize>) -> Self {
+        let written = &source.text[span.clone()];
+        let whole = written.strip_suffix('\r').unwrap_or(written);
+        let text = if whole.contains("\r\n") { whole.replace("\r\n", "\n").into() } else { whole.into() };
+        Self { written, text, start: span.start, line: source.line_and_column(span.start).0 }
+    }
+
+    fn place(&self, span: &Range<usize>) -> Range<usize> {
+        let place = |at: usize| {
+            let before = &self.written[..at - self.start];
+            (before.len() - before.matches("\r\n").count()).min(self.text.len())
+        };
+        place(span.start)..place(span.end)
+    }
+}
+
 /// A place on a line that is too long to show.
 fn unshown<'a>(group: Group<'a>, spot: Option<&'a Spot>, label: &'a str) -> Group<'a> {
     let Some(spot) = spot else { return group };
@@ -134,7 +163,7 @@ fn unshown<'a>(group: Group<'a>, spot: Option<&'a Spot>, label: &'a str) -> Grou
 }
 
 /// The bytes of the lines on which a place lies.
-fn lines_of(spot: &Spot) -> std::ops::Range<usize> {
+fn lines_of(spot: &Spot) -> Range<usize> {
     let text = &spot.source.text;
     let start = text[..spot.span.start].rfind('\n').map_or(0, |at| at + 1);
     let end = text[spot.span.end..].find('\n').map_or(text.len(), |at| spot.span.end + at);
@@ -155,13 +184,11 @@ fn mending(diagnostic: &Diagnostic) -> Option<Group<'_>> {
     let spots = || diagnostic.patches.iter().map(|patch| &patch.spot);
     let start = spots().map(|spot| lines_of(spot).start).min()?;
     let end = spots().map(|spot| lines_of(spot).end).max()?;
-    let (line, _) = source.line_and_column(start);
-    let patches = diagnostic.patches.iter().map(|patch| {
-        let span = &patch.spot.span;
-        Patch::new(span.start - start..span.end - start, &*patch.text)
-    });
+    let window = Window::new(source, start..end);
+    let patches =
+        diagnostic.patches.iter().map(|patch| Patch::new(window.place(&patch.spot.span), &*patch.text));
     let help = diagnostic.help.as_deref().unwrap_or("change it");
-    let snippet = Snippet::source(&source.text[start..end]).line_start(line).patches(patches);
+    let snippet = Snippet::source(window.text.clone()).line_start(window.line).patches(patches);
     Some(Level::HELP.secondary_title(plain(help)).element(snippet))
 }
 
@@ -213,4 +240,108 @@ fn place(spot: &Spot) -> Value {
 fn with(mut object: Value, key: &str, text: &str) -> Value {
     object[key] = text.into();
     object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unknown_key() -> Diagnostic {
+        let source = SourceText::new("job.toml", "[worker]\nproceses = 4\n");
+        let spot = Spot::new(&source, 9..17);
+        let title = "unknown key `proceses` in `[worker]`";
+        Diagnostic::at("manifest::unknown_key", title, spot.clone(), "not a key of `[worker]`")
+            .related(Spot::new(&source, 1..7), "of this table")
+            .help("a key with a similar name exists")
+            .patch(spot, "processes")
+    }
+
+    #[test]
+    fn a_change_is_shown_under_the_place() {
+        let expected = "\
+error[mpms::manifest::unknown_key]: unknown key `proceses` in `[worker]`
+  ╭▸ job.toml:2:1
+  │
+1 │ [worker]
+  │  ────── of this table
+2 │ proceses = 4
+  │ ━━━━━━━━ not a key of `[worker]`
+  ╰╴
+help: a key with a similar name exists
+  ╭╴
+2 │ processes = 4
+  ╰╴      +
+";
+        assert_eq!(render(&unknown_key(), Look::default()), expected);
+    }
+
+    #[test]
+    fn colours_are_there_when_they_are_wanted() {
+        assert!(render(&unknown_key(), Look { color: true, width: 80 }).contains("\x1b["));
+    }
+
+    #[test]
+    fn a_line_of_a_script_is_a_place() {
+        let source = SourceText::new("crawl.lua", "local x\n  x.y = 1  \n");
+        let found =
+            Diagnostic::on_line("lua::runtime", "attempt to index a nil value", &source, 2).note("in task 3");
+        let expected = "\
+error[mpms::lua::runtime]: attempt to index a nil value
+  ╭▸ crawl.lua:2:3
+  │
+2 │   x.y = 1  
+  │   ━━━━━━━
+  │
+  ╰ note: in task 3
+";
+        assert_eq!(render(&found, Look::default()), expected);
+    }
+
+    #[test]
+    fn places_may_be_known_less_well() {
+        let title = "it broke";
+        let show =
+            |place| render(&Diagnostic::error("lua::runtime", title, place).help("mend it"), Look::default());
+        let head = "error[mpms::lua::runtime]: it broke\n";
+        assert_eq!(show(Place::Line("a.lua".into(), 7)), format!("{head} ╭▸ a.lua:7\n ╰ help: mend it\n"));
+        assert_eq!(show(Place::File("a.lua".into())), format!("{head} ╭▸ a.lua\n ╰ help: mend it\n"));
+        assert_eq!(show(Place::Nowhere), format!("{head} │\n ╰ help: mend it\n"));
+    }
+
+    #[test]
+    fn a_line_of_megabytes_is_not_shown() {
+        let text = format!("a = \"{}\"", "x".repeat(5_000_000));
+        let source = SourceText::new("job.toml", text);
+        let found = Diagnostic::at("manifest::value", "too long", Spot::new(&source, 4..9), "here");
+        assert!(render(&found, Look::default()).len() < 1000);
+    }
+
+    #[test]
+    fn places_that_are_far_apart_are_shown_apart() {
+        let source = SourceText::new("job.toml", format!("a = 1\n{}b = 2\n", "# far\n".repeat(100_000)));
+        let end = source.text.len() - 6;
+        let found = Diagnostic::at("manifest::value", "both", Spot::new(&source, 0..1), "this")
+            .related(Spot::new(&source, end..end + 1), "and that");
+        let shown = render(&found, Look::default());
+        assert!(shown.contains("1 │ a = 1") && shown.contains("100002 │ b = 2"), "{shown}");
+    }
+
+    #[test]
+    fn programs_get_lines_columns_and_changes() {
+        let expected = json!({
+            "event": "diagnostic", "level": "error", "code": "mpms::manifest::unknown_key",
+            "message": "unknown key `proceses` in `[worker]`",
+            "file": "job.toml", "line": 2, "column": 1, "end_line": 2, "end_column": 9,
+            "label": "not a key of `[worker]`",
+            "related": [{
+                "file": "job.toml", "line": 1, "column": 2, "end_line": 1, "end_column": 8, "label": "of this table",
+            }],
+            "notes": [], "help": "a key with a similar name exists",
+            "fixes": [{
+                "file": "job.toml", "line": 2, "column": 1, "end_line": 2, "end_column": 9,
+                "replacement": "processes",
+            }],
+        });
+        assert_eq!(to_json(&unknown_key()), expected);
+    }
 }

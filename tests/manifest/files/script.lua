@@ -1,0 +1,3 @@
+return {
+  worker = function() end,
+}
