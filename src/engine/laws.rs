@@ -30,7 +30,8 @@ fn three_poison_tasks_among_two_thousand_are_the_ones_that_fail() {
 #[test]
 fn workers_killed_from_outside_fail_no_task() {
     for seed in 0..10 {
-        let job = Job { kill_each_ns: Some(3 * MS), threads: 1 + seed as usize % 4, ..Job::new(seed) };
+        let threads = 1 + seed as usize % 4;
+        let job = Job { kill_each_ns: Some(3 * MS), threads, crash_limit: 1, ..Job::new(seed) };
         let run = job.run();
         assert_eq!((run.failed.len(), run.summary.stopped.as_ref()), (0, None), "{job:?}");
         assert!(run.summary.crashes > 3 && run.summary.again > 0, "{:?}", run.summary);

@@ -11,6 +11,8 @@ mod accept;
 mod action;
 mod backlog;
 mod breaker;
+#[cfg(test)]
+mod cases;
 mod config;
 mod delay;
 mod dispatch;
