@@ -419,3 +419,90 @@ fn describe_table(table: &Table) -> Raised {
         at: text("at"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mlua::{Lua, Value};
+
+    use super::{Raised, describe};
+    use crate::lua::std::testing::{fails, run, state};
+
+    #[test]
+    fn every_raised_value_is_described() {
+        let lua = state();
+        let e = fails(&lua, "error('boom', 0)");
+        assert_eq!(
+            (e.code.as_str(), e.message.as_str(), e.retryable),
+            ("lua_error", "boom", true)
+        );
+        assert_eq!(fails(&lua, "error()").message, "nil was raised");
+        assert_eq!(fails(&lua, "error(42)").message, "42");
+        let e = fails(
+            &lua,
+            "error { code = 'mine', message = 'no', retryable = false, status = 7, retry_after = 1.5 }",
+        );
+        assert_eq!(
+            (e.code.as_str(), e.message.as_str(), e.retryable),
+            ("mine", "no", false)
+        );
+        assert_eq!((e.status, e.retry_after), (Some(7), Some(1.5)));
+        assert_eq!(fails(&lua, "error {}").code, "lua_error");
+        assert_eq!(
+            fails(
+                &lua,
+                "error(setmetatable({}, { __tostring = function() return 'shown' end }))"
+            )
+            .message,
+            "shown"
+        );
+        let e = fails(
+            &lua,
+            "error(setmetatable({ message = 'x' }, { __tostring = function() error 'again' end }))",
+        );
+        assert_eq!(e.message, "a table was raised");
+        assert!(
+            fails(&lua, "local x = nil; return x.y")
+                .message
+                .contains("attempt to index a nil value")
+        );
+        let e = fails(&lua, "\n mpms.fs.read '/none'");
+        assert_eq!(
+            (e.at.as_deref(), e.path.as_deref()),
+            (Some("test:2"), Some("/none"))
+        );
+    }
+
+    #[test]
+    fn a_lack_of_memory_has_its_code() {
+        let lua = state();
+        lua.set_memory_limit(lua.used_memory() + (1 << 20))
+            .expect("set");
+        assert_eq!(fails(&lua, "return ('x'):rep(4 << 20)").code, "memory");
+        assert_eq!(
+            fails(
+                &lua,
+                "local t = mpms.json.decode('[' .. ('1,'):rep(200000) .. '1]') return t"
+            )
+            .code,
+            "memory"
+        );
+        let bare = Lua::new();
+        let error: mlua::Error = bare.load("return ('x'):bad()").exec().expect_err("fails");
+        assert_eq!(describe(&Value::Error(Box::new(error))).code, "lua_error");
+        assert_eq!(Raised::default().code, "");
+    }
+
+    #[test]
+    fn an_error_is_a_plain_table_with_a_text() {
+        let lua = state();
+        let ok: bool = run(
+            &lua,
+            "local _, e = try(mpms.fs.read, '/none')
+             local keys = {} for k in pairs(e) do keys[#keys + 1] = k end table.sort(keys)
+             assert(table.concat(keys, ' ') == 'at code message op path retryable', table.concat(keys, ' '))
+             local ok, same = pcall(error, e) assert(not ok and same == e)
+             return 'x ' .. e == 'x ' .. tostring(e) and e .. '' == tostring(e)",
+        );
+        assert!(ok);
+    }
+}

@@ -44,6 +44,14 @@ pub fn loaded_files(lua: &Lua) -> Vec<LoadedFile> {
     lua.app_data_ref::<Loaded>().map_or_else(Vec::new, |loaded| loaded.0.clone())
 }
 
+/// Where this state looks for files, for another state that shall do the same: script folder and root.
+pub(super) fn places(lua: &Lua) -> Option<(PathBuf, PathBuf)> {
+    lua.app_data_ref::<Places>()
+        .map(|places| (places.0.clone(), places.1.clone()))
+}
+
+struct Places(PathBuf, PathBuf);
+
 /// Sets the global `require` and trims `package`.
 ///
 /// # Errors
@@ -64,6 +72,7 @@ pub fn install_require(lua: &Lua, roots: &Roots) -> mlua::Result<()> {
     }
     globals.raw_set("package", &package)?;
     lua.set_app_data(Loaded::default());
+    lua.set_app_data(Places(roots.script_dir.clone(), roots.root.clone()));
 
     let search = Search { roots: roots.clone(), package: package.clone() };
     let find = global_function(lua, "require(name)", move |lua, asked: (String, bool, Table, Table)| {

@@ -82,3 +82,47 @@ fn plain(value: Value) -> serde_json::Value {
         other => other.to_string().unwrap_or_else(|_| other.type_name().to_owned()).into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use super::Level;
+    use crate::lua::std::testing::{fails, run};
+    use crate::lua::std::{StdEnv, install};
+
+    #[test]
+    fn lines_reach_the_sink_with_their_fields() {
+        let lines = Rc::new(RefCell::new(Vec::new()));
+        let sink = Rc::clone(&lines);
+        let lua = mlua::Lua::new();
+        let log: super::Sink = Rc::new(move |level, message, fields| {
+            let fields = serde_json::to_string(&fields).expect("JSON");
+            sink.borrow_mut().push((level, message.to_owned(), fields));
+        });
+        install(
+            &lua,
+            &StdEnv {
+                log,
+                ..StdEnv::quiet("worker")
+            },
+        )
+        .expect("installs");
+        run::<()>(
+            &lua,
+            "mpms.log.warn('slow', { url = 'u', n = 3, f = 0.5, ok = true, null = mpms.null }) mpms.log.error(5)",
+        );
+        let expected = r#"{"f":0.5,"n":3,"null":null,"ok":true,"url":"u"}"#;
+        assert_eq!(
+            lines.borrow()[0],
+            (Level::Warn, "slow".to_owned(), expected.to_owned())
+        );
+        assert_eq!(
+            lines.borrow()[1],
+            (Level::Error, "5".to_owned(), "{}".to_owned())
+        );
+        assert_eq!(fails(&lua, "mpms.log.info('x', { 1 })").code, "invalid");
+        assert_eq!(fails(&lua, "mpms.log.info('x', 'y')").code, "invalid");
+    }
+}

@@ -293,13 +293,12 @@ impl Target {
                 Rc::new(settings)
             }
         };
-        for (name, value) in &settings.headers {
+        for name in settings.headers.keys() {
             // A header that the script names wins over that of the body's kind.
             request.headers_mut().remove(name);
             for value in settings.headers.get_all(name) {
                 request.headers_mut().append(name.clone(), value.clone());
             }
-            let _ = value;
         }
         *request.timeout_mut() = Some(settings.timeout);
         Ok(Self {

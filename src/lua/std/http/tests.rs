@@ -414,7 +414,7 @@ fn a_function_is_carried_over_with_what_it_uses() {
         local words, n, null, s = { "a", { deep = true } }, 41, mpms.null, string
         local server <close> = http.serve(function(req)
           n = n + 1
-          return json.encode { words[2].deep, fmt("%d", floor(n + 0.5)), null == mpms.null, s.rep("x", 2), type(try) }
+          return json.encode { words[2].deep, fmt("%d", floor(n + 0.5)), null == mpms.null, s.rep("x", 2), type(require "mpms.http".get) }
         end)
         assert(http.get(server.url).body == '[true,"42",true,"xx","function"]')
         assert(http.get(server.url).body == '[true,"43",true,"xx","function"]' and n == 41)

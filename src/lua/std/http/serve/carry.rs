@@ -1,18 +1,22 @@
 //! A function on its way to another Lua state: its code, and copies of the variables that it uses.
 
 use ::std::ffi::c_void;
+use ::std::path::PathBuf;
 
 use mlua::chunk::ChunkMode;
 use mlua::{Function, Lua, Table, Value};
 
 use super::upvalues;
 use crate::lua::error::LibError;
+use crate::lua::require::{self, Roots};
 use crate::lua::std;
 
 /// A function without its state.
 pub(super) struct Carried {
     code: Vec<u8>,
     upvalues: Vec<Cargo>,
+    /// For `require`: the folder of the script, and the root.
+    places: (PathBuf, PathBuf),
 }
 
 /// A variable that the function uses.
@@ -56,6 +60,7 @@ pub(super) fn pack(lua: &Lua, function: &Function) -> Result<Carried, LibError> 
     Ok(Carried {
         code: function.dump(false),
         upvalues: packed,
+        places: require::places(lua).unwrap_or_else(|| (".".into(), ".".into())),
     })
 }
 
@@ -65,6 +70,15 @@ impl Carried {
     /// # Errors
     /// When Lua has no memory left.
     pub fn unpack(self, lua: &Lua) -> Result<Function, LibError> {
+        let (script_dir, root) = self.places;
+        require::install_require(
+            lua,
+            &Roots {
+                script_dir,
+                root,
+                on_load: None,
+            },
+        )?;
         // Our own dump of a moment ago, never a file: the only binary chunk that is loaded.
         let function = lua
             .load(self.code)
