@@ -32,11 +32,7 @@ impl Default for Look {
 
 /// All of them, an empty line between two, a line break at the end; empty for none.
 pub fn render_all(all: &[Diagnostic], look: Look) -> String {
-    let mut text = all.iter().map(|diagnostic| render(diagnostic, look)).collect::<Vec<_>>().join("\n");
-    if text.ends_with("\n\n") {
-        text.pop();
-    }
-    text
+    all.iter().map(|diagnostic| render(diagnostic, look)).collect::<Vec<_>>().join("\n")
 }
 
 /// One, as in `cargo`'s output, with a line break at the end.
