@@ -437,3 +437,134 @@ fn what_the_handler_puts_keeps_the_run_going() {
     bench.step(Input::Handled { count: 1, puts: vec![task(2)] });
     assert_eq!(bench.positions(), [2]);
 }
+
+/// Two workers of a thread each whose windows have grown on quick tasks; both idle.
+fn two_quick_workers() -> Bench {
+    let mut bench = Bench::new(2, 1);
+    bench.offer(tasks(400));
+    bench.start(1);
+    bench.start(2);
+    loop {
+        let mut sent = Vec::new();
+        for action in bench.actions.drain(..) {
+            if let Action::Send { worker, tasks } = action {
+                sent.push((worker, tasks));
+            }
+        }
+        if sent.is_empty() {
+            return bench;
+        }
+        for (worker, handles) in sent {
+            bench.done_with(worker, &handles, 1_000, 0);
+            bench.step(Input::Handled { count: handles.len(), puts: vec![] });
+        }
+    }
+}
+
+/// How many tasks each of two workers was sent.
+fn shares(bench: &mut Bench) -> [usize; 2] {
+    let mut shares = [0, 0];
+    for action in bench.actions.drain(..) {
+        if let Action::Send { worker, tasks } = action {
+            shares[worker as usize - 1] += tasks.len();
+        }
+    }
+    shares
+}
+
+#[test]
+fn the_last_tasks_are_shared_by_free_capacity() {
+    let mut bench = two_quick_workers();
+    bench.offer(tasks(40));
+    let [first, second] = shares(&mut bench);
+    assert!(first + second == 40 && first.min(second) > 10, "{first} and {second}");
+}
+
+#[test]
+fn a_single_task_does_not_wait_behind_another_while_a_worker_is_idle() {
+    let mut bench = two_quick_workers();
+    for expected in [[1, 0], [0, 1], [1, 0]] {
+        bench.offer(tasks(1));
+        assert_eq!(shares(&mut bench), expected);
+    }
+}
+
+#[test]
+fn tasks_given_back_without_being_asked_end_the_worker() {
+    let mut bench = Bench::new(1, 1);
+    bench.offer(tasks(1));
+    bench.start(1);
+    let sent = bench.sent();
+    bench.step(Input::Returned { worker: 1, handles: vec![sent[0].0] });
+    assert!(matches!(bench.killed(1), Some(Kill::Violation(_))));
+}
+
+#[test]
+fn a_suspect_that_had_not_started_alone_is_not_charged() {
+    let mut bench = Bench::new(1, 1);
+    bench.offer(tasks(1));
+    bench.start(1);
+    let sent = bench.sent();
+    bench.dies(1, &[sent[0].0]);
+    bench.start(1);
+    bench.dies(1, &[]);
+    assert!(bench.delivered().is_empty());
+}
+
+#[test]
+fn a_poison_task_that_has_failed_is_progress_for_the_breaker() {
+    let mut bench = Bench::new(1, 1);
+    bench.offer(tasks(2));
+    let fails_to_start = |bench: &mut Bench, times: u32| {
+        for _ in 0..times {
+            let failure = StartFailure::NoProcess("no memory".into());
+            bench.step(Input::WorkerStartFailed { worker: 1, failure });
+            bench.now += 2_000 * MS;
+            bench.step(Input::Tick);
+        }
+    };
+    fails_to_start(&mut bench, 4);
+    for _ in 0..2 {
+        bench.start(1);
+        let sent = bench.sent();
+        bench.dies(1, &[sent[0].0]);
+    }
+    assert_eq!(bench.delivered().len(), 1);
+    fails_to_start(&mut bench, 4);
+    assert!(!bench.did(|action| matches!(action, Action::Report(Event::Stopping { .. }))));
+    fails_to_start(&mut bench, 1);
+    assert!(bench.did(|action| matches!(action, Action::Report(Event::Stopping { .. }))));
+}
+
+#[test]
+fn the_source_goes_on_when_large_tasks_have_ended() {
+    let mut bench = Bench::new(1, 1);
+    bench.offer(vec![large(1, 65 * MIB)]);
+    bench.start(1);
+    let sent = bench.sent();
+    bench.done(1, &[sent[0].0]);
+    assert!(bench.engine.wants_tasks());
+}
+
+#[test]
+fn a_reorder_buffer_that_was_full_opens_again() {
+    let mut bench = Bench::with(Config { ordered: true, ..config(1, 2) });
+    bench.offer(tasks(8));
+    bench.start(1);
+    let sent = bench.sent();
+    bench.done_with(1, &[sent[1].0], 5 * MS, 65 * MIB);
+    assert_eq!(bench.positions(), []);
+    bench.done(1, &[sent[0].0]);
+    bench.step(Input::Handled { count: 2, puts: vec![] });
+    assert_eq!(bench.positions(), [3, 4]);
+}
+
+#[test]
+fn a_worker_that_comes_up_in_a_hard_stop_is_killed() {
+    let mut bench = Bench::new(1, 1);
+    bench.offer(tasks(1));
+    bench.step(Input::Stop(StopCause::Signal(15)));
+    bench.step(Input::Stop(StopCause::Signal(15)));
+    bench.start(1);
+    assert_eq!(bench.killed(1), Some(Kill::Stop));
+}

@@ -78,9 +78,10 @@ impl Seat {
         }
     }
 
-    /// Whether ordinary tasks may be sent.
+    /// Whether ordinary tasks may be sent. A seat with suspects is never without its solo when this is asked:
+    /// they are given out first.
     pub(super) fn accepts(&self) -> bool {
-        self.phase == Phase::Running && self.solo.is_none() && self.suspects.is_empty() && !self.recalling
+        self.phase == Phase::Running && self.solo.is_none() && !self.recalling
     }
 
     /// Whether what the process says still counts.
