@@ -70,7 +70,10 @@ fn manifests(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
             }
         }
         if inside.is_empty() {
-            return Err(io::Error::other(format!("there is no manifest (*.toml) in the folder {}", path.display())));
+            return Err(io::Error::other(format!(
+                "there is no manifest (*.toml) in the folder {}",
+                path.display()
+            )));
         }
         inside.sort();
         all.append(&mut inside);

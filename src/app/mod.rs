@@ -46,7 +46,8 @@ fn show(found: &[Diagnostic], color: Color) {
 
 /// Writes one line about what stopped a command before any work.
 fn complain(color: Color, message: &str, help: Option<&str>) {
-    let (red, bold, plain) = if look(color).color { ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
+    let (red, bold, plain) =
+        if look(color).color { ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
     let mut text = format!("{red}error{plain}{bold}: {message}{plain}\n");
     if let Some(help) = help {
         text.push_str(&format!("help: {help}\n"));

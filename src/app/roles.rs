@@ -44,7 +44,8 @@ pub fn check(plan: &Plan) -> Result<Found, Vec<Diagnostic>> {
         if plan.tasks.shuffle {
             let title = "`tasks.shuffle` needs a source whose tasks are all known at the beginning";
             let place = Place::File(script.name.clone());
-            let help = "shuffle in the `tasks` role itself, or use items, range, product, glob, lines, csv or jsonl";
+            let help =
+                "shuffle in the `tasks` role itself, or use items, range, product, glob, lines, csv or jsonl";
             scripts.wrong.push(Diagnostic::error("manifest::value", title, place).help(help));
         }
     }
@@ -109,7 +110,8 @@ pub fn diagnose(script: &Script, failure: &Failure) -> Diagnostic {
     let diagnostic = match (line, text) {
         (Some(line), Some(text)) => {
             let message = text.split_once(':').map_or(text, |(_, message)| message).trim();
-            let source = SourceText::new(script.name.as_str(), String::from_utf8_lossy(&script.text).as_ref());
+            let source =
+                SourceText::new(script.name.as_str(), String::from_utf8_lossy(&script.text).as_ref());
             Diagnostic::on_line(code, message, &Arc::clone(&source), line)
         }
         _ => Diagnostic::error(code, failure.message.as_str(), Place::File(script.name.clone())),

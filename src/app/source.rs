@@ -89,11 +89,14 @@ fn generated(plan: &TasksPlan, job: &Job, log: LogSink, handoff: &Handoff<Task, 
     match script::generate(plan, script, job, log, take) {
         Ok(count) if count <= plan.skip => Err(StopCause::Empty(match count {
             0 => format!("role `tasks` of {} put no task", script.name),
-            count => format!("role `tasks` of {} put {count} tasks, and `skip` leaves none of them", script.name),
+            count => {
+                format!("role `tasks` of {} put {count} tasks, and `skip` leaves none of them", script.name)
+            }
         })),
         Ok(_) => Ok(()),
         Err(Failure { message, traceback, .. }) => {
-            let at = traceback.unwrap_or_default().lines().map(|line| format!("\n    {line}")).collect::<String>();
+            let at =
+                traceback.unwrap_or_default().lines().map(|line| format!("\n    {line}")).collect::<String>();
             Err(StopCause::Broken(format!("role `tasks` raised: {message}{at}")))
         }
     }

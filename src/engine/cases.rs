@@ -207,7 +207,7 @@ fn unhandled_results_hold_the_workers_back_by_number_and_by_size() {
             let sent = bench.sent();
             bench.done_with(1, &[sent[0].0], 5 * MS, bytes);
         }
-        assert_eq!(bench.positions(), []);
+        assert!(bench.positions().is_empty());
         bench.step(Input::Handled { count: 1, puts: vec![] });
         assert_eq!(bench.positions(), [3]);
     }
@@ -553,7 +553,7 @@ fn a_reorder_buffer_that_was_full_opens_again() {
     bench.start(1);
     let sent = bench.sent();
     bench.done_with(1, &[sent[1].0], 5 * MS, 65 * MIB);
-    assert_eq!(bench.positions(), []);
+    assert!(bench.positions().is_empty());
     bench.done(1, &[sent[0].0]);
     bench.step(Input::Handled { count: 2, puts: vec![] });
     assert_eq!(bench.positions(), [3, 4]);

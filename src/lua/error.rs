@@ -431,28 +431,18 @@ mod tests {
     fn every_raised_value_is_described() {
         let lua = state();
         let e = fails(&lua, "error('boom', 0)");
-        assert_eq!(
-            (e.code.as_str(), e.message.as_str(), e.retryable),
-            ("lua_error", "boom", true)
-        );
+        assert_eq!((e.code.as_str(), e.message.as_str(), e.retryable), ("lua_error", "boom", true));
         assert_eq!(fails(&lua, "error()").message, "nil was raised");
         assert_eq!(fails(&lua, "error(42)").message, "42");
         let e = fails(
             &lua,
             "error { code = 'mine', message = 'no', retryable = false, status = 7, retry_after = 1.5 }",
         );
-        assert_eq!(
-            (e.code.as_str(), e.message.as_str(), e.retryable),
-            ("mine", "no", false)
-        );
+        assert_eq!((e.code.as_str(), e.message.as_str(), e.retryable), ("mine", "no", false));
         assert_eq!((e.status, e.retry_after), (Some(7), Some(1.5)));
         assert_eq!(fails(&lua, "error {}").code, "lua_error");
         assert_eq!(
-            fails(
-                &lua,
-                "error(setmetatable({}, { __tostring = function() return 'shown' end }))"
-            )
-            .message,
+            fails(&lua, "error(setmetatable({}, { __tostring = function() return 'shown' end }))").message,
             "shown"
         );
         let e = fails(
@@ -460,30 +450,18 @@ mod tests {
             "error(setmetatable({ message = 'x' }, { __tostring = function() error 'again' end }))",
         );
         assert_eq!(e.message, "a table was raised");
-        assert!(
-            fails(&lua, "local x = nil; return x.y")
-                .message
-                .contains("attempt to index a nil value")
-        );
+        assert!(fails(&lua, "local x = nil; return x.y").message.contains("attempt to index a nil value"));
         let e = fails(&lua, "\n mpms.fs.read '/none'");
-        assert_eq!(
-            (e.at.as_deref(), e.path.as_deref()),
-            (Some("test:2"), Some("/none"))
-        );
+        assert_eq!((e.at.as_deref(), e.path.as_deref()), (Some("test:2"), Some("/none")));
     }
 
     #[test]
     fn a_lack_of_memory_has_its_code() {
         let lua = state();
-        lua.set_memory_limit(lua.used_memory() + (1 << 20))
-            .expect("set");
+        lua.set_memory_limit(lua.used_memory() + (1 << 20)).expect("set");
         assert_eq!(fails(&lua, "return ('x'):rep(4 << 20)").code, "memory");
         assert_eq!(
-            fails(
-                &lua,
-                "local t = mpms.json.decode('[' .. ('1,'):rep(200000) .. '1]') return t"
-            )
-            .code,
+            fails(&lua, "local t = mpms.json.decode('[' .. ('1,'):rep(200000) .. '1]') return t").code,
             "memory"
         );
         let bare = Lua::new();

@@ -4,8 +4,7 @@ use std::cell::RefCell;
 use std::ffi::c_void;
 
 use mlua::{
-    AnyUserData, FromLuaMulti, Function, IntoLua, IntoLuaMulti, LightUserData, Lua, MultiValue,
-    Table, Value,
+    AnyUserData, FromLuaMulti, Function, IntoLua, IntoLuaMulti, LightUserData, Lua, MultiValue, Table, Value,
 };
 
 use super::error::{LibError, expectation};
@@ -39,20 +38,11 @@ impl Shim {
         }
         let globals = lua.globals();
         let base = |name: &str| globals.raw_get::<Value>(name);
-        let (wrap, error_metatable, try_, pcall) =
-            lua.load(include_str!("shim.lua")).set_name("=mpms").call((
-                mark(),
-                base("error")?,
-                base("pcall")?,
-                base("rawget")?,
-                base("tostring")?,
-            ))?;
-        let shim = Self {
-            wrap,
-            pcall,
-            try_,
-            error_metatable,
-        };
+        let (wrap, error_metatable, try_, pcall) = lua
+            .load(include_str!("shim.lua"))
+            .set_name("=mpms")
+            .call((mark(), base("error")?, base("pcall")?, base("rawget")?, base("tostring")?))?;
+        let shim = Self { wrap, pcall, try_, error_metatable };
         lua.set_app_data(shim.clone());
         Ok(shim)
     }
@@ -97,19 +87,8 @@ impl Signature {
         let (name, rest) = signature.split_once('(').unwrap_or((signature, ""));
         let short = module.strip_prefix("mpms.").unwrap_or(module);
         let joint = if method { ':' } else { '.' };
-        let op = if short.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{short}{joint}{name}")
-        };
-        (
-            name,
-            Self {
-                op,
-                arguments: rest.trim_end_matches(')'),
-                method,
-            },
-        )
+        let op = if short.is_empty() { name.to_owned() } else { format!("{short}{joint}{name}") };
+        (name, Self { op, arguments: rest.trim_end_matches(')'), method })
     }
 
     /// Names position and argument of a failed conversion.
@@ -120,8 +99,7 @@ impl Signature {
         let wanted = expectation(&error);
         if self.method && *pos == 1 {
             let name = self.op.rsplit(':').next().unwrap_or_default();
-            let text =
-                format!("call it with a colon, as in object:{name}(...): the object {wanted}");
+            let text = format!("call it with a colon, as in object:{name}(...): the object {wanted}");
             return LibError::invalid(text).op(self.op.clone());
         }
         let pos = if self.method { pos - 1 } else { *pos };
@@ -152,9 +130,8 @@ where
     R: IntoLuaMulti,
 {
     let inner = lua.create_function(move |lua, Call(arguments): Call<A>| {
-        let result = arguments
-            .map_err(|error| signature.complaint(error))
-            .and_then(|arguments| body(lua, arguments));
+        let result =
+            arguments.map_err(|error| signature.complaint(error)).and_then(|arguments| body(lua, arguments));
         reply(lua, &signature.op, result)
     })?;
     Shim::of(lua)?.wrap.call(inner)
@@ -186,16 +163,10 @@ pub fn iterator<R: IntoLuaMulti>(
     next: impl FnMut(&Lua) -> Result<R, LibError> + 'static,
 ) -> mlua::Result<Function> {
     let next = RefCell::new(next);
-    let signature = Signature {
-        op: op.into(),
-        arguments: "",
-        method: false,
-    };
-    function(lua, signature, move |lua, (): ()| {
-        match next.try_borrow_mut() {
-            Ok(mut next) => next(lua),
-            Err(_) => Err(LibError::new("busy", "the iterator was called by itself")),
-        }
+    let signature = Signature { op: op.into(), arguments: "", method: false };
+    function(lua, signature, move |lua, (): ()| match next.try_borrow_mut() {
+        Ok(mut next) => next(lua),
+        Err(_) => Err(LibError::new("busy", "the iterator was called by itself")),
     })
 }
 
@@ -203,11 +174,7 @@ pub fn iterator<R: IntoLuaMulti>(
 ///
 /// # Errors
 /// What the function raised.
-pub fn call<R: FromLuaMulti>(
-    lua: &Lua,
-    f: &Function,
-    arguments: impl IntoLuaMulti,
-) -> Result<R, LibError> {
+pub fn call<R: FromLuaMulti>(lua: &Lua, f: &Function, arguments: impl IntoLuaMulti) -> Result<R, LibError> {
     let mut values = arguments.into_lua_multi(lua)?;
     values.push_front(Value::Function(f.clone()));
     let mut results: MultiValue = Shim::of(lua)?.pcall.call(values)?;
@@ -227,11 +194,7 @@ pub struct Module<'lua> {
 impl<'lua> Module<'lua> {
     /// `name` is what `require` takes: `mpms.http`.
     pub fn new(lua: &'lua Lua, name: &'static str) -> Self {
-        Self {
-            lua,
-            name,
-            fields: lua.create_table(),
-        }
+        Self { lua, name, fields: lua.create_table() }
     }
 
     /// A function that returns at once. `signature` names it and its arguments: `get(url, options)`.
@@ -250,19 +213,13 @@ impl<'lua> Module<'lua> {
     }
 
     /// A function that waits. Today it blocks its thread on the thread's own runtime.
-    pub fn waiting<A, R, F>(
-        self,
-        signature: &'static str,
-        body: impl Fn(&Lua, A) -> F + 'static,
-    ) -> Self
+    pub fn waiting<A, R, F>(self, signature: &'static str, body: impl Fn(&Lua, A) -> F + 'static) -> Self
     where
         A: FromLuaMulti,
         R: IntoLuaMulti,
         F: Future<Output = Result<R, LibError>> + 'static,
     {
-        self.function(signature, move |lua, arguments| {
-            runtime::block_on(body(lua, arguments))?
-        })
+        self.function(signature, move |lua, arguments| runtime::block_on(body(lua, arguments))?)
     }
 
     /// A constant.
@@ -299,11 +256,7 @@ pub(super) fn strict(
     lazy: &'static [(&'static str, Make)],
 ) -> mlua::Result<Table> {
     let known = fields.clone();
-    let unknown = Signature {
-        op: name.into(),
-        arguments: "",
-        method: false,
-    };
+    let unknown = Signature { op: name.into(), arguments: "", method: false };
     let meta = lua.create_table()?;
     meta.raw_set(
         "__index",
@@ -319,49 +272,27 @@ pub(super) fn strict(
                 names.push(shown(&key));
                 Ok(())
             })?;
-            let kind = if lazy.is_empty() {
-                "function"
-            } else {
-                "module"
-            };
-            Err(LibError::invalid(format!(
-                "`{name}` has no {kind} `{word}`{}",
-                did_you_mean(&word, &names)
-            )))
+            let kind = if lazy.is_empty() { "function" } else { "module" };
+            Err(LibError::invalid(format!("`{name}` has no {kind} `{word}`{}", did_you_mean(&word, &names))))
         })?,
     )?;
     fields.set_metatable(Some(meta))?;
 
-    let refused = Signature {
-        op: name.into(),
-        arguments: "",
-        method: false,
-    };
+    let refused = Signature { op: name.into(), arguments: "", method: false };
     let front = lua.create_table()?;
     let meta = lua.create_table()?;
     meta.raw_set("__index", fields)?;
     meta.raw_set(
         "__newindex",
-        function(
-            lua,
-            refused,
-            move |_, (_, key): (Value, Value)| -> Result<(), LibError> {
-                Err(LibError::invalid(format!(
-                    "`{name}` is read-only: cannot set `{}`",
-                    shown(&key)
-                )))
-            },
-        )?,
+        function(lua, refused, move |_, (_, key): (Value, Value)| -> Result<(), LibError> {
+            Err(LibError::invalid(format!("`{name}` is read-only: cannot set `{}`", shown(&key))))
+        })?,
     )?;
     let listed = fields.clone();
     meta.raw_set(
         "__pairs",
         lua.create_function(move |lua, _: Value| {
-            Ok((
-                lua.globals().raw_get::<Value>("next")?,
-                listed.clone(),
-                Value::Nil,
-            ))
+            Ok((lua.globals().raw_get::<Value>("next")?, listed.clone(), Value::Nil))
         })?,
     )?;
     meta.raw_set("__name", name)?;
@@ -380,11 +311,7 @@ pub struct Methods<'lua> {
 impl<'lua> Methods<'lua> {
     /// `name` is what `__name` and the errors say: `fs.Lock`.
     pub fn new(lua: &'lua Lua, name: &'static str) -> Self {
-        Self {
-            lua,
-            name,
-            fields: lua.create_table(),
-        }
+        Self { lua, name, fields: lua.create_table() }
     }
 
     /// A method; its first argument is the object.
@@ -406,19 +333,13 @@ impl<'lua> Methods<'lua> {
     }
 
     /// A method that waits.
-    pub fn waiting<A, R, F>(
-        self,
-        signature: &'static str,
-        body: impl Fn(&Lua, A) -> F + 'static,
-    ) -> Self
+    pub fn waiting<A, R, F>(self, signature: &'static str, body: impl Fn(&Lua, A) -> F + 'static) -> Self
     where
         A: FromLuaMulti,
         R: IntoLuaMulti,
         F: Future<Output = Result<R, LibError>> + 'static,
     {
-        self.method(signature, move |lua, arguments| {
-            runtime::block_on(body(lua, arguments))?
-        })
+        self.method(signature, move |lua, arguments| runtime::block_on(body(lua, arguments))?)
     }
 
     /// The metatable for objects that are tables: methods, strictness, the name.
@@ -459,29 +380,18 @@ impl<'lua> Methods<'lua> {
         let (lua, name, fields) = (self.lua, self.name, self.fields?);
         let known = fields.clone();
         let meta = lua.create_table()?;
-        let signature = Signature {
-            op: name.into(),
-            arguments: "",
-            method: false,
-        };
+        let signature = Signature { op: name.into(), arguments: "", method: false };
         meta.raw_set(
             "__index",
-            function(
-                lua,
-                signature,
-                move |_, (_, key): (Value, Value)| -> Result<(), LibError> {
-                    let word = shown(&key);
-                    let mut names = Vec::new();
-                    known.for_each(|key: Value, _: Value| {
-                        names.push(shown(&key));
-                        Ok(())
-                    })?;
-                    Err(LibError::invalid(format!(
-                        "no field or method `{word}`{}",
-                        did_you_mean(&word, &names)
-                    )))
-                },
-            )?,
+            function(lua, signature, move |_, (_, key): (Value, Value)| -> Result<(), LibError> {
+                let word = shown(&key);
+                let mut names = Vec::new();
+                known.for_each(|key: Value, _: Value| {
+                    names.push(shown(&key));
+                    Ok(())
+                })?;
+                Err(LibError::invalid(format!("no field or method `{word}`{}", did_you_mean(&word, &names))))
+            })?,
         )?;
         fields.set_metatable(Some(meta))?;
         Ok(fields)
@@ -499,9 +409,7 @@ pub fn object<T: 'static>(lua: &Lua, value: T) -> mlua::Result<AnyUserData> {
 fn shown(key: &Value) -> String {
     match key {
         Value::String(text) => text.to_string_lossy(),
-        other => other
-            .to_string()
-            .unwrap_or_else(|_| other.type_name().to_owned()),
+        other => other.to_string().unwrap_or_else(|_| other.type_name().to_owned()),
     }
 }
 
@@ -510,12 +418,7 @@ pub(super) fn did_you_mean<S: AsRef<str>>(word: &str, known: &[S]) -> String {
     let far = word.chars().count() / 3 + 1;
     known
         .iter()
-        .map(|one| {
-            (
-                strsim::damerau_levenshtein(word, one.as_ref()),
-                one.as_ref(),
-            )
-        })
+        .map(|one| (strsim::damerau_levenshtein(word, one.as_ref()), one.as_ref()))
         .filter(|(distance, _)| *distance <= far)
         .min()
         .map_or_else(String::new, |(_, one)| format!("; did you mean `{one}`?"))

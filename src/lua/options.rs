@@ -262,51 +262,29 @@ mod tests {
     #[test]
     fn each_reader_takes_its_type_and_no_other() {
         let lua = Lua::new();
-        let text =
-            "{ b = false, i = 3.0, s = 'x', d = '1m30s', n = 0.25, z = '64MiB', y = 10, w = 'on' }";
+        let text = "{ b = false, i = 3.0, s = 'x', d = '1m30s', n = 0.25, z = '64MiB', y = 10, w = 'on' }";
         let mut o = options(&lua, text);
         assert_eq!(o.bool("b").expect("ok"), Some(false));
         assert_eq!(o.int("i").expect("ok"), Some(3));
         assert_eq!(o.string("s").expect("ok").as_deref(), Some("x"));
         assert_eq!(o.duration("d").expect("ok"), Some(Duration::from_secs(90)));
-        assert_eq!(
-            o.duration("n").expect("ok"),
-            Some(Duration::from_millis(250))
-        );
-        assert_eq!(
-            (o.size("z").expect("ok"), o.size("y").expect("ok")),
-            (Some(64 << 20), Some(10))
-        );
+        assert_eq!(o.duration("n").expect("ok"), Some(Duration::from_millis(250)));
+        assert_eq!((o.size("z").expect("ok"), o.size("y").expect("ok")), (Some(64 << 20), Some(10)));
         assert_eq!(o.word("w", &["on", "off"]).expect("ok"), Some("on"));
         assert_eq!(o.int("none").expect("ok"), None);
         assert!(o.finish().is_ok());
 
         let mut o = options(&lua, text);
         for (error, text) in [
-            (
-                o.bool("i").expect_err("wrong"),
-                "option `i` must be a boolean, got the number 3",
-            ),
-            (
-                o.int("n").expect_err("wrong"),
-                "option `n` must be an integer, got the number 0.25",
-            ),
-            (
-                o.string("y").expect_err("wrong"),
-                "option `y` must be a string, got the number 10",
-            ),
-            (
-                o.table("s").expect_err("wrong"),
-                "option `s` must be a table, got string",
-            ),
+            (o.bool("i").expect_err("wrong"), "option `i` must be a boolean, got the number 3"),
+            (o.int("n").expect_err("wrong"), "option `n` must be an integer, got the number 0.25"),
+            (o.string("y").expect_err("wrong"), "option `y` must be a string, got the number 10"),
+            (o.table("s").expect_err("wrong"), "option `s` must be a table, got string"),
             (
                 o.duration("b").expect_err("wrong"),
                 "option `b` must be seconds or a duration as \"10s\", got boolean",
             ),
-            (
-                o.size("n").expect_err("wrong"),
-                "option `n` must be bytes or a size as \"64MiB\", got number",
-            ),
+            (o.size("n").expect_err("wrong"), "option `n` must be bytes or a size as \"64MiB\", got number"),
             (
                 o.word("s", &["on", "off"]).expect_err("wrong"),
                 "option `s` must be one of `on`, `off`, got `x`",
@@ -322,15 +300,9 @@ mod tests {
         let mut o = options(&lua, "{ timout = 5 }");
         o.duration("timeout").expect("none");
         let error = o.finish().expect_err("unknown");
-        assert_eq!(
-            error.message(),
-            "unknown option `timout`; did you mean `timeout`?"
-        );
+        assert_eq!(error.message(), "unknown option `timout`; did you mean `timeout`?");
         let o = options(&lua, "{ 5 }");
-        assert_eq!(
-            o.finish().expect_err("unknown").message(),
-            "unknown option `1`"
-        );
+        assert_eq!(o.finish().expect_err("unknown").message(), "unknown option `1`");
         assert!(Options::new(None).finish().is_ok());
     }
 }

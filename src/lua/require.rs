@@ -46,8 +46,7 @@ pub fn loaded_files(lua: &Lua) -> Vec<LoadedFile> {
 
 /// Where this state looks for files, for another state that shall do the same: script folder and root.
 pub(super) fn places(lua: &Lua) -> Option<(PathBuf, PathBuf)> {
-    lua.app_data_ref::<Places>()
-        .map(|places| (places.0.clone(), places.1.clone()))
+    lua.app_data_ref::<Places>().map(|places| (places.0.clone(), places.1.clone()))
 }
 
 struct Places(PathBuf, PathBuf);

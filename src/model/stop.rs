@@ -26,7 +26,9 @@ impl fmt::Display for StopCause {
             StopCause::Signal(2) => write!(f, "interrupted"),
             StopCause::Signal(number) => write!(f, "ended by signal {number}"),
             StopCause::MaxFail { failed } => write!(f, "{failed} tasks failed (max_fail)"),
-            StopCause::Empty(reason) | StopCause::Broken(reason) | StopCause::Unwritable(reason) => f.write_str(reason),
+            StopCause::Empty(reason) | StopCause::Broken(reason) | StopCause::Unwritable(reason) => {
+                f.write_str(reason)
+            }
         }
     }
 }

@@ -114,12 +114,7 @@ impl Command {
     }
 
     fn run_to_end(&self, go_on: Option<&dyn Fn() -> bool>) -> Result<Finished, CommandError> {
-        let program = self
-            .argv
-            .first()
-            .ok_or(CommandError::Empty)?
-            .to_string_lossy()
-            .into_owned();
+        let program = self.argv.first().ok_or(CommandError::Empty)?.to_string_lossy().into_owned();
         let start = Instant::now();
         let mut running = run::Running::start(self).map_err(|error| self.why_not(&program, error))?;
         let ended =

@@ -83,11 +83,7 @@ pub fn kill_orphans() -> io::Result<()> {
 pub(super) fn end_children(spare: impl Fn(i32) -> bool) -> io::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let left: Vec<i32> = children()?
-            .iter()
-            .map(|child| child.pid)
-            .filter(|pid| !spare(*pid))
-            .collect();
+        let left: Vec<i32> = children()?.iter().map(|child| child.pid).filter(|pid| !spare(*pid)).collect();
         if left.is_empty() {
             return Ok(());
         }
@@ -130,11 +126,7 @@ pub(super) fn children() -> io::Result<Vec<Child>> {
     let parent = i32::try_from(std::process::id()).map_err(io::Error::other)?;
     let mut children = Vec::new();
     for entry in fs::read_dir("/proc")? {
-        let Some(pid) = entry?
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok())
-        else {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
         // A process that ends during the walk is no longer of interest.
@@ -144,10 +136,7 @@ pub(super) fn children() -> io::Result<Vec<Child>> {
         if let Some((state, of)) = state_and_parent(&String::from_utf8_lossy(&stat))
             && of == parent
         {
-            children.push(Child {
-                pid,
-                zombie: matches!(state, 'Z' | 'X'),
-            });
+            children.push(Child { pid, zombie: matches!(state, 'Z' | 'X') });
         }
     }
     Ok(children)
@@ -156,8 +145,7 @@ pub(super) fn children() -> io::Result<Vec<Child>> {
 /// Whether a process with this number exists and has not died; a zombie has.
 pub fn is_alive(pid: i32) -> bool {
     let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
-    state_and_parent(&String::from_utf8_lossy(&stat))
-        .is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
+    state_and_parent(&String::from_utf8_lossy(&stat)).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
 }
 
 /// A variable of the environment with which a process started its program.
@@ -165,11 +153,7 @@ pub(super) fn environment_of(pid: i32, name: &str) -> Option<String> {
     let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
     let mut entries = environment.split(|byte| *byte == 0);
     entries.find_map(|entry| {
-        std::str::from_utf8(entry)
-            .ok()?
-            .strip_prefix(name)?
-            .strip_prefix('=')
-            .map(str::to_owned)
+        std::str::from_utf8(entry).ok()?.strip_prefix(name)?.strip_prefix('=').map(str::to_owned)
     })
 }
 

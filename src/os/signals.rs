@@ -2,18 +2,14 @@
 //!
 //! The coordinator blocks the signals that ask it something in its first thread, before there is another, and reads them
 //! from a descriptor. Blocking is inherited by threads, and by forked children: `reset_for_child` undoes it there.
-#![expect(
-    unsafe_code,
-    reason = "sigaction can install handlers; here it only sets the default or SIG_IGN"
-)]
+#![expect(unsafe_code, reason = "sigaction can install handlers; here it only sets the default or SIG_IGN")]
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::libc;
 use nix::sys::signal::{
-    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal as Number, pthread_sigmask, raise,
-    sigaction,
+    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal as Number, pthread_sigmask, raise, sigaction,
 };
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
@@ -33,13 +29,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    const ALL: [Self; 5] = [
-        Self::Interrupt,
-        Self::Terminate,
-        Self::Hangup,
-        Self::Quit,
-        Self::Status,
-    ];
+    const ALL: [Self; 5] = [Self::Interrupt, Self::Terminate, Self::Hangup, Self::Quit, Self::Status];
 
     fn native(self) -> Number {
         match self {
@@ -70,18 +60,13 @@ impl Signals {
     }
 
     fn of(set: &SigSet) -> io::Result<Self> {
-        Ok(Self(SignalFd::with_flags(
-            set,
-            SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK,
-        )?))
+        Ok(Self(SignalFd::with_flags(set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?))
     }
 
     /// The next signal that has come, if any. Two of a kind may come as one.
     pub fn next(&self) -> Option<Signal> {
         let info = self.0.read_signal().ok().flatten()?;
-        Signal::ALL
-            .into_iter()
-            .find(|signal| u32::try_from(signal.number()).ok() == Some(info.ssi_signo))
+        Signal::ALL.into_iter().find(|signal| u32::try_from(signal.number()).ok() == Some(info.ssi_signo))
     }
 }
 
@@ -123,17 +108,8 @@ pub fn ignore_sigpipe() -> io::Result<()> {
 
 /// What a terminal or a service manager sends to the whole group is for the coordinator to answer, not for the keeper.
 pub(super) fn ignore_terminal() -> io::Result<()> {
-    let signals = [
-        Number::SIGINT,
-        Number::SIGTERM,
-        Number::SIGHUP,
-        Number::SIGQUIT,
-        Number::SIGUSR1,
-    ];
-    for signal in signals
-        .into_iter()
-        .chain([Number::SIGTSTP, Number::SIGTTOU, Number::SIGTTIN])
-    {
+    let signals = [Number::SIGINT, Number::SIGTERM, Number::SIGHUP, Number::SIGQUIT, Number::SIGUSR1];
+    for signal in signals.into_iter().chain([Number::SIGTSTP, Number::SIGTTOU, Number::SIGTTIN]) {
         set_action(signal, SigHandler::SigIgn)?;
     }
     Ok(())
@@ -152,11 +128,7 @@ pub(super) fn reset_for_child() -> io::Result<()> {
 
 /// Unblocks every signal in this thread.
 pub fn unblock_all() -> io::Result<()> {
-    Ok(pthread_sigmask(
-        SigmaskHow::SIG_SETMASK,
-        Some(&SigSet::empty()),
-        None,
-    )?)
+    Ok(pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?)
 }
 
 /// Ends this process by `signal`, so that whoever waits for it sees that it was one (a shell stops its loop only then).
@@ -170,10 +142,7 @@ pub fn raise_default(signal: Signal) -> ! {
 
 /// `SIGKILL` for 9; `signal 34` for one without a name.
 pub fn name(number: i32) -> String {
-    Number::try_from(number).map_or_else(
-        |_| format!("signal {number}"),
-        |signal| signal.as_str().to_owned(),
-    )
+    Number::try_from(number).map_or_else(|_| format!("signal {number}"), |signal| signal.as_str().to_owned())
 }
 
 fn set_action(signal: Number, handler: SigHandler) -> nix::Result<()> {

@@ -56,10 +56,7 @@ fn a_forked_worker_answers_over_its_socket() {
     let worker = pool.fork(1);
     assert_eq!(worker.ask("say hello"), "hello");
     assert_eq!(worker.ask("input"), "");
-    assert_eq!(
-        worker.ask("sh echo $MPMS_WORKER"),
-        format!("{}.1", pool.link.pid().expect("running"))
-    );
+    assert_eq!(worker.ask("sh echo $MPMS_WORKER"), format!("{}.1", pool.link.pid().expect("running")));
 }
 
 fn a_worker_has_four_descriptors_and_no_more() {
@@ -95,10 +92,7 @@ fn titles_are_seen_in_the_process_list() {
     let worker = pool.fork(1);
     assert_eq!(worker.ask("say ready"), "ready");
     assert_eq!(command_line(worker.process.pid), "mpms: test worker 1");
-    assert_eq!(
-        command_line(pool.link.pid().expect("running")),
-        "mpms: keeper"
-    );
+    assert_eq!(command_line(pool.link.pid().expect("running")), "mpms: keeper");
 }
 
 fn the_slots_of_a_dead_worker_can_still_be_read() {
@@ -107,12 +101,8 @@ fn the_slots_of_a_dead_worker_can_still_be_read() {
     assert_eq!(worker.ask("begin 77"), "begun");
     worker.process.kill().expect("kill");
     pool.death(1);
-    let handles: Vec<_> = worker
-        .process
-        .slots
-        .iter()
-        .map(|slot| slot.running().map(|it| it.handle))
-        .collect();
+    let handles: Vec<_> =
+        worker.process.slots.iter().map(|slot| slot.running().map(|it| it.handle)).collect();
     assert_eq!(handles, [None, Some(77)]);
 }
 
@@ -182,22 +172,14 @@ fn leftovers_end_with_their_worker() {
     pool.death(1);
     let took = time_until_dead(&[member, daemon, chain]);
     assert!(took < Duration::from_secs(1), "{took:?}");
-    wait_until("the keeper alone is left", || {
-        children_of(pool.link.pid().expect("running")) == 0
-    });
+    wait_until("the keeper alone is left", || children_of(pool.link.pid().expect("running")) == 0);
 }
 
 fn leftovers_of_living_workers_stay() {
     let mut pool = Pool::start();
     let (first, second) = (pool.fork(1), pool.fork(2));
-    let of_first = [
-        first.ask_pid(&format!("sh {DAEMON}")),
-        first.ask_pid(&format!("run {DAEMON}")),
-    ];
-    let of_second = [
-        second.ask_pid(&format!("sh {DAEMON}")),
-        second.ask_pid(&format!("run {DAEMON}")),
-    ];
+    let of_first = [first.ask_pid(&format!("sh {DAEMON}")), first.ask_pid(&format!("run {DAEMON}"))];
+    let of_second = [second.ask_pid(&format!("sh {DAEMON}")), second.ask_pid(&format!("run {DAEMON}"))];
     kill_9(first.process.pid);
     pool.death(1);
     time_until_dead(&of_first);
@@ -211,15 +193,10 @@ fn a_running_command_ends_with_its_worker() {
     let worker = pool.fork(1);
     let file = tempfile::NamedTempFile::new().expect("file");
     let path = file.path().display();
-    worker.ask(&format!(
-        "run-on trap '' TERM; sleep 1000 & echo $$ $! > {path}; wait"
-    ));
+    worker.ask(&format!("run-on trap '' TERM; sleep 1000 & echo $$ $! > {path}; wait"));
     let read = || std::fs::read_to_string(file.path()).expect("text");
     wait_until("the command runs", || read().ends_with('\n'));
-    let pids: Vec<i32> = read()
-        .split_whitespace()
-        .map(|pid| pid.parse().expect("a pid"))
-        .collect();
+    let pids: Vec<i32> = read().split_whitespace().map(|pid| pid.parse().expect("a pid")).collect();
     assert!(pids.len() == 2 && pids.iter().all(|pid| is_alive(*pid)));
     worker.process.kill().expect("kill");
     pool.death(1);
@@ -232,9 +209,7 @@ fn orphans_of_a_worker_that_end_by_themselves_are_reaped() {
     let worker = pool.fork(1);
     let keeper = pool.link.pid().expect("running");
     let orphan = worker.ask_pid("sh setsid sh -c 'echo $$; exec sleep 0.05 >/dev/null 2>&1' &");
-    wait_until("the orphan is reaped", || {
-        !std::path::Path::new(&format!("/proc/{orphan}")).exists()
-    });
+    wait_until("the orphan is reaped", || !std::path::Path::new(&format!("/proc/{orphan}")).exists());
     assert_eq!(children_of(keeper), 1);
     assert_eq!(worker.ask("say on"), "on");
 }
@@ -242,13 +217,8 @@ fn orphans_of_a_worker_that_end_by_themselves_are_reaped() {
 fn impossible_requests_fail_and_the_keeper_goes_on() {
     let mut pool = Pool::start();
     for slots in [0, u32::MAX] {
-        pool.link
-            .request_fork(9, slots, "mpms: impossible")
-            .expect("request");
-        assert!(matches!(
-            pool.report(),
-            KeeperReport::ForkFailed { id: 9, .. }
-        ));
+        pool.link.request_fork(9, slots, "mpms: impossible").expect("request");
+        assert!(matches!(pool.report(), KeeperReport::ForkFailed { id: 9, .. }));
     }
     assert_eq!(pool.fork(1).ask("say on"), "on");
 }
@@ -270,21 +240,13 @@ fn a_burst_of_requests_is_answered_whole() {
 fn few_descriptors_fail_some_requests_and_forget_none() {
     let program = std::env::current_exe().expect("path");
     let script = "ulimit -n 40; exec \"$0\" burst";
-    let status = Command::new("sh")
-        .args(["-c", script])
-        .arg(program)
-        .status()
-        .expect("sh");
+    let status = Command::new("sh").args(["-c", script]).arg(program).status().expect("sh");
     assert!(status.success());
 }
 
 /// The part that has few descriptors.
 pub fn burst_of_few_descriptors() -> ExitCode {
-    if burst() > 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if burst() > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Asks for many workers at once and for the death of each; holds all handles until the end. Returns how many failed.
@@ -301,13 +263,7 @@ fn burst() -> usize {
         match pool.report() {
             KeeperReport::Started(worker) => assert!(workers.insert(worker.id, worker).is_none()),
             KeeperReport::Died { id, death, .. } => {
-                assert_eq!(
-                    death,
-                    Death::Killed {
-                        signal: 9,
-                        core_dumped: false
-                    }
-                );
+                assert_eq!(death, Death::Killed { signal: 9, core_dumped: false });
                 assert!(workers.contains_key(&id) && dead.insert(id));
             }
             KeeperReport::ForkFailed { id, .. } => assert!(failed.insert(id)),
@@ -325,16 +281,8 @@ fn a_shutdown_leaves_nobody() {
     let keeper = pool.link.pid().expect("running");
     let start = Instant::now();
     pool.link.shutdown().expect("shutdown");
-    assert!(
-        [keeper, first.process.pid, second.process.pid, daemon]
-            .into_iter()
-            .all(|pid| !is_alive(pid))
-    );
-    assert!(
-        start.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!([keeper, first.process.pid, second.process.pid, daemon].into_iter().all(|pid| !is_alive(pid)));
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
 
 fn a_killed_keeper_takes_its_workers_along() {
@@ -345,23 +293,12 @@ fn a_killed_keeper_takes_its_workers_along() {
     kill_9(pool.link.pid().expect("running"));
     let took = time_until_dead(&[first.process.pid, second.process.pid]);
     assert!(took < Duration::from_secs(1), "{took:?}");
-    let KeeperReport::Gone { death } = pool.report() else {
-        panic!("it is gone")
-    };
-    assert_eq!(
-        death,
-        Death::Killed {
-            signal: 9,
-            core_dumped: false
-        }
-    );
+    let KeeperReport::Gone { death } = pool.report() else { panic!("it is gone") };
+    assert_eq!(death, Death::Killed { signal: 9, core_dumped: false });
     assert!(pool.link.receive().expect("receive").is_none() && pool.link.fd().is_none());
     kill_orphans().expect("kill");
     assert!(!is_alive(daemon), "the coordinator adopted it and ended it");
-    assert!(
-        own.is_running(),
-        "a command of the coordinator itself is none of the orphans"
-    );
+    assert!(own.is_running(), "a command of the coordinator itself is none of the orphans");
     assert_eq!(Pool::start().fork(1).ask("say again"), "again");
 }
 
@@ -387,23 +324,12 @@ fn a_stopped_keeper_still_ends_all_when_its_coordinator_is_killed() {
 /// A coordinator in a process of its own, and the living processes below it.
 fn start_coordinator() -> (Child, Vec<i32>) {
     let program = std::env::current_exe().expect("path");
-    let mut coordinator = Command::new(program)
-        .arg("coordinator")
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("spawn");
+    let mut coordinator =
+        Command::new(program).arg("coordinator").stdout(Stdio::piped()).spawn().expect("spawn");
     let mut line = String::new();
-    BufReader::new(coordinator.stdout.take().expect("piped"))
-        .read_line(&mut line)
-        .expect("a line");
-    let pids: Vec<i32> = line
-        .split_whitespace()
-        .map(|pid| pid.parse().expect("a pid"))
-        .collect();
-    assert!(
-        pids.len() == 5 && pids.iter().all(|pid| is_alive(*pid)),
-        "{pids:?}"
-    );
+    BufReader::new(coordinator.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    let pids: Vec<i32> = line.split_whitespace().map(|pid| pid.parse().expect("a pid")).collect();
+    assert!(pids.len() == 5 && pids.iter().all(|pid| is_alive(*pid)), "{pids:?}");
     (coordinator, pids)
 }
 
@@ -415,10 +341,7 @@ pub fn coordinator() -> ! {
     let command = first.ask_pid("start trap '' TERM; sleep 1000");
     let daemon = second.ask_pid(&format!("sh {DAEMON}"));
     let keeper = pool.link.pid().expect("running");
-    println!(
-        "{keeper} {} {} {command} {daemon}",
-        first.process.pid, second.process.pid
-    );
+    println!("{keeper} {} {} {command} {daemon}", first.process.pid, second.process.pid);
     loop {
         std::thread::park();
     }
@@ -428,13 +351,7 @@ fn the_keeper_ignores_the_signals_of_the_terminal() {
     let mut pool = Pool::start();
     let worker = pool.fork(1);
     let keeper = Pid::from_raw(pool.link.pid().expect("running"));
-    for signal in [
-        Signal::SIGINT,
-        Signal::SIGTERM,
-        Signal::SIGHUP,
-        Signal::SIGQUIT,
-        Signal::SIGTSTP,
-    ] {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGTSTP] {
         killpg(keeper, signal).expect("signal");
     }
     assert_eq!(worker.ask("say on"), "on");
@@ -443,10 +360,7 @@ fn the_keeper_ignores_the_signals_of_the_terminal() {
 
 /// Number of processes whose parent is `pid`, the dead ones that are not reaped among them.
 fn children_of(pid: i32) -> usize {
-    let output = Command::new("ps")
-        .args(["-o", "pid=", "--ppid", &pid.to_string()])
-        .output()
-        .expect("ps");
+    let output = Command::new("ps").args(["-o", "pid=", "--ppid", &pid.to_string()]).output().expect("ps");
     String::from_utf8_lossy(&output.stdout).lines().count()
 }
 
@@ -465,10 +379,7 @@ impl SpawnRegistered for Command {
         let spawning = mpms::os::process::begin_spawn();
         let child = self.spawn().expect("spawn");
         let entry = spawning.born(i32::try_from(child.id()).expect("pid"));
-        Own {
-            child,
-            _entry: entry,
-        }
+        Own { child, _entry: entry }
     }
 }
 

@@ -2,11 +2,7 @@
 //!
 //! Forking asks for a process with one thread, so this is a program of its own. It starts itself again in three parts:
 //! as the keeper, with workers that obey ([`worker`]), and as a coordinator that is killed or poor ([`cases`]).
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it is its own test harness"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is its own test harness")]
 
 mod cases;
 mod pool;
@@ -28,24 +24,15 @@ fn main() -> ExitCode {
 /// Runs the cases whose names contain the arguments that are no options.
 fn run_cases(arguments: &[String]) -> ExitCode {
     let wanted: Vec<&String> = arguments.iter().filter(|a| !a.starts_with("--")).collect();
-    let chosen: Vec<_> = cases::ALL
-        .iter()
-        .filter(|(name, _)| wanted.iter().all(|w| name.contains(w.as_str())))
-        .collect();
+    let chosen: Vec<_> =
+        cases::ALL.iter().filter(|(name, _)| wanted.iter().all(|w| name.contains(w.as_str()))).collect();
     if arguments.iter().any(|argument| argument == "--list") {
         chosen.iter().for_each(|(name, _)| println!("{name}: test"));
         return ExitCode::SUCCESS;
     }
-    let failed: Vec<&str> = chosen
-        .iter()
-        .filter(|(name, case)| !passes(name, *case))
-        .map(|(name, _)| *name)
-        .collect();
-    println!(
-        "{} of {} cases passed",
-        chosen.len() - failed.len(),
-        chosen.len()
-    );
+    let failed: Vec<&str> =
+        chosen.iter().filter(|(name, case)| !passes(name, *case)).map(|(name, _)| *name).collect();
+    println!("{} of {} cases passed", chosen.len() - failed.len(), chosen.len());
     if failed.is_empty() {
         return ExitCode::SUCCESS;
     }

@@ -12,9 +12,7 @@ use mpms::os::socket::Socket;
 pub fn run(seat: WorkerSeat) -> ! {
     while let Some(line) = read_line(&seat.socket) {
         let answer = obey(&seat, &line);
-        seat.socket
-            .write_all(format!("{answer}\n").as_bytes())
-            .expect("the coordinator reads");
+        seat.socket.write_all(format!("{answer}\n").as_bytes()).expect("the coordinator reads");
     }
     exit_now(0)
 }
@@ -44,9 +42,7 @@ fn obey(seat: &WorkerSeat, line: &str) -> String {
             "printed".to_owned()
         }
         "begin" => {
-            seat.slots
-                .slot(seat.slots.len() - 1)
-                .begin(rest.parse().expect("a number"), monotonic_ns());
+            seat.slots.slot(seat.slots.len() - 1).begin(rest.parse().expect("a number"), monotonic_ns());
             "begun".to_owned()
         }
         // Returns when the shell has ended and left something behind, or with the pid of one that runs on.
@@ -73,11 +69,7 @@ fn obey(seat: &WorkerSeat, line: &str) -> String {
     }
 }
 
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "what a task prints is what is tested"
-)]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "what a task prints is what is tested")]
 fn print(text: &str) {
     println!("{text}");
     eprintln!("{text}");
@@ -86,41 +78,27 @@ fn print(text: &str) {
 /// Numbers of all open descriptors but the one that reads the folder.
 fn descriptors() -> String {
     let folder = fs::read_dir("/proc/self/fd").expect("proc");
-    let links = folder
-        .flatten()
-        .filter_map(|entry| Some((entry.file_name(), fs::read_link(entry.path()).ok()?)));
+    let links =
+        folder.flatten().filter_map(|entry| Some((entry.file_name(), fs::read_link(entry.path()).ok()?)));
     let kept = links.filter(|(_, target)| !target.to_string_lossy().contains("/fd"));
-    let mut all: Vec<String> = kept
-        .map(|(name, _)| name.to_string_lossy().into_owned())
-        .collect();
+    let mut all: Vec<String> = kept.map(|(name, _)| name.to_string_lossy().into_owned()).collect();
     all.sort();
     all.join(" ")
 }
 
 fn shell(script: &str) -> String {
-    let output = Command::new("sh")
-        .args(["-c", script])
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("sh");
+    let output = Command::new("sh").args(["-c", script]).stderr(Stdio::inherit()).output().expect("sh");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 fn start(script: &str) -> String {
-    Command::new("sh")
-        .args(["-c", script])
-        .spawn()
-        .expect("sh")
-        .id()
-        .to_string()
+    Command::new("sh").args(["-c", script]).spawn().expect("sh").id().to_string()
 }
 
 /// As a task's command runs, with an empty environment.
 fn run_command(script: &str) -> String {
-    let command = os::command::Command {
-        clear_env: true,
-        ..os::command::Command::new(["/bin/sh", "-c", script])
-    };
+    let command =
+        os::command::Command { clear_env: true, ..os::command::Command::new(["/bin/sh", "-c", script]) };
     let done = command.run().expect("sh");
     String::from_utf8_lossy(&done.stdout).trim().to_owned()
 }
@@ -129,11 +107,7 @@ fn run_command(script: &str) -> String {
 fn signals() -> String {
     let status = fs::read_to_string("/proc/self/status").expect("status");
     let set = |name| {
-        let hex = status
-            .lines()
-            .find_map(|line| line.strip_prefix(name))
-            .expect("a line")
-            .trim();
+        let hex = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line").trim();
         u64::from_str_radix(hex, 16).expect("a set") & !(0b11 << 31)
     };
     format!("blocked {:x} ignored {:x}", set("SigBlk:"), set("SigIgn:"))

@@ -164,7 +164,8 @@ impl<'a> Drive<'a> {
         let now = monotonic_ns();
         let overdue = self.stopping.next_ns().filter(|_| self.handler_open);
         let due = [self.engine.next_deadline(), self.reporting.next_ns(), overdue];
-        let timeout = due.into_iter().flatten().min().map(|due| Duration::from_nanos(due.saturating_sub(now)));
+        let timeout =
+            due.into_iter().flatten().min().map(|due| Duration::from_nanos(due.saturating_sub(now)));
         let mut wake = self.wake.take().unwrap_or_else(|| unreachable!("it is put back below"));
         let sleep = wake.prepare_sleep();
         let has_work = !self.from_handler.is_empty()

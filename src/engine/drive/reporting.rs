@@ -90,9 +90,17 @@ impl Reporting {
     /// The last event.
     pub fn end(mut self, summary: Summary) {
         if self.dropped > 0 {
-            let text = format!("{} lines were dropped, as they came faster than they could be written", self.dropped);
+            let text = format!(
+                "{} lines were dropped, as they came faster than they could be written",
+                self.dropped
+            );
             let (level, from) = (crate::model::event::Level::Warn, "mpms".into());
-            self.batch.push(Event::Log(crate::model::event::LogLine { level, from, text, fields: Vec::new() }));
+            self.batch.push(Event::Log(crate::model::event::LogLine {
+                level,
+                from,
+                text,
+                fields: Vec::new(),
+            }));
         }
         self.batch.push(Event::RunFinished(Box::new(summary)));
         self.flush();

@@ -162,7 +162,8 @@ impl Drive<'_> {
 
     /// The inner error is a violation, in words.
     fn understand(&mut self, worker: WorkerId, kind: u8, body: &[u8]) -> io::Result<Result<(), String>> {
-        let malformed = |error: crate::wire::value::Malformed| format!("a frame of kind {kind} cannot be read: {error}");
+        let malformed =
+            |error: crate::wire::value::Malformed| format!("a frame of kind {kind} cannot be read: {error}");
         let input = match kind {
             from_worker::OUTCOMES => {
                 let mut outcomes = Vec::new();
@@ -250,7 +251,8 @@ impl Drive<'_> {
             // one that was at its end is out already
             let _ = self.poller.remove(fd);
         }
-        let running = seat.process.slots.iter().filter_map(|slot| Handle::new(slot.running()?.handle)).collect();
+        let running =
+            seat.process.slots.iter().filter_map(|slot| Handle::new(slot.running()?.handle)).collect();
         let last_words = String::from_utf8_lossy(&seat.last_words).trim().to_owned();
         let last_words = Some(last_words).filter(|words| !words.is_empty());
         self.step(Input::WorkerGone { worker, running, death, last_words })

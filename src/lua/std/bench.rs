@@ -49,34 +49,21 @@ fn a_state() {
 /// Of the whole process, in seconds.
 fn cpu() -> f64 {
     let text = std::fs::read_to_string("/proc/self/stat").expect("Linux");
-    let fields: Vec<&str> = text
-        .rsplit(')')
-        .next()
-        .expect("fields")
-        .split_whitespace()
-        .collect();
+    let fields: Vec<&str> = text.rsplit(')').next().expect("fields").split_whitespace().collect();
     (fields[11].parse::<f64>().expect("user") + fields[12].parse::<f64>().expect("system")) / 100.0
 }
 
 /// Of this thread, in seconds.
 fn thread_cpu() -> f64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
-    text.split_whitespace()
-        .next()
-        .expect("a number")
-        .parse::<f64>()
-        .expect("nanoseconds")
-        * 1e-9
+    text.split_whitespace().next().expect("a number").parse::<f64>().expect("nanoseconds") * 1e-9
 }
 
 #[test]
 #[ignore = "a measurement"]
 fn a_get_of_10_kib() {
     let lua = state();
-    run::<()>(
-        &lua,
-        "local b = ('x'):rep(10240) server = mpms.http.serve(function() return b end)",
-    );
+    run::<()>(&lua, "local b = ('x'):rep(10240) server = mpms.http.serve(function() return b end)");
     let code = "for i = 1, 20000 do assert(#mpms.http.get(server.url).body == 10240) end";
     run::<()>(&lua, "for i = 1, 500 do mpms.http.get(server.url) end");
     let (start, own, all) = (Instant::now(), thread_cpu(), cpu());
@@ -95,23 +82,18 @@ fn a_get_of_10_kib() {
 fn requests_to_a_server() {
     use std::io::{Read as _, Write as _};
     let lua = state();
-    let port: u16 = run(
-        &lua,
-        "server = mpms.http.serve(function(req) return 'ok ' .. req.path end) return server.port",
-    );
+    let port: u16 =
+        run(&lua, "server = mpms.http.serve(function(req) return 'ok ' .. req.path end) return server.port");
     for connections in [1, 8] {
         let start = Instant::now();
         let clients: Vec<_> = (0..connections)
             .map(|_| {
                 std::thread::spawn(move || {
-                    let mut stream =
-                        std::net::TcpStream::connect(("127.0.0.1", port)).expect("connects");
+                    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).expect("connects");
                     stream.set_nodelay(true).expect("set");
                     let mut buffer = [0; 4096];
                     for _ in 0..40_000 / connections {
-                        stream
-                            .write_all(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
-                            .expect("sent");
+                        stream.write_all(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n").expect("sent");
                         assert!(stream.read(&mut buffer).expect("read") > 10);
                     }
                 })

@@ -101,27 +101,14 @@ mod tests {
             let fields = serde_json::to_string(&fields).expect("JSON");
             sink.borrow_mut().push((level, message.to_owned(), fields));
         });
-        install(
-            &lua,
-            &StdEnv {
-                log,
-                ..StdEnv::quiet("worker")
-            },
-        )
-        .expect("installs");
+        install(&lua, &StdEnv { log, ..StdEnv::quiet("worker") }).expect("installs");
         run::<()>(
             &lua,
             "mpms.log.warn('slow', { url = 'u', n = 3, f = 0.5, ok = true, null = mpms.null }) mpms.log.error(5)",
         );
         let expected = r#"{"f":0.5,"n":3,"null":null,"ok":true,"url":"u"}"#;
-        assert_eq!(
-            lines.borrow()[0],
-            (Level::Warn, "slow".to_owned(), expected.to_owned())
-        );
-        assert_eq!(
-            lines.borrow()[1],
-            (Level::Error, "5".to_owned(), "{}".to_owned())
-        );
+        assert_eq!(lines.borrow()[0], (Level::Warn, "slow".to_owned(), expected.to_owned()));
+        assert_eq!(lines.borrow()[1], (Level::Error, "5".to_owned(), "{}".to_owned()));
         assert_eq!(fails(&lua, "mpms.log.info('x', { 1 })").code, "invalid");
         assert_eq!(fails(&lua, "mpms.log.info('x', 'y')").code, "invalid");
     }

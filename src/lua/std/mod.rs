@@ -39,12 +39,7 @@ pub struct StdEnv {
 impl StdEnv {
     /// For tools and tests: log lines are dropped.
     pub fn quiet(role: &str) -> Self {
-        Self {
-            role: role.to_owned(),
-            log: Rc::new(|_, _, _| {}),
-            background_log: None,
-            temp_dir: None,
-        }
+        Self { role: role.to_owned(), log: Rc::new(|_, _, _| {}), background_log: None, temp_dir: None }
     }
 }
 
@@ -81,23 +76,14 @@ pub fn install(lua: &Lua, env: &StdEnv) -> mlua::Result<()> {
     let globals = lua.globals();
     globals.raw_set("mpms", &library)?;
     globals.raw_set("try", Shim::of(lua)?.try_)?;
-    globals.raw_set(
-        "sleep",
-        global_function(lua, "sleep(duration)", time::sleep_now)?,
-    )?;
-    lua.set_app_data(Library {
-        front: library,
-        fields,
-    });
+    globals.raw_set("sleep", global_function(lua, "sleep(duration)", time::sleep_now)?)?;
+    lua.set_app_data(Library { front: library, fields });
     Ok(())
 }
 
 /// The module of that full name (`mpms.http`), or the whole library (`mpms`).
 pub(super) fn builtin(lua: &Lua, name: &str) -> Result<Option<Table>, LibError> {
-    let Some(library) = lua
-        .app_data_ref::<Library>()
-        .map(|library| library.front.clone())
-    else {
+    let Some(library) = lua.app_data_ref::<Library>().map(|library| library.front.clone()) else {
         return Ok(None);
     };
     if name == "mpms" {
@@ -128,9 +114,8 @@ fn loaded(lua: &Lua) -> Result<Vec<(Table, Vec<String>)>, LibError> {
 
 /// The functions of a module.
 fn fields(module: &Table) -> Result<Vec<(String, Value)>, LibError> {
-    let Some(pairs) = module
-        .metatable()
-        .and_then(|meta| meta.raw_get::<Option<Table>>("__index").ok().flatten())
+    let Some(pairs) =
+        module.metatable().and_then(|meta| meta.raw_get::<Option<Table>>("__index").ok().flatten())
     else {
         return Ok(Vec::new());
     };
@@ -146,10 +131,7 @@ fn fields(module: &Table) -> Result<Vec<(String, Value)>, LibError> {
 
 /// For the error about a module that is not there.
 pub(super) fn did_you_mean(name: &str) -> String {
-    let names: Vec<String> = MODULES
-        .iter()
-        .map(|(one, _)| format!("mpms.{one}"))
-        .collect();
+    let names: Vec<String> = MODULES.iter().map(|(one, _)| format!("mpms.{one}")).collect();
     module::did_you_mean(name, &names)
 }
 
@@ -166,65 +148,38 @@ mod tests {
     #[test]
     fn the_global_and_require_give_the_same_module() {
         let lua = state();
-        assert!(run::<bool>(
-            &lua,
-            "return require 'mpms.time' == mpms.time and require 'mpms' == mpms"
-        ));
-        assert!(run::<bool>(
-            &lua,
-            "return mpms.null ~= nil and tostring(mpms.null) == 'null'"
-        ));
+        assert!(run::<bool>(&lua, "return require 'mpms.time' == mpms.time and require 'mpms' == mpms"));
+        assert!(run::<bool>(&lua, "return mpms.null ~= nil and tostring(mpms.null) == 'null'"));
     }
 
     #[test]
     fn unknown_modules_and_functions_are_named_with_a_suggestion() {
         let lua = state();
         let e = fails(&lua, "return mpms.tmie");
-        assert_eq!(
-            e.message,
-            "mpms: `mpms` has no module `tmie`; did you mean `time`?"
-        );
+        assert_eq!(e.message, "mpms: `mpms` has no module `tmie`; did you mean `time`?");
         assert_eq!((e.code.as_str(), e.retryable), ("invalid", false));
         assert_eq!(e.at.as_deref(), Some("test:1"));
         let e = fails(&lua, "mpms.time.nwo()");
-        assert_eq!(
-            e.message,
-            "mpms.time: `mpms.time` has no function `nwo`; did you mean `now`?"
-        );
+        assert_eq!(e.message, "mpms.time: `mpms.time` has no function `nwo`; did you mean `now`?");
     }
 
     #[test]
     fn modules_are_read_only() {
         let lua = state();
         let e = fails(&lua, "mpms.time.now = nil");
-        assert_eq!(
-            e.message,
-            "mpms.time: `mpms.time` is read-only: cannot set `now`"
-        );
+        assert_eq!(e.message, "mpms.time: `mpms.time` is read-only: cannot set `now`");
         assert_eq!(fails(&lua, "mpms.http2 = {}").code, "invalid");
-        assert!(run::<bool>(
-            &lua,
-            "local n = 0 for k, v in pairs(mpms.path) do n = n + 1 end return n > 5"
-        ));
+        assert!(run::<bool>(&lua, "local n = 0 for k, v in pairs(mpms.path) do n = n + 1 end return n > 5"));
     }
 
     #[test]
     fn a_wrong_argument_is_named() {
         let lua = state();
         let e = fails(&lua, "mpms.path.dirname({})");
-        assert_eq!(
-            e.message,
-            "path.dirname: argument 1 (path) must be a string, got table"
-        );
+        assert_eq!(e.message, "path.dirname: argument 1 (path) must be a string, got table");
         let e = fails(&lua, "mpms.path.with_ext('a')");
-        assert_eq!(
-            e.message,
-            "path.with_ext: argument 2 (ext) must be a string, got nil"
-        );
-        assert_eq!(
-            (e.code.as_str(), e.op.as_deref()),
-            ("invalid", Some("path.with_ext"))
-        );
+        assert_eq!(e.message, "path.with_ext: argument 2 (ext) must be a string, got nil");
+        assert_eq!((e.code.as_str(), e.op.as_deref()), ("invalid", Some("path.with_ext")));
     }
 
     #[test]
@@ -236,14 +191,8 @@ mod tests {
              return v == nil and e == raised and select('#', try(function() return 1, nil, 3 end)) == 3",
         );
         assert!(same);
-        let text: String = run(
-            &lua,
-            "local _, e = try(mpms.path.dirname) return 'got: ' .. e",
-        );
-        assert_eq!(
-            text,
-            "got: path.dirname: argument 1 (path) must be a string, got nil"
-        );
+        let text: String = run(&lua, "local _, e = try(mpms.path.dirname) return 'got: ' .. e");
+        assert_eq!(text, "got: path.dirname: argument 1 (path) must be a string, got nil");
     }
 
     #[test]
@@ -262,11 +211,7 @@ mod tests {
         for bad in ["'soon'", "-1", "0/0", "'5'", "'1mo'", "{}", "'-5s'"] {
             let e = fails(&lua, &format!("sleep({bad})"));
             assert_eq!(e.code, "invalid", "{bad}");
-            assert!(
-                e.message.starts_with("sleep: argument 1 must be"),
-                "{}",
-                e.message
-            );
+            assert!(e.message.starts_with("sleep: argument 1 must be"), "{}", e.message);
         }
     }
 }

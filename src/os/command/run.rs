@@ -79,9 +79,7 @@ impl Running {
         go_on: Option<&dyn Fn() -> bool>,
     ) -> io::Result<Ended> {
         let mut input = command.stdin.as_deref().unwrap_or_default();
-        let until = command
-            .timeout
-            .and_then(|timeout| start.checked_add(timeout));
+        let until = command.timeout.and_then(|timeout| start.checked_add(timeout));
         let mut stage = Stage::Running { until };
         let (mut timed_out, mut stopped) = (false, false);
         while !self.wait(stage, go_on.is_some())? {
@@ -108,11 +106,7 @@ impl Running {
             }
         }
         let reaped = self.end()?;
-        Ok(Ended {
-            reaped,
-            timed_out,
-            stopped,
-        })
+        Ok(Ended { reaped, timed_out, stopped })
     }
 
     pub(super) fn outputs(&mut self) -> (Kept, Kept) {
@@ -127,22 +121,15 @@ impl Running {
             self.stdout.fd().map(|pipe| (pipe, PollFlags::POLLIN)),
             self.stderr.fd().map(|pipe| (pipe, PollFlags::POLLIN)),
         ];
-        let mut fds: Vec<PollFd<'_>> = fds
-            .into_iter()
-            .flatten()
-            .map(|(fd, flags)| PollFd::new(fd, flags))
-            .collect();
+        let mut fds: Vec<PollFd<'_>> =
+            fds.into_iter().flatten().map(|(fd, flags)| PollFd::new(fd, flags)).collect();
         let (time, ask) = match stage {
             Stage::Running { until } => (until, ask),
             Stage::Asked { kill_at } => (kill_at, false),
             Stage::Killed => (None, false),
         };
         let left = time.map(|time| time.saturating_duration_since(Instant::now()));
-        let timeout = if ask {
-            Some(left.map_or(ASK, |left| left.min(ASK)))
-        } else {
-            left
-        };
+        let timeout = if ask { Some(left.map_or(ASK, |left| left.min(ASK))) } else { left };
         match poll(&mut fds, round_up(timeout)) {
             Ok(_) => Ok(fds[0].any() == Some(true)),
             // So that the caller is asked whether the signal was meant for it.
@@ -190,10 +177,7 @@ impl Leader {
     }
 
     fn reap(&mut self) -> io::Result<Reaped> {
-        let child = self
-            .0
-            .take()
-            .ok_or_else(|| io::Error::from(Errno::ECHILD))?;
+        let child = self.0.take().ok_or_else(|| io::Error::from(Errno::ECHILD))?;
         reap(child.pid())
     }
 }
@@ -210,9 +194,7 @@ fn native(command: &Command) -> StdCommand {
     native.args(&command.argv[1..]).process_group(0);
     if command.clear_env {
         // The mark stays: by it the keeper knows a daemon of a worker that is gone.
-        native
-            .env_clear()
-            .envs(std::env::var_os(WORKER_MARK).map(|mark| (WORKER_MARK, mark)));
+        native.env_clear().envs(std::env::var_os(WORKER_MARK).map(|mark| (WORKER_MARK, mark)));
     }
     native.envs(command.env.iter().map(|(name, value)| (name, value)));
     if let Some(cwd) = &command.cwd {

@@ -31,10 +31,7 @@ impl WriteOptions {
         Ok(Self {
             atomic: options.bool("atomic")?.unwrap_or(true),
             mkdir: options.bool("mkdir")?.unwrap_or(false),
-            mode: options
-                .value("mode")?
-                .map(|mode| meta::mode(&mode))
-                .transpose()?,
+            mode: options.value("mode")?.map(|mode| meta::mode(&mode)).transpose()?,
             sync: options.bool("sync")?.unwrap_or(false),
         })
     }
@@ -44,11 +41,7 @@ impl WriteOptions {
 ///
 /// # Errors
 /// What the system says; the old file is then untouched, unless `atomic` was off.
-pub(in crate::lua::std) fn write(
-    path: &Path,
-    data: &[u8],
-    how: &WriteOptions,
-) -> Result<(), LibError> {
+pub(in crate::lua::std) fn write(path: &Path, data: &[u8], how: &WriteOptions) -> Result<(), LibError> {
     let written = (|| {
         if how.mkdir {
             std::fs::create_dir_all(folder_of(path))?;
@@ -67,18 +60,11 @@ pub(in crate::lua::std) fn write(
     written.map_err(|error| LibError::file(&error, path))
 }
 
-fn replace(
-    target: &Path,
-    data: &[u8],
-    how: &WriteOptions,
-    old: Option<Permissions>,
-) -> io::Result<()> {
+fn replace(target: &Path, data: &[u8], how: &WriteOptions, old: Option<Permissions>) -> io::Result<()> {
     let mut file = temporary_beside(target)?;
     file.write_all(data)?;
     match (how.mode, old) {
-        (Some(mode), _) => file
-            .as_file()
-            .set_permissions(Permissions::from_mode(mode))?,
+        (Some(mode), _) => file.as_file().set_permissions(Permissions::from_mode(mode))?,
         (None, Some(old)) => file.as_file().set_permissions(old)?,
         (None, None) => {}
     }
@@ -93,11 +79,7 @@ fn replace(
 }
 
 fn in_place(target: &Path, data: &[u8], how: &WriteOptions) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(target)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(target)?;
     file.write_all(data)?;
     if let Some(mode) = how.mode {
         file.set_permissions(Permissions::from_mode(mode))?;
@@ -130,8 +112,7 @@ pub(super) fn folder_of(path: &Path) -> &Path {
 /// What the system says.
 pub(in crate::lua::std) fn append(path: &Path, data: &[u8]) -> Result<(), LibError> {
     let file = OpenOptions::new().append(true).create(true).open(path);
-    file.and_then(|mut file| file.write_all(data))
-        .map_err(|error| LibError::file(&error, path))
+    file.and_then(|mut file| file.write_all(data)).map_err(|error| LibError::file(&error, path))
 }
 
 /// Lines without their line ends, as `io.lines`.
@@ -144,16 +125,12 @@ pub(super) fn lines(lua: &Lua, path: PathBuf) -> Result<Function, LibError> {
             return Ok(Value::Nil);
         };
         line.clear();
-        let read = open
-            .read_until(b'\n', &mut line)
-            .map_err(|error| LibError::file(&error, &path))?;
+        let read = open.read_until(b'\n', &mut line).map_err(|error| LibError::file(&error, &path))?;
         if read == 0 {
             file = None;
             return Ok(Value::Nil);
         }
-        Ok(Value::String(lua.create_string(
-            line.strip_suffix(b"\n").unwrap_or(&line),
-        )?))
+        Ok(Value::String(lua.create_string(line.strip_suffix(b"\n").unwrap_or(&line))?))
     };
     Ok(iterator(lua, "fs.lines", next)?)
 }

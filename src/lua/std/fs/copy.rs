@@ -27,12 +27,7 @@ struct How {
     progress: Option<Function>,
 }
 
-pub(super) fn copy(
-    lua: &Lua,
-    from: &Path,
-    to: &Path,
-    options: Option<Table>,
-) -> Result<u64, LibError> {
+pub(super) fn copy(lua: &Lua, from: &Path, to: &Path, options: Option<Table>) -> Result<u64, LibError> {
     let mut options = Options::new(options);
     let how = How {
         overwrite: options.bool("overwrite")?.unwrap_or(false),
@@ -46,9 +41,7 @@ pub(super) fn copy(
 
 fn copy_file(lua: Option<&Lua>, from: &Path, to: &Path, how: &How) -> Result<u64, LibError> {
     let source = File::open(from).map_err(|error| LibError::file(&error, from))?;
-    let facts = source
-        .metadata()
-        .map_err(|error| LibError::file(&error, from))?;
+    let facts = source.metadata().map_err(|error| LibError::file(&error, from))?;
     if facts.is_dir() {
         return Err(LibError::new("is_directory", "only files are copied").path(from));
     }
@@ -56,26 +49,18 @@ fn copy_file(lua: Option<&Lua>, from: &Path, to: &Path, how: &How) -> Result<u64
         return Err(LibError::new("is_directory", "the copy needs the name of a file").path(to));
     }
     if !how.overwrite && to.symlink_metadata().is_ok() {
-        return Err(
-            LibError::new("exists", "is there already; `overwrite = true` replaces it").path(to),
-        );
+        return Err(LibError::new("exists", "is there already; `overwrite = true` replaces it").path(to));
     }
-    let target = if how.overwrite {
-        to.canonicalize().unwrap_or_else(|_| to.into())
-    } else {
-        to.to_path_buf()
-    };
+    let target =
+        if how.overwrite { to.canonicalize().unwrap_or_else(|_| to.into()) } else { to.to_path_buf() };
     let file = temporary_beside(&target).map_err(|error| LibError::file(&error, to))?;
-    let bytes = transfer(lua, &source, &file, facts.len(), how)?
-        .map_err(|error| LibError::file(&error, to))?;
+    let bytes =
+        transfer(lua, &source, &file, facts.len(), how)?.map_err(|error| LibError::file(&error, to))?;
     let kept = (|| {
         if how.preserve {
-            file.as_file()
-                .set_permissions(Permissions::from_mode(facts.permissions().mode() & 0o7777))?;
-            let (read, written) = (
-                FileTime::from_last_access_time(&facts),
-                FileTime::from_last_modification_time(&facts),
-            );
+            file.as_file().set_permissions(Permissions::from_mode(facts.permissions().mode() & 0o7777))?;
+            let (read, written) =
+                (FileTime::from_last_access_time(&facts), FileTime::from_last_modification_time(&facts));
             filetime::set_file_handle_times(file.as_file(), Some(read), Some(written))?;
         }
         Ok(())
@@ -89,11 +74,7 @@ fn copy_file(lua: Option<&Lua>, from: &Path, to: &Path, how: &How) -> Result<u64
 }
 
 fn keep(file: NamedTempFile, target: &Path, overwrite: bool) -> io::Result<()> {
-    let kept = if overwrite {
-        file.persist(target)
-    } else {
-        file.persist_noclobber(target)
-    };
+    let kept = if overwrite { file.persist(target) } else { file.persist_noclobber(target) };
     kept.map(drop).map_err(|error| error.error)
 }
 
@@ -129,9 +110,7 @@ fn verify(from: &Path, written: &Path, to: &Path) -> Result<(), LibError> {
     let source = digest(from).map_err(|error| LibError::file(&error, from))?;
     let copy = digest(written).map_err(|error| LibError::file(&error, to))?;
     if source != copy {
-        return Err(LibError::new("io", "the copy differs from its source")
-            .retryable(true)
-            .path(to));
+        return Err(LibError::new("io", "the copy differs from its source").retryable(true).path(to));
     }
     Ok(())
 }
@@ -154,18 +133,11 @@ pub(super) fn rename(from: &Path, to: &Path, options: Option<Table>) -> Result<(
     let overwrite = options.bool("overwrite")?.unwrap_or(false);
     options.finish()?;
     if !overwrite && from.symlink_metadata().is_ok() && to.symlink_metadata().is_ok() {
-        return Err(
-            LibError::new("exists", "is there already; `overwrite = true` replaces it").path(to),
-        );
+        return Err(LibError::new("exists", "is there already; `overwrite = true` replaces it").path(to));
     }
     match std::fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            let how = How {
-                overwrite,
-                preserve: true,
-                verify: false,
-                progress: None,
-            };
+            let how = How { overwrite, preserve: true, verify: false, progress: None };
             copy_file(None, from, to, &how)?;
             std::fs::remove_file(from).map_err(|error| LibError::file(&error, from))
         }

@@ -34,11 +34,7 @@ impl Asked {
         let shared = options.bool("shared")?.unwrap_or(false);
         let timeout = options.duration("timeout")?;
         options.finish()?;
-        Ok(Self {
-            path: path::of(name),
-            shared,
-            timeout,
-        })
+        Ok(Self { path: path::of(name), shared, timeout })
     }
 }
 
@@ -49,28 +45,16 @@ pub(super) async fn take(
 ) -> Result<(Option<AnyUserData>, Option<&'static str>), LibError> {
     let wrong = |error: std::io::Error| LibError::file(&error, &asked.path);
     let mut open = OpenOptions::new();
-    let file = open
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&asked.path)
-        .map_err(wrong)?;
+    let file = open.read(true).write(true).create(true).truncate(false).open(&asked.path).map_err(wrong)?;
     let start = Instant::now();
     let mut pause = Duration::from_millis(1);
     loop {
-        match if asked.shared {
-            file.try_lock_shared()
-        } else {
-            file.try_lock()
-        } {
+        match if asked.shared { file.try_lock_shared() } else { file.try_lock() } {
             Ok(()) => return Ok((Some(object(lua, Lock(RefCell::new(Some(file))))?), None)),
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(wrong(error)),
         }
-        let left = asked
-            .timeout
-            .map(|timeout| timeout.saturating_sub(start.elapsed()));
+        let left = asked.timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
         if left == Some(Duration::ZERO) {
             return Ok((None, Some("timeout")));
         }

@@ -13,19 +13,10 @@ use crate::lua::options;
 
 /// `None` when there is nothing of that name.
 pub(super) fn facts(path: &Path, follow: bool) -> Result<Option<Metadata>, LibError> {
-    let facts = if follow {
-        std::fs::metadata(path)
-    } else {
-        std::fs::symlink_metadata(path)
-    };
+    let facts = if follow { std::fs::metadata(path) } else { std::fs::symlink_metadata(path) };
     match facts {
         Ok(facts) => Ok(Some(facts)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             Ok(None)
         }
         Err(error) => Err(LibError::file(&error, path)),
@@ -39,18 +30,9 @@ pub(super) fn stat(lua: &Lua, path: &Path, follow: bool) -> Result<Option<Table>
     let table = lua.create_table_with_capacity(0, 11)?;
     table.raw_set("type", kind(&facts.file_type()))?;
     table.raw_set("size", facts.size())?;
-    table.raw_set(
-        "mtime",
-        facts.mtime() as f64 + facts.mtime_nsec() as f64 * 1e-9,
-    )?;
-    table.raw_set(
-        "atime",
-        facts.atime() as f64 + facts.atime_nsec() as f64 * 1e-9,
-    )?;
-    table.raw_set(
-        "ctime",
-        facts.ctime() as f64 + facts.ctime_nsec() as f64 * 1e-9,
-    )?;
+    table.raw_set("mtime", facts.mtime() as f64 + facts.mtime_nsec() as f64 * 1e-9)?;
+    table.raw_set("atime", facts.atime() as f64 + facts.atime_nsec() as f64 * 1e-9)?;
+    table.raw_set("ctime", facts.ctime() as f64 + facts.ctime_nsec() as f64 * 1e-9)?;
     table.raw_set("mode", format!("{:03o}", facts.mode() & 0o7777))?;
     table.raw_set("uid", facts.uid())?;
     table.raw_set("gid", facts.gid())?;
@@ -74,49 +56,35 @@ pub(super) fn kind(of: &std::fs::FileType) -> &'static str {
 
 /// A mode is a string of octal digits: as a number, `644` would silently be something else.
 pub(super) fn mode(value: &Value) -> Result<u32, LibError> {
-    let text = value
-        .as_string()
-        .map(mlua::LuaString::to_string_lossy)
-        .unwrap_or_default();
-    let digits =
-        (1..=5).contains(&text.len()) && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+    let text = value.as_string().map(mlua::LuaString::to_string_lossy).unwrap_or_default();
+    let digits = (1..=5).contains(&text.len()) && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
     match u32::from_str_radix(&text, 8) {
         Ok(mode) if digits && mode <= 0o7777 => Ok(mode),
-        _ => Err(LibError::invalid(
-            "a mode must be a string of octal digits, as \"644\"",
-        )),
+        _ => Err(LibError::invalid("a mode must be a string of octal digits, as \"644\"")),
     }
 }
 
 pub(super) fn chmod(path: &Path, value: &Value) -> Result<(), LibError> {
     let mode = mode(value)?;
-    std::fs::set_permissions(path, Permissions::from_mode(mode))
-        .map_err(|error| LibError::file(&error, path))
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(|error| LibError::file(&error, path))
 }
 
 pub(super) fn touch(path: &Path, at: Option<Value>) -> Result<(), LibError> {
     let at = match at {
         None => FileTime::now(),
-        Some(value) => match value
-            .as_number()
-            .or_else(|| value.as_integer().map(|whole| whole as f64))
-        {
+        Some(value) => match value.as_number().or_else(|| value.as_integer().map(|whole| whole as f64)) {
             Some(seconds) if seconds.is_finite() && seconds.abs() < 1e12 => {
                 let whole = seconds.floor();
                 FileTime::from_unix_time(whole as i64, ((seconds - whole) * 1e9) as u32)
             }
             _ => {
-                return Err(LibError::invalid(
-                    "option `mtime` must be seconds since 1970",
-                ));
+                return Err(LibError::invalid("option `mtime` must be seconds since 1970"));
             }
         },
     };
     let touched = match OpenOptions::new().append(true).create(true).open(path) {
         // A folder cannot be opened for writing, but has times.
-        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
-            filetime::set_file_times(path, at, at)
-        }
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => filetime::set_file_times(path, at, at),
         Err(error) => Err(error),
         Ok(file) => filetime::set_file_handle_times(&file, Some(at), Some(at)),
     };
@@ -129,9 +97,6 @@ pub(super) fn truncate(path: &Path, size: Option<Value>) -> Result<(), LibError>
             .map_err(|error| LibError::invalid(format!("argument 2 (size) {}", error.message())))?,
         None => 0,
     };
-    let cut = File::options()
-        .write(true)
-        .open(path)
-        .and_then(|file| file.set_len(size));
+    let cut = File::options().write(true).open(path).and_then(|file| file.set_len(size));
     cut.map_err(|error| LibError::file(&error, path))
 }

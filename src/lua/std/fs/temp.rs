@@ -30,25 +30,14 @@ struct Names {
 impl Names {
     fn read(lua: &Lua, options: Option<Table>) -> Result<Self, LibError> {
         let mut options = Options::new(options);
-        let prefix = options
-            .string("prefix")?
-            .unwrap_or_else(|| "mpms-".to_owned());
+        let prefix = options.string("prefix")?.unwrap_or_else(|| "mpms-".to_owned());
         let suffix = options.string("suffix")?.unwrap_or_default();
         options.finish()?;
         if prefix.contains(['/', '\0']) || suffix.contains(['/', '\0']) {
-            return Err(LibError::invalid(
-                "options `prefix` and `suffix` must be parts of a file name",
-            ));
+            return Err(LibError::invalid("options `prefix` and `suffix` must be parts of a file name"));
         }
-        let place = env(lua)?
-            .temp_dir
-            .clone()
-            .unwrap_or_else(std::env::temp_dir);
-        Ok(Self {
-            prefix,
-            suffix,
-            place,
-        })
+        let place = env(lua)?.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
+        Ok(Self { prefix, suffix, place })
     }
 }
 
@@ -60,10 +49,7 @@ fn keep(lua: &Lua, add: impl FnOnce(&mut Temporary)) {
 
 pub(super) fn folder(lua: &Lua, options: Option<Table>) -> Result<LuaString, LibError> {
     let names = Names::read(lua, options)?;
-    let made = Builder::new()
-        .prefix(&names.prefix)
-        .suffix(&names.suffix)
-        .tempdir_in(&names.place);
+    let made = Builder::new().prefix(&names.prefix).suffix(&names.suffix).tempdir_in(&names.place);
     let made = made.map_err(|error| LibError::file(&error, &names.place))?;
     let text = path::text(lua, made.path())?;
     keep(lua, |temporary| temporary.folders.push(made));
@@ -72,13 +58,8 @@ pub(super) fn folder(lua: &Lua, options: Option<Table>) -> Result<LuaString, Lib
 
 pub(super) fn file(lua: &Lua, options: Option<Table>) -> Result<LuaString, LibError> {
     let names = Names::read(lua, options)?;
-    let made = Builder::new()
-        .prefix(&names.prefix)
-        .suffix(&names.suffix)
-        .tempfile_in(&names.place);
-    let made = made
-        .map_err(|error| LibError::file(&error, &names.place))?
-        .into_temp_path();
+    let made = Builder::new().prefix(&names.prefix).suffix(&names.suffix).tempfile_in(&names.place);
+    let made = made.map_err(|error| LibError::file(&error, &names.place))?.into_temp_path();
     let text = path::text(lua, &made)?;
     keep(lua, |temporary| temporary.files.push(made));
     Ok(text)

@@ -50,10 +50,7 @@ fn a_write_replaces_whole_files_and_keeps_mode_and_link() {
         assert(#fs.list(dir .. "/deep/er") == 1)
         "#,
     );
-    let mode = std::fs::metadata(folder.path().join("plain"))
-        .expect("there")
-        .permissions()
-        .mode();
+    let mode = std::fs::metadata(folder.path().join("plain")).expect("there").permissions().mode();
     assert_eq!(mode & 0o600, 0o600);
 }
 

@@ -45,10 +45,7 @@ impl Wanted {
             (None, None) => true,
             (paths, names) => {
                 paths.as_ref().is_some_and(|set| set.is_match(below))
-                    || names
-                        .as_ref()
-                        .zip(name)
-                        .is_some_and(|(set, name)| set.is_match(name))
+                    || names.as_ref().zip(name).is_some_and(|(set, name)| set.is_match(name))
             }
         }
     }
@@ -61,9 +58,7 @@ fn set<'a>(patterns: impl Iterator<Item = &'a String>) -> Result<Option<GlobSet>
         builder.add(compile(pattern)?);
         empty = false;
     }
-    let built = builder
-        .build()
-        .map_err(|error| LibError::invalid(error.to_string()))?;
+    let built = builder.build().map_err(|error| LibError::invalid(error.to_string()))?;
     Ok((!empty).then_some(built))
 }
 
@@ -76,20 +71,12 @@ fn patterns(options: &mut Options) -> Result<Vec<String>, LibError> {
     match options.value("glob")? {
         None => Ok(Vec::new()),
         Some(Value::String(one)) => Ok(vec![one.to_string_lossy()]),
-        Some(Value::Table(list)) => Ok(list
-            .sequence_values::<String>()
-            .collect::<mlua::Result<_>>()?),
-        Some(_) => Err(LibError::invalid(
-            "option `glob` must be a pattern or a list of patterns",
-        )),
+        Some(Value::Table(list)) => Ok(list.sequence_values::<String>().collect::<mlua::Result<_>>()?),
+        Some(_) => Err(LibError::invalid("option `glob` must be a pattern or a list of patterns")),
     }
 }
 
-pub(super) fn walk(
-    lua: &Lua,
-    start: PathBuf,
-    options: Option<Table>,
-) -> Result<Function, LibError> {
+pub(super) fn walk(lua: &Lua, start: PathBuf, options: Option<Table>) -> Result<Function, LibError> {
     let mut options = Options::new(options);
     let globs = patterns(&mut options)?;
     let wanted = Wanted {
@@ -97,14 +84,9 @@ pub(super) fn walk(
         paths: set(globs.iter().filter(|glob| glob.contains('/')))?,
         names: set(globs.iter().filter(|glob| !glob.contains('/')))?,
     };
-    let mut builder = walker(
-        &start,
-        options.bool("ignore")?.unwrap_or(true),
-        options.bool("hidden")?.unwrap_or(false),
-    );
-    builder
-        .max_depth(options.count("depth")?)
-        .follow_links(options.bool("follow")?.unwrap_or(false));
+    let mut builder =
+        walker(&start, options.bool("ignore")?.unwrap_or(true), options.bool("hidden")?.unwrap_or(false));
+    builder.max_depth(options.count("depth")?).follow_links(options.bool("follow")?.unwrap_or(false));
     options.finish()?;
     if !start.is_dir() {
         std::fs::read_dir(&start).map_err(|error| LibError::file(&error, &start))?;
@@ -151,9 +133,7 @@ fn failed(error: &ignore::Error, start: &Path) -> LibError {
 fn place_of(error: &ignore::Error) -> Option<&Path> {
     match error {
         ignore::Error::WithPath { path, .. } => Some(path),
-        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => {
-            place_of(err)
-        }
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => place_of(err),
         _ => None,
     }
 }
@@ -162,10 +142,7 @@ fn place_of(error: &ignore::Error) -> Option<&Path> {
 fn literal_start(pattern: &str) -> PathBuf {
     let special = |part: &str| part.contains(['*', '?', '[', '{', '\\']);
     let parts: Vec<&str> = pattern.split('/').collect();
-    let plain = parts
-        .iter()
-        .position(|part| special(part))
-        .unwrap_or(parts.len());
+    let plain = parts.iter().position(|part| special(part)).unwrap_or(parts.len());
     let start = parts[..plain.min(parts.len() - 1)].join("/");
     match (start.is_empty(), pattern.starts_with('/')) {
         (true, true) => PathBuf::from("/"),
@@ -174,37 +151,24 @@ fn literal_start(pattern: &str) -> PathBuf {
     }
 }
 
-pub(super) fn glob(
-    lua: &Lua,
-    pattern: &LuaString,
-    options: Option<Table>,
-) -> Result<Table, LibError> {
+pub(super) fn glob(lua: &Lua, pattern: &LuaString, options: Option<Table>) -> Result<Table, LibError> {
     let mut options = Options::new(options);
     let kind = options.word("type", KINDS)?.unwrap_or("file");
     let ignore = options.bool("ignore")?.unwrap_or(false);
     let hidden = options.bool("hidden")?.unwrap_or(false);
     let follow = options.bool("follow")?.unwrap_or(true);
     options.finish()?;
-    let pattern = pattern
-        .to_str()
-        .map_err(|_| LibError::invalid("argument 1 (pattern) must be UTF-8"))?;
+    let pattern = pattern.to_str().map_err(|_| LibError::invalid("argument 1 (pattern) must be UTF-8"))?;
     let pattern = pattern.strip_prefix("./").unwrap_or(&pattern);
     let matcher = compile(pattern)?.compile_matcher();
     let start = literal_start(pattern);
     let mut found = Vec::new();
     if start.is_dir() {
-        let rest = pattern
-            .strip_prefix(&*start.to_string_lossy())
-            .unwrap_or(pattern)
-            .trim_start_matches('/');
+        let rest = pattern.strip_prefix(&*start.to_string_lossy()).unwrap_or(pattern).trim_start_matches('/');
         let below = rest.split('/').count();
-        let named = rest
-            .split('/')
-            .any(|part| part.starts_with('.') && part != "." && part != "..");
+        let named = rest.split('/').any(|part| part.starts_with('.') && part != "." && part != "..");
         let mut builder = walker(&start, ignore, hidden || named);
-        builder
-            .follow_links(follow)
-            .max_depth((!pattern.contains("**")).then_some(below));
+        builder.follow_links(follow).max_depth((!pattern.contains("**")).then_some(below));
         for entry in builder.build() {
             let entry = match entry {
                 Ok(entry) => entry,
@@ -220,10 +184,7 @@ pub(super) fn glob(
         }
     }
     found.sort_unstable_by(|a, b| a.as_os_str().as_bytes().cmp(b.as_os_str().as_bytes()));
-    let found = found
-        .iter()
-        .map(|one| path::text(lua, one))
-        .collect::<Result<Vec<_>, _>>()?;
+    let found = found.iter().map(|one| path::text(lua, one)).collect::<Result<Vec<_>, _>>()?;
     Ok(lua.create_sequence_from(found)?)
 }
 
@@ -231,10 +192,7 @@ fn is_link_trouble(error: &ignore::Error) -> bool {
     match error {
         ignore::Error::Loop { .. } => true,
         ignore::Error::WithPath { path, err } => {
-            is_link_trouble(err)
-                || path
-                    .symlink_metadata()
-                    .is_ok_and(|facts| facts.is_symlink())
+            is_link_trouble(err) || path.symlink_metadata().is_ok_and(|facts| facts.is_symlink())
         }
         ignore::Error::WithDepth { err, .. } => is_link_trouble(err),
         _ => false,
@@ -254,9 +212,7 @@ pub(super) fn remove(path: &Path, recursive: bool) -> Result<bool, LibError> {
     } else {
         std::fs::remove_dir(path)
     };
-    removed
-        .map(|()| true)
-        .map_err(|error| LibError::file(&error, path))
+    removed.map(|()| true).map_err(|error| LibError::file(&error, path))
 }
 
 /// The folder that the job runs in, and all above it, are not removed by a slip of a variable.
@@ -266,9 +222,7 @@ fn refuse_own_ground(path: &Path) -> Result<(), LibError> {
         return Ok(());
     };
     if here.starts_with(&path_of) {
-        return Err(
-            LibError::invalid("holds the working directory, so it is not removed").path(path),
-        );
+        return Err(LibError::invalid("holds the working directory, so it is not removed").path(path));
     }
     Ok(())
 }

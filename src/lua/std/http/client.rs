@@ -70,22 +70,16 @@ fn proxies() -> Result<Vec<Proxy>, LibError> {
         value.ok().filter(|value| !value.trim().is_empty())
     };
     let own = "localhost,127.0.0.0/8,::1";
-    let direct =
-        variable("no_proxy").map_or_else(|| own.to_owned(), |more| format!("{own},{more}"));
-    let makers: [(&str, MakeProxy); 3] = [
-        ("http_proxy", Proxy::http),
-        ("https_proxy", Proxy::https),
-        ("all_proxy", Proxy::all),
-    ];
+    let direct = variable("no_proxy").map_or_else(|| own.to_owned(), |more| format!("{own},{more}"));
+    let makers: [(&str, MakeProxy); 3] =
+        [("http_proxy", Proxy::http), ("https_proxy", Proxy::https), ("all_proxy", Proxy::all)];
     let mut proxies = Vec::new();
     for (name, make) in makers {
         let Some(address) = variable(name) else {
             continue;
         };
         let proxy = make(address).map_err(|_| {
-            LibError::invalid(format!(
-                "the variable {name} does not hold the address of a proxy"
-            ))
+            LibError::invalid(format!("the variable {name} does not hold the address of a proxy"))
         })?;
         proxies.push(proxy.no_proxy(NoProxy::from_string(&direct)));
     }
@@ -119,17 +113,11 @@ struct LazyVerifier {
 
 impl LazyVerifier {
     fn new(provider: Arc<CryptoProvider>) -> Self {
-        Self {
-            provider,
-            real: OnceLock::new(),
-        }
+        Self { provider, real: OnceLock::new() }
     }
 
     fn real(&self) -> Result<&Arc<dyn ServerCertVerifier>, rustls::Error> {
-        self.real
-            .get_or_init(|| verifier(&self.provider))
-            .as_ref()
-            .map_err(Clone::clone)
+        self.real.get_or_init(|| verifier(&self.provider)).as_ref().map_err(Clone::clone)
     }
 }
 
@@ -140,9 +128,7 @@ fn verifier(provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier
     }
     static ROOTS: LazyLock<Arc<RootCertStore>> =
         LazyLock::new(|| Arc::new(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()));
-    let built =
-        WebPkiServerVerifier::builder_with_provider(Arc::clone(&ROOTS), Arc::clone(provider))
-            .build();
+    let built = WebPkiServerVerifier::builder_with_provider(Arc::clone(&ROOTS), Arc::clone(provider)).build();
     let built = built.map_err(|error| rustls::Error::General(error.to_string()))?;
     Ok(built)
 }
@@ -156,8 +142,7 @@ impl ServerCertVerifier for LazyVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.real()?
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        self.real()?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
     fn verify_tls12_signature(
@@ -179,8 +164,6 @@ impl ServerCertVerifier for LazyVerifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -23,9 +23,7 @@ pub(super) fn from_reqwest(error: &reqwest::Error) -> LibError {
     let io = chain().find_map(|below| below.downcast_ref::<io::Error>());
     let tls = chain().find_map(tls_of);
     let hyper = chain().find_map(|below| below.downcast_ref::<hyper::Error>());
-    let last = chain()
-        .last()
-        .map_or_else(|| error.to_string(), ToString::to_string);
+    let last = chain().last().map_or_else(|| error.to_string(), ToString::to_string);
     let found = if let Some(tls) = tls {
         let refused = matches!(tls, rustls::Error::InvalidCertificate(_));
         LibError::new("tls", tls.to_string()).retryable(!refused)
@@ -72,9 +70,6 @@ pub(super) fn retry_after(value: &str) -> Option<f64> {
         return Some(f64::from(seconds));
     }
     let date = jiff::fmt::rfc2822::parse(value).ok()?;
-    let left = date
-        .timestamp()
-        .duration_since(jiff::Timestamp::now())
-        .as_secs_f64();
+    let left = date.timestamp().duration_since(jiff::Timestamp::now()).as_secs_f64();
     Some(left.max(0.0))
 }

@@ -63,21 +63,15 @@ fn calls() -> [(&'static str, Method); 7] {
 fn sessions(lua: &Lua) -> mlua::Result<()> {
     let mut methods = Methods::new(lua, "http.Client");
     for (signature, method) in calls() {
-        methods = methods.waiting(
-            signature,
-            move |lua, (session, url, options): SessionCall| {
-                let target = Target::new(lua, &session.0, method.clone(), &url, options);
-                perform(lua, target)
-            },
-        );
+        methods = methods.waiting(signature, move |lua, (session, url, options): SessionCall| {
+            let target = Target::new(lua, &session.0, method.clone(), &url, options);
+            perform(lua, target)
+        });
     }
     methods
-        .waiting(
-            "request(options)",
-            |lua, (session, options): (UserDataRef<Session>, Table)| {
-                perform(lua, Target::from_table(lua, &session.0, options))
-            },
-        )
+        .waiting("request(options)", |lua, (session, options): (UserDataRef<Session>, Table)| {
+            perform(lua, Target::from_table(lua, &session.0, options))
+        })
         .userdata::<Session>()
 }
 
@@ -89,9 +83,7 @@ fn perform(
     async move {
         let target = target?;
         let url = target.shown_url();
-        response::fetch(&lua, target)
-            .await
-            .map_err(|error| error.url(url))
+        response::fetch(&lua, target).await.map_err(|error| error.url(url))
     }
 }
 

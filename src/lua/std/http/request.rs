@@ -5,9 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mlua::{Lua, LuaString, Table, Value};
-use reqwest::header::{
-    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
-};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Body, Method, Request, RequestBuilder, Url};
 
 use super::client::{self, Kind};
@@ -35,10 +33,7 @@ impl Default for Settings {
         Self {
             headers: HeaderMap::new(),
             timeout: Duration::from_secs(30),
-            kind: Kind {
-                redirects: Some(10),
-                connect_timeout: Duration::from_secs(10),
-            },
+            kind: Kind { redirects: Some(10), connect_timeout: Duration::from_secs(10) },
             allow: Vec::new(),
             raise: true,
             max_size: 256 << 20,
@@ -60,28 +55,19 @@ impl Settings {
             Some(Value::Boolean(false)) => None,
             Some(Value::Integer(most @ 0..=100)) => Some(most as usize),
             Some(_) => {
-                return Err(LibError::invalid(
-                    "option `redirects` must be false or 0 to 100",
-                ));
+                return Err(LibError::invalid("option `redirects` must be false or 0 to 100"));
             }
         };
-        let connect_timeout = options
-            .duration("connect_timeout")?
-            .unwrap_or(self.kind.connect_timeout);
+        let connect_timeout = options.duration("connect_timeout")?.unwrap_or(self.kind.connect_timeout);
         Ok(Self {
             headers,
             timeout: options.duration("timeout")?.unwrap_or(self.timeout),
-            kind: Kind {
-                redirects,
-                connect_timeout,
-            },
+            kind: Kind { redirects, connect_timeout },
             allow: match options.table("allow")? {
                 Some(list) => list
                     .sequence_values::<u16>()
                     .collect::<mlua::Result<_>>()
-                    .map_err(|_| {
-                        LibError::invalid("option `allow` must be a list of statuses, as {404}")
-                    })?,
+                    .map_err(|_| LibError::invalid("option `allow` must be a list of statuses, as {404}"))?,
                 None => self.allow.clone(),
             },
             raise: options.bool("raise")?.unwrap_or(self.raise),
@@ -97,25 +83,19 @@ fn read_headers(headers: &mut HeaderMap, table: &Table) -> Result<(), LibError> 
             pairs.push((name, value));
             Ok(())
         }
-        _ => Err(mlua::Error::external(LibError::invalid(
-            "option `headers` must have names as keys",
-        ))),
+        _ => Err(mlua::Error::external(LibError::invalid("option `headers` must have names as keys"))),
     })?;
     for (name, value) in pairs {
-        let bad =
-            |what: &str| LibError::invalid(format!("header `{}` {what}", name.to_string_lossy()));
+        let bad = |what: &str| LibError::invalid(format!("header `{}` {what}", name.to_string_lossy()));
         let key = HeaderName::from_bytes(&name.as_bytes())
             .map_err(|_| bad("has a name that HTTP does not allow"))?;
         let values: Vec<Value> = match value {
-            Value::Table(list) => list
-                .sequence_values::<Value>()
-                .collect::<mlua::Result<_>>()?,
+            Value::Table(list) => list.sequence_values::<Value>().collect::<mlua::Result<_>>()?,
             one => vec![one],
         };
         headers.remove(&key);
         for value in values {
-            let text = scalar(&value)
-                .ok_or_else(|| bad("must be a string, a number or a list of them"))?;
+            let text = scalar(&value).ok_or_else(|| bad("must be a string, a number or a list of them"))?;
             let text = HeaderValue::from_bytes(&text)
                 .map_err(|_| bad("has a line end or another control sign in it"))?;
             headers.append(key.clone(), text);
@@ -131,18 +111,12 @@ fn authorization(table: Table) -> Result<HeaderValue, LibError> {
         (first, second.unwrap_or_default(), None)
     } else {
         let mut options = Options::new(Some(table));
-        let named = (
-            options.string("user")?,
-            options.string("pass")?.unwrap_or_default(),
-            options.string("bearer")?,
-        );
-        options
-            .finish()
-            .map_err(|error| LibError::invalid(format!("option `auth`: {}", error.message())))?;
+        let named =
+            (options.string("user")?, options.string("pass")?.unwrap_or_default(), options.string("bearer")?);
+        options.finish().map_err(|error| LibError::invalid(format!("option `auth`: {}", error.message())))?;
         named
     };
-    let bad =
-        || LibError::invalid("option `auth` must be {user, password}, {user=, pass=} or {bearer=}");
+    let bad = || LibError::invalid("option `auth` must be {user, password}, {user=, pass=} or {bearer=}");
     // reqwest knows how the header is written; the address is not used.
     let client = client::of_kind(Settings::default().kind)?;
     let builder: RequestBuilder = client.get("http://localhost/");
@@ -191,26 +165,15 @@ impl Base {
         if let Some(url) = &url {
             parse_url(url)?;
         }
-        Ok(Self {
-            settings: Rc::new(settings),
-            url,
-        })
+        Ok(Self { settings: Rc::new(settings), url })
     }
 
     /// A path is put behind the base with one slash between; a whole address stands for itself.
     fn resolve(&self, url: &str) -> Result<Url, LibError> {
         match &self.url {
             Some(base) if !url.contains("://") => {
-                let joint = if url.starts_with('?') || url.is_empty() {
-                    ""
-                } else {
-                    "/"
-                };
-                parse_url(&format!(
-                    "{}{joint}{}",
-                    base.trim_end_matches('/'),
-                    url.trim_start_matches('/')
-                ))
+                let joint = if url.starts_with('?') || url.is_empty() { "" } else { "/" };
+                parse_url(&format!("{}{joint}{}", base.trim_end_matches('/'), url.trim_start_matches('/')))
             }
             _ => parse_url(url),
         }
@@ -222,10 +185,10 @@ fn parse_url(text: &str) -> Result<Url, LibError> {
         .map_err(|error| LibError::invalid(format!("the address is wrong: {error}")).url(text))?;
     match url.scheme() {
         "http" | "https" => Ok(url),
-        other => Err(LibError::invalid(format!(
-            "the address must begin with http:// or https://, not {other}:"
-        ))
-        .url(text)),
+        other => {
+            Err(LibError::invalid(format!("the address must begin with http:// or https://, not {other}:"))
+                .url(text))
+        }
     }
 }
 
@@ -246,17 +209,9 @@ impl Target {
         url: &LuaString,
         options: Option<Table>,
     ) -> Result<Self, LibError> {
-        let url = url
-            .to_str()
-            .map_err(|_| LibError::invalid("the address is not UTF-8"))?;
-        Self::build(
-            lua,
-            base,
-            method,
-            &url,
-            options.map(|table| Options::new(Some(table))),
-        )
-        .map_err(|error| error.url(&*url))
+        let url = url.to_str().map_err(|_| LibError::invalid("the address is not UTF-8"))?;
+        Self::build(lua, base, method, &url, options.map(|table| Options::new(Some(table))))
+            .map_err(|error| error.url(&*url))
     }
 
     /// `http.request`: method and address are options too.
@@ -265,14 +220,10 @@ impl Target {
     /// On wrong addresses and options.
     pub fn from_table(lua: &Lua, base: &Base, table: Table) -> Result<Self, LibError> {
         let mut options = Options::new(Some(table));
-        let method = options
-            .string("method")?
-            .unwrap_or_else(|| "GET".to_owned());
+        let method = options.string("method")?.unwrap_or_else(|| "GET".to_owned());
         let method = Method::from_bytes(method.to_uppercase().as_bytes())
             .map_err(|_| LibError::invalid("option `method` is no method of HTTP"))?;
-        let url = options
-            .string("url")?
-            .ok_or_else(|| LibError::invalid("option `url` is needed"))?;
+        let url = options.string("url")?.ok_or_else(|| LibError::invalid("option `url` is needed"))?;
         Self::build(lua, base, method, &url, Some(options)).map_err(|error| error.url(url))
     }
 
@@ -301,11 +252,7 @@ impl Target {
             }
         }
         *request.timeout_mut() = Some(settings.timeout);
-        Ok(Self {
-            client: client::of_kind(settings.kind)?,
-            request,
-            settings,
-        })
+        Ok(Self { client: client::of_kind(settings.kind)?, request, settings })
     }
 
     /// The address for errors, without a password in it.
@@ -338,22 +285,18 @@ fn payload(lua: &Lua, request: &mut Request, options: &mut Options) -> Result<()
     let json = options.value("json")?;
     let form = options.table("form")?;
     if usize::from(body.is_some()) + usize::from(json.is_some()) + usize::from(form.is_some()) > 1 {
-        return Err(LibError::invalid(
-            "only one of the options `body`, `json` and `form` can be given",
-        ));
+        return Err(LibError::invalid("only one of the options `body`, `json` and `form` can be given"));
     }
     if let Some(body) = body {
         *request.body_mut() = Some(Body::from(body.as_bytes().to_vec()));
     } else if let Some(json) = json {
         let text = json::compact(lua, &json)
             .map_err(|error| LibError::invalid(format!("option `json`: {}", error.message())))?;
-        request
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         *request.body_mut() = Some(Body::from(text));
     } else if let Some(form) = form {
-        let mut writer = Url::parse("http://localhost/")
-            .map_err(|error| LibError::invalid(error.to_string()))?;
+        let mut writer =
+            Url::parse("http://localhost/").map_err(|error| LibError::invalid(error.to_string()))?;
         writer.query_pairs_mut().extend_pairs(pairs("form", &form)?);
         let text = writer.query().unwrap_or_default().to_owned();
         let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -376,10 +319,7 @@ fn pairs(option: &str, table: &Table) -> Result<Vec<(String, String)>, LibError>
         let Value::String(key) = key else {
             return Err(wrong("must have names as keys".to_owned()));
         };
-        let name = key
-            .to_str()
-            .map_err(|_| wrong("must be UTF-8".to_owned()))?
-            .to_owned();
+        let name = key.to_str().map_err(|_| wrong("must be UTF-8".to_owned()))?.to_owned();
         let values: Vec<Value> = match value {
             Value::Table(list) => list.sequence_values().collect::<mlua::Result<_>>()?,
             one => vec![one],

@@ -28,54 +28,36 @@ pub(super) fn register(lua: &Lua) -> mlua::Result<()> {
             let body: LuaString = this.raw_get("body")?;
             json::decode(lua, &body.as_bytes()).map_err(|error| with_url(error, &this))
         })
-        .method(
-            "text(charset)",
-            |lua, (this, charset): (Table, Option<String>)| text(lua, &this, charset),
-        )
-        .method(
-            "save(path, options)",
-            |_, (this, name, options): (Table, LuaString, Option<Table>)| {
-                let mut options = Options::new(options);
-                let how = fs::WriteOptions::read(&mut options)?;
-                options.finish()?;
-                let body: LuaString = this.raw_get("body")?;
-                fs::write(&path::of(&name), &body.as_bytes(), &how)
-            },
-        )
+        .method("text(charset)", |lua, (this, charset): (Table, Option<String>)| text(lua, &this, charset))
+        .method("save(path, options)", |_, (this, name, options): (Table, LuaString, Option<Table>)| {
+            let mut options = Options::new(options);
+            let how = fs::WriteOptions::read(&mut options)?;
+            options.finish()?;
+            let body: LuaString = this.raw_get("body")?;
+            fs::write(&path::of(&name), &body.as_bytes(), &how)
+        })
         .method("raise()", |_, this: Table| {
             let status: u16 = this.raw_get("status")?;
             if status < 400 {
                 return Ok(this);
             }
-            let reason = StatusCode::from_u16(status)
-                .ok()
-                .and_then(|status| status.canonical_reason());
+            let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
             let wait: Option<String> = this.raw_get::<Table>("headers")?.raw_get("retry-after")?;
             let wait = wait.and_then(|wait| fail::retry_after(&wait));
-            Err(with_url(
-                fail::from_status(status, reason.unwrap_or_default(), wait),
-                &this,
-            ))
+            Err(with_url(fail::from_status(status, reason.unwrap_or_default(), wait), &this))
         })
         .metatable()?;
     let globals = lua.globals();
     let lower: Value = globals.raw_get::<Table>("string")?.raw_get("lower")?;
     let unpack: Value = globals.raw_get::<Table>("table")?.raw_get("unpack")?;
-    let (headers, several) = lua
-        .load(include_str!("response.lua"))
-        .set_name("=mpms")
-        .call((
-            lower,
-            globals.raw_get::<Value>("rawget")?,
-            globals.raw_get::<Value>("type")?,
-            globals.raw_get::<Value>("setmetatable")?,
-            unpack,
-        ))?;
-    lua.set_app_data(Metatables {
-        response,
-        headers,
-        several,
-    });
+    let (headers, several) = lua.load(include_str!("response.lua")).set_name("=mpms").call((
+        lower,
+        globals.raw_get::<Value>("rawget")?,
+        globals.raw_get::<Value>("type")?,
+        globals.raw_get::<Value>("setmetatable")?,
+        unpack,
+    ))?;
+    lua.set_app_data(Metatables { response, headers, several });
     Ok(())
 }
 
@@ -91,18 +73,13 @@ fn text(lua: &Lua, this: &Table, charset: Option<String>) -> Result<LuaString, L
     let body: LuaString = this.raw_get("body")?;
     let told: Option<String> = match charset {
         Some(charset) => Some(charset),
-        None => this
-            .raw_get::<Table>("headers")?
-            .raw_get::<Option<String>>("content-type")?
-            .and_then(charset_of),
+        None => {
+            this.raw_get::<Table>("headers")?.raw_get::<Option<String>>("content-type")?.and_then(charset_of)
+        }
     };
     let Some(label) = told else { return Ok(body) };
-    let encoding = encoding_rs::Encoding::for_label(label.as_bytes()).ok_or_else(|| {
-        with_url(
-            LibError::invalid(format!("the charset `{label}` is not known")),
-            this,
-        )
-    })?;
+    let encoding = encoding_rs::Encoding::for_label(label.as_bytes())
+        .ok_or_else(|| with_url(LibError::invalid(format!("the charset `{label}` is not known")), this))?;
     let text = encoding.decode(&body.as_bytes()).0.into_owned();
     Ok(lua.create_string(text)?)
 }
@@ -110,9 +87,7 @@ fn text(lua: &Lua, this: &Table, charset: Option<String>) -> Result<LuaString, L
 fn charset_of(content_type: String) -> Option<String> {
     content_type.split(';').skip(1).find_map(|part| {
         let (name, value) = part.split_once('=')?;
-        name.trim()
-            .eq_ignore_ascii_case("charset")
-            .then(|| value.trim().trim_matches('"').to_owned())
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_owned())
     })
 }
 
@@ -120,17 +95,10 @@ fn charset_of(content_type: String) -> Option<String> {
 pub(super) async fn fetch(lua: &Lua, target: Target) -> Result<Table, LibError> {
     let start = Instant::now();
     let settings = target.settings;
-    let mut reply = target
-        .client
-        .execute(target.request)
-        .await
-        .map_err(|error| failed(&error))?;
+    let mut reply = target.client.execute(target.request).await.map_err(|error| failed(&error))?;
     let status = reply.status();
     if settings.raise && status.as_u16() >= 400 && !settings.allow.contains(&status.as_u16()) {
-        let wait = reply
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|value| fail::retry_after(value.to_str().ok()?));
+        let wait = reply.headers().get(RETRY_AFTER).and_then(|value| fail::retry_after(value.to_str().ok()?));
         let reason = status.canonical_reason().unwrap_or_default();
         let error = fail::from_status(status.as_u16(), reason, wait).url(shown(reply.url()));
         drain(reply).await;
@@ -163,12 +131,7 @@ async fn read_body(lua: &Lua, reply: &mut Response, max_size: u64) -> Result<Lua
     if told == Some(first.len() as u64) && first.len() as u64 <= max_size {
         let body = lua.create_string(&first)?;
         // The end of the message, which gives the connection back.
-        while reply
-            .chunk()
-            .await
-            .map_err(|error| failed(&error))?
-            .is_some()
-        {}
+        while reply.chunk().await.map_err(|error| failed(&error))?.is_some() {}
         return Ok(body);
     }
     // The length is the other side's word: it gets memory as it sends.
@@ -185,20 +148,14 @@ async fn read_body(lua: &Lua, reply: &mut Response, max_size: u64) -> Result<Lua
 }
 
 fn too_large(reply: &Response, max_size: u64) -> LibError {
-    let message = format!(
-        "the body is larger than `max_size` ({})",
-        bytesize::ByteSize::b(max_size)
-    );
+    let message = format!("the body is larger than `max_size` ({})", bytesize::ByteSize::b(max_size));
     LibError::new("too_large", message).url(shown(reply.url()))
 }
 
 fn table(lua: &Lua, reply: &Response, body: LuaString, start: Instant) -> Result<Table, LibError> {
     let metatables = lua.app_data_ref::<Metatables>().map(|found| found.clone());
     let Some(metatables) = metatables else {
-        return Err(LibError::new(
-            "lua_error",
-            "mpms.http is not loaded in this state",
-        ));
+        return Err(LibError::new("lua_error", "mpms.http is not loaded in this state"));
     };
     let table = lua.create_table_with_capacity(0, 7)?;
     table.raw_set("status", reply.status().as_u16())?;

@@ -32,10 +32,7 @@ fn read_head(stream: &mut TcpStream) -> Vec<u8> {
 }
 
 fn get_fails(port: u16, options: &str) -> Raised {
-    fails(
-        &state(),
-        &format!("mpms.http.get('http://127.0.0.1:{port}/x', {options})"),
-    )
+    fails(&state(), &format!("mpms.http.get('http://127.0.0.1:{port}/x', {options})"))
 }
 
 const ECHO: &str = r#"
@@ -156,14 +153,8 @@ fn waits_end_at_their_time() {
     let port = listener.local_addr().expect("bound").port();
     let start = Instant::now();
     let e = get_fails(port, "{timeout = '50ms'}");
-    assert_eq!(
-        (e.code.as_str(), e.retryable, e.op.as_deref()),
-        ("timeout", true, Some("http.get"))
-    );
-    assert_eq!(
-        e.url.as_deref(),
-        Some(format!("http://127.0.0.1:{port}/x").as_str())
-    );
+    assert_eq!((e.code.as_str(), e.retryable, e.op.as_deref()), ("timeout", true, Some("http.get")));
+    assert_eq!(e.url.as_deref(), Some(format!("http://127.0.0.1:{port}/x").as_str()));
     assert!(start.elapsed() < Duration::from_secs(5));
 
     // A body that never comes to its end.
@@ -172,9 +163,7 @@ fn waits_end_at_their_time() {
         let (mut second, _) = listener.accept().expect("the second client");
         read_head(&mut stream);
         read_head(&mut second);
-        second
-            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab")
-            .expect("sent");
+        second.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab").expect("sent");
         let _ = second.read(&mut [0; 1]);
     });
     assert_eq!(get_fails(port, "{timeout = 0.1}").code, "timeout");
@@ -200,26 +189,14 @@ fn an_interrupt_ends_the_waiting_call() {
 
 #[test]
 fn a_lost_connection_is_told_apart() {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .expect("a port")
-        .local_addr()
-        .expect("bound")
-        .port();
+    let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound").port();
     let e = get_fails(port, "{}");
     assert_eq!((e.code.as_str(), e.retryable), ("connect", true));
     assert!(e.message.ends_with("connection refused"), "{}", e.message);
 
-    let e = get_fails(
-        raw(vec![b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"]),
-        "{}",
-    );
+    let e = get_fails(raw(vec![b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"]), "{}");
     assert_eq!((e.code.as_str(), e.retryable), ("connect", true), "{e:?}");
-    let e = get_fails(
-        raw(vec![
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
-        ]),
-        "{}",
-    );
+    let e = get_fails(raw(vec![b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"]), "{}");
     assert_eq!((e.code.as_str(), e.retryable), ("connect", true), "{e:?}");
     let e = get_fails(raw(vec![b"", b""]), "{}");
     assert_eq!((e.code.as_str(), e.retryable), ("connect", true), "{e:?}");
@@ -233,10 +210,7 @@ fn a_lost_connection_is_told_apart() {
         stream.write_all(b"no tls here").expect("sent");
         let _ = stream.read(&mut [0; 4096]);
     });
-    let e = fails(
-        &state(),
-        &format!("mpms.http.get('https://127.0.0.1:{port}/')"),
-    );
+    let e = fails(&state(), &format!("mpms.http.get('https://127.0.0.1:{port}/')"));
     assert_eq!(e.code, "tls", "{e:?}");
 }
 
@@ -258,9 +232,7 @@ fn connections_are_kept() {
         // One client, for ever; a second would wait in vain.
         let (mut stream, _) = listener.accept().expect("a client");
         while !read_head(&mut stream).is_empty() {
-            stream
-                .write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nok")
-                .expect("sent");
+            stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nok").expect("sent");
         }
     });
     let code = format!(
@@ -272,11 +244,9 @@ fn connections_are_kept() {
 #[test]
 fn bodies_are_unpacked_and_bounded() {
     const PACKED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xcb\x48\xcd\xc9\xc9\x57\xc8\xa0\x3b\x09\x00\x2f\xfa\xf8\x48\x78\x00\x00\x00";
-    const BROKEN: &[u8] =
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip";
+    const BROKEN: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip";
     let port = raw(vec![PACKED, PACKED]);
-    let code =
-        format!("assert(mpms.http.get('http://127.0.0.1:{port}/').body == ('hello '):rep(20))");
+    let code = format!("assert(mpms.http.get('http://127.0.0.1:{port}/').body == ('hello '):rep(20))");
     run::<()>(&state(), &code);
     // The limit counts what is unpacked.
     assert_eq!(get_fails(port, "{max_size = 119}").code, "too_large");
@@ -299,49 +269,19 @@ fn wrong_addresses_and_options_are_refused() {
     for (call, text) in [
         ("get('nowhere')", "the address is wrong"),
         ("get('ftp://x/')", "must begin with http:// or https://"),
-        (
-            "get('http://x/', {redirects = true})",
-            "`redirects` must be false or 0 to 100",
-        ),
-        (
-            "get('http://x/', {retries = 3})",
-            "unknown option `retries`",
-        ),
-        (
-            "get('http://x/', {allow = 404})",
-            "option `allow` must be a table",
-        ),
+        ("get('http://x/', {redirects = true})", "`redirects` must be false or 0 to 100"),
+        ("get('http://x/', {retries = 3})", "unknown option `retries`"),
+        ("get('http://x/', {allow = 404})", "option `allow` must be a table"),
         ("post('http://x/', {body = 'a', json = 1})", "only one of"),
-        (
-            "post('http://x/', {json = print})",
-            "JSON cannot hold a function",
-        ),
-        (
-            "get('http://x/', {headers = {['a b'] = '1'}})",
-            "header `a b`",
-        ),
-        (
-            "get('http://x/', {headers = {a = 'x\\ny'}})",
-            "header `a` has a line end",
-        ),
+        ("post('http://x/', {json = print})", "JSON cannot hold a function"),
+        ("get('http://x/', {headers = {['a b'] = '1'}})", "header `a b`"),
+        ("get('http://x/', {headers = {a = 'x\\ny'}})", "header `a` has a line end"),
         ("get('http://x/', {auth = {}})", "option `auth`"),
-        (
-            "get('http://x/', {max_size = '1XB'})",
-            "option `max_size` must be a size",
-        ),
-        (
-            "get('http://x/', {timeout = '1 fortnight'})",
-            "option `timeout` must be a duration",
-        ),
+        ("get('http://x/', {max_size = '1XB'})", "option `max_size` must be a size"),
+        ("get('http://x/', {timeout = '1 fortnight'})", "option `timeout` must be a duration"),
         ("get()", "argument 1 (url) must be a string, got nil"),
-        (
-            "get('http://x/', 5)",
-            "argument 2 (options) must be a table, got integer",
-        ),
-        (
-            "request{url = 'http://x/', method = 'A B'}",
-            "option `method`",
-        ),
+        ("get('http://x/', 5)", "argument 2 (options) must be a table, got integer"),
+        ("request{url = 'http://x/', method = 'A B'}", "option `method`"),
         ("request{}", "option `url` is needed"),
     ] {
         let e = fails(&lua, &format!("mpms.http.{call}"));
@@ -358,14 +298,8 @@ fn wrong_addresses_and_options_are_refused() {
 
 #[test]
 fn a_name_that_does_not_resolve_is_told() {
-    let e = fails(
-        &state(),
-        "mpms.http.get('http://no-such-host.invalid/', {timeout = 20})",
-    );
-    assert!(
-        matches!(e.code.as_str(), "dns" | "timeout") && e.retryable,
-        "{e:?}"
-    );
+    let e = fails(&state(), "mpms.http.get('http://no-such-host.invalid/', {timeout = 20})");
+    assert!(matches!(e.code.as_str(), "dns" | "timeout") && e.retryable, "{e:?}");
 }
 
 #[test]
@@ -392,15 +326,9 @@ fn a_folder_is_served_and_nothing_outside() {
     // Past the client, which folds the dots itself.
     let lua = state();
     let place = folder.path().join("site").to_string_lossy().into_owned();
-    let port: u16 = run_with(
-        &lua,
-        "server = mpms.http.serve(...) return server.port",
-        place,
-    );
+    let port: u16 = run_with(&lua, "server = mpms.http.serve(...) return server.port", place);
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connects");
-    stream
-        .write_all(b"GET /../secret HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        .expect("sent");
+    stream.write_all(b"GET /../secret HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("sent");
     let mut reply = String::new();
     stream.read_to_string(&mut reply).expect("read");
     assert!(reply.starts_with("HTTP/1.1 404"), "{reply}");
@@ -464,19 +392,12 @@ fn a_delay_holds_nobody_else_up() {
     );
     let mut slow = TcpStream::connect(("127.0.0.1", port)).expect("connects");
     let start = Instant::now();
-    slow.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        .expect("sent");
-    run::<()>(
-        &lua,
-        "for i = 1, 20 do assert(mpms.http.get(server.url .. '/fast').body == '/fast') end",
-    );
+    slow.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("sent");
+    run::<()>(&lua, "for i = 1, 20 do assert(mpms.http.get(server.url .. '/fast').body == '/fast') end");
     assert!(start.elapsed() < Duration::from_millis(300));
     let mut reply = String::new();
     slow.read_to_string(&mut reply).expect("read");
-    assert!(
-        reply.ends_with("/slow") && start.elapsed() >= Duration::from_millis(300),
-        "{reply}"
-    );
+    assert!(reply.ends_with("/slow") && start.elapsed() >= Duration::from_millis(300), "{reply}");
 }
 
 #[test]

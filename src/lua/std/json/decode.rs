@@ -12,19 +12,11 @@ use super::{DEEPEST, array_metatable};
 use crate::lua::error::LibError;
 
 pub(super) fn decode(lua: &Lua, text: &[u8]) -> Result<Value, LibError> {
-    let context = Context {
-        lua,
-        array_meta: array_metatable(lua)?,
-        failed: RefCell::new(None),
-    };
+    let context = Context { lua, array_meta: array_metatable(lua)?, failed: RefCell::new(None) };
     let mut deserializer = Deserializer::new(SliceRead::new(text));
     // We count the depth ourselves.
     deserializer.disable_recursion_limit();
-    let decoded = Seed {
-        context: &context,
-        depth: 0,
-    }
-    .deserialize(&mut deserializer);
+    let decoded = Seed { context: &context, depth: 0 }.deserialize(&mut deserializer);
     let decoded = decoded.and_then(|value| deserializer.end().map(|()| value));
     decoded.map_err(|error| match context.failed.take() {
         Some(failed) => LibError::from(failed),
@@ -59,10 +51,7 @@ impl Seed<'_> {
         if self.depth == DEEPEST {
             return Err(E::custom(format_args!("nested more than {DEEPEST} deep")));
         }
-        Ok(Self {
-            depth: self.depth + 1,
-            ..self
-        })
+        Ok(Self { depth: self.depth + 1, ..self })
     }
 }
 
@@ -103,9 +92,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
-        self.context
-            .keep(self.context.lua.create_string(value))
-            .map(Value::String)
+        self.context.keep(self.context.lua.create_string(value)).map(Value::String)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
@@ -117,8 +104,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
             self.context.keep(table.raw_set(length, item))?;
         }
         if length == 0 {
-            self.context
-                .keep(table.set_metatable(Some(self.context.array_meta.clone())))?;
+            self.context.keep(table.set_metatable(Some(self.context.array_meta.clone())))?;
         }
         Ok(Value::Table(table))
     }
@@ -141,9 +127,6 @@ impl<'de> DeserializeSeed<'de> for Key<'_> {
     type Value = Value;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_str(Seed {
-            context: self.0,
-            depth: 0,
-        })
+        deserializer.deserialize_str(Seed { context: self.0, depth: 0 })
     }
 }

@@ -7,17 +7,8 @@ use mlua::{LuaString, Table, Value};
 use super::{DEEPEST, Style};
 use crate::lua::error::LibError;
 
-pub(super) fn encode(
-    value: &Value,
-    style: Style,
-    array_meta: *const c_void,
-) -> Result<Vec<u8>, LibError> {
-    let mut writer = Writer {
-        out: Vec::new(),
-        style,
-        array_meta,
-        open: Vec::new(),
-    };
+pub(super) fn encode(value: &Value, style: Style, array_meta: *const c_void) -> Result<Vec<u8>, LibError> {
+    let mut writer = Writer { out: Vec::new(), style, array_meta, open: Vec::new() };
     match writer.value(value) {
         Ok(()) => Ok(writer.out),
         Err(mut bad) => {
@@ -37,10 +28,7 @@ struct Bad {
 
 impl Bad {
     fn new(why: impl Into<String>) -> Self {
-        Self {
-            error: LibError::invalid(why),
-            path: Vec::new(),
-        }
+        Self { error: LibError::invalid(why), path: Vec::new() }
     }
 
     fn below(mut self, step: String) -> Self {
@@ -51,10 +39,7 @@ impl Bad {
 
 impl From<mlua::Error> for Bad {
     fn from(error: mlua::Error) -> Self {
-        Self {
-            error: error.into(),
-            path: Vec::new(),
-        }
+        Self { error: error.into(), path: Vec::new() }
     }
 }
 
@@ -80,17 +65,12 @@ impl Writer {
             Value::Boolean(true) => self.out.extend_from_slice(b"true"),
             Value::Boolean(false) => self.out.extend_from_slice(b"false"),
             Value::Integer(number) => serde_json::to_writer(&mut self.out, number)?,
-            Value::Number(number) if number.is_finite() => {
-                serde_json::to_writer(&mut self.out, number)?
-            }
+            Value::Number(number) if number.is_finite() => serde_json::to_writer(&mut self.out, number)?,
             Value::Number(number) => return Err(Bad::new(format!("JSON has no {number}"))),
             Value::String(text) => self.text(text)?,
             Value::Table(table) => self.table(table)?,
             other => {
-                return Err(Bad::new(format!(
-                    "JSON cannot hold a {}",
-                    other.type_name()
-                )));
+                return Err(Bad::new(format!("JSON cannot hold a {}", other.type_name())));
             }
         }
         Ok(())
@@ -117,9 +97,7 @@ impl Writer {
             entries.push((key, value));
             Ok(())
         })?;
-        let marked = table
-            .metatable()
-            .is_some_and(|meta| meta.to_pointer() == self.array_meta);
+        let marked = table.metatable().is_some_and(|meta| meta.to_pointer() == self.array_meta);
         if marked || matches!(entries.first(), Some((Value::Integer(_), _))) {
             self.array(entries)?;
         } else {
@@ -146,8 +124,7 @@ impl Writer {
         self.out.push(b'[');
         for (index, (_, value)) in entries.iter().enumerate() {
             self.separate(index);
-            self.value(value)
-                .map_err(|bad| bad.below(format!("[{}]", index + 1)))?;
+            self.value(value).map_err(|bad| bad.below(format!("[{}]", index + 1)))?;
         }
         self.close(entries.is_empty(), b']');
         Ok(())
@@ -156,9 +133,7 @@ impl Writer {
     fn object(&mut self, mut entries: Vec<(Value, Value)>) -> Result<(), Bad> {
         if let Some((key, _)) = entries.iter().find(|(key, _)| !key.is_string()) {
             let (found, kind) = (key.to_string().unwrap_or_default(), key.type_name());
-            return Err(Bad::new(format!(
-                "keys of an object must be strings, got the {kind} `{found}`"
-            )));
+            return Err(Bad::new(format!("keys of an object must be strings, got the {kind} `{found}`")));
         }
         if self.style.sort_keys {
             entries.sort_by(|a, b| match (&a.0, &b.0) {
@@ -172,11 +147,7 @@ impl Writer {
             self.separate(index);
             let step = || format!(".{}", key.to_string_lossy());
             self.text(key).map_err(|bad| bad.below(step()))?;
-            self.out.extend_from_slice(if self.style.indent.is_some() {
-                b": "
-            } else {
-                b":"
-            });
+            self.out.extend_from_slice(if self.style.indent.is_some() { b": " } else { b":" });
             self.value(value).map_err(|bad| bad.below(step()))?;
         }
         self.close(entries.is_empty(), b'}');

@@ -36,18 +36,13 @@ pub fn array_metatable(lua: &Lua) -> mlua::Result<Table> {
 pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
     Module::new(lua, "mpms.json")
         .value("null", Value::NULL)
-        .function("decode(text)", |lua, text: LuaString| {
-            decode(lua, &text.as_bytes())
+        .function("decode(text)", |lua, text: LuaString| decode(lua, &text.as_bytes()))
+        .function("encode(value, options)", |lua, (value, options): (Value, Option<Table>)| {
+            let mut options = Options::new(options);
+            let style = Style::read(&mut options)?;
+            options.finish()?;
+            Ok(lua.create_string(encode(lua, &value, style)?)?)
         })
-        .function(
-            "encode(value, options)",
-            |lua, (value, options): (Value, Option<Table>)| {
-                let mut options = Options::new(options);
-                let style = Style::read(&mut options)?;
-                options.finish()?;
-                Ok(lua.create_string(encode(lua, &value, style)?)?)
-            },
-        )
         .function("read(path)", |lua, name: LuaString| {
             let path = path::of(&name);
             let bytes = std::fs::read(&path).map_err(|error| LibError::file(&error, &path))?;
@@ -73,20 +68,14 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
                 let mut options = Options::new(options);
                 let sort_keys = options.bool("sort_keys")?.unwrap_or(true);
                 options.finish()?;
-                let style = Style {
-                    sort_keys,
-                    indent: None,
-                };
+                let style = Style { sort_keys, indent: None };
                 let mut text = encode(lua, &value, style).map_err(|error| error.path(&path))?;
                 text.push(b'\n');
                 fs::append(&path, &text)
             },
         )
         .function("lines(path)", |lua, name: LuaString| lines(lua, &name))
-        .function(
-            "pointer(value, pointer)",
-            |_, (value, at): (Value, LuaString)| pointer(value, &at),
-        )
+        .function("pointer(value, pointer)", |_, (value, at): (Value, LuaString)| pointer(value, &at))
         .function("array(table)", |lua, table: Option<Table>| {
             let table = match table {
                 Some(table) => table,
@@ -114,9 +103,7 @@ impl Style {
             Some(Value::Boolean(true)) => Some(2),
             Some(Value::Integer(blanks @ 0..=16)) => Some(blanks as usize),
             Some(_) => {
-                return Err(LibError::invalid(
-                    "option `pretty` must be a boolean or 0 to 16 blanks",
-                ));
+                return Err(LibError::invalid("option `pretty` must be a boolean or 0 to 16 blanks"));
             }
         };
         Ok(Self { sort_keys, indent })
@@ -130,14 +117,7 @@ pub(super) fn decode(lua: &Lua, text: &[u8]) -> Result<Value, LibError> {
 
 /// The compact text of a Lua value, keys sorted.
 pub(super) fn compact(lua: &Lua, value: &Value) -> Result<Vec<u8>, LibError> {
-    encode(
-        lua,
-        value,
-        Style {
-            sort_keys: true,
-            indent: None,
-        },
-    )
+    encode(lua, value, Style { sort_keys: true, indent: None })
 }
 
 fn encode(lua: &Lua, value: &Value, style: Style) -> Result<Vec<u8>, LibError> {
@@ -153,9 +133,7 @@ fn lines(lua: &Lua, name: &LuaString) -> Result<Function, LibError> {
     let next = move |lua: &Lua| {
         while let Some(open) = &mut file {
             line.clear();
-            let read = open
-                .read_until(b'\n', &mut line)
-                .map_err(|error| LibError::file(&error, &path))?;
+            let read = open.read_until(b'\n', &mut line).map_err(|error| LibError::file(&error, &path))?;
             if read == 0 {
                 file = None;
                 break;
@@ -163,11 +141,8 @@ fn lines(lua: &Lua, name: &LuaString) -> Result<Function, LibError> {
             number += 1;
             if !line.trim_ascii().is_empty() {
                 let wrong = |error: LibError| {
-                    LibError::new(
-                        error.code().to_owned(),
-                        format!("line {number}: {}", error.message()),
-                    )
-                    .path(&path)
+                    LibError::new(error.code().to_owned(), format!("line {number}: {}", error.message()))
+                        .path(&path)
                 };
                 return decode(lua, &line).map_err(wrong);
             }
@@ -179,9 +154,7 @@ fn lines(lua: &Lua, name: &LuaString) -> Result<Function, LibError> {
 
 /// RFC 6901; nil where there is nothing.
 fn pointer(value: Value, at: &LuaString) -> Result<Value, LibError> {
-    let at = at
-        .to_str()
-        .map_err(|_| LibError::invalid("argument 2 (pointer) must be UTF-8"))?;
+    let at = at.to_str().map_err(|_| LibError::invalid("argument 2 (pointer) must be UTF-8"))?;
     if at.is_empty() {
         return Ok(value);
     }
@@ -199,13 +172,9 @@ fn pointer(value: Value, at: &LuaString) -> Result<Value, LibError> {
         let token = token.replace("~1", "/").replace("~0", "~");
         value = table.raw_get(token.as_str())?;
         if value.is_nil() {
-            let digits = token == "0"
-                || (!token.starts_with('0') && token.bytes().all(|byte| byte.is_ascii_digit()));
-            let Some(index) = token
-                .parse::<i64>()
-                .ok()
-                .filter(|index| digits && *index < i64::MAX)
-            else {
+            let digits =
+                token == "0" || (!token.starts_with('0') && token.bytes().all(|byte| byte.is_ascii_digit()));
+            let Some(index) = token.parse::<i64>().ok().filter(|index| digits && *index < i64::MAX) else {
                 return Ok(Value::Nil);
             };
             value = table.raw_get(index + 1)?;

@@ -40,14 +40,8 @@ fn what_json_cannot_hold_is_named_with_its_path() {
         ("{[true]=1}", "got the boolean `true`"),
         ("{'\\xff'}", "not UTF-8 at $[1]"),
         ("{['\\xff']=1}", "not UTF-8"),
-        (
-            "(function() local t = {} t.t = {t} return t end)()",
-            "the table contains itself at $.t[1]",
-        ),
-        (
-            "(function() local t = {} for i=1,201 do t = {t} end return t end)()",
-            "more than 200 deep",
-        ),
+        ("(function() local t = {} t.t = {t} return t end)()", "the table contains itself at $.t[1]"),
+        ("(function() local t = {} for i=1,201 do t = {t} end return t end)()", "more than 200 deep"),
     ];
     for (value, text) in cases {
         let e = fails(&lua, &format!("mpms.json.encode({value})"));
@@ -55,34 +49,16 @@ fn what_json_cannot_hold_is_named_with_its_path() {
         assert!(e.message.contains(text), "{value}: {}", e.message);
     }
     // The same table twice is no cycle.
-    assert_eq!(
-        run::<String>(&lua, "local t = {1} return mpms.json.encode{t,t}"),
-        "[[1],[1]]"
-    );
+    assert_eq!(run::<String>(&lua, "local t = {1} return mpms.json.encode{t,t}"), "[[1],[1]]");
 }
 
 #[test]
 fn a_wrong_text_is_named_with_line_and_column() {
     let lua = state();
-    for text in [
-        "",
-        "{",
-        "[1,]",
-        "{\\\"a\\\":}",
-        "tru",
-        "1 2",
-        "\\\"\\xff\\\"",
-        "nan",
-        "01",
-        "[1\\n,x]",
-    ] {
+    for text in ["", "{", "[1,]", "{\\\"a\\\":}", "tru", "1 2", "\\\"\\xff\\\"", "nan", "01", "[1\\n,x]"] {
         let e = fails(&lua, &format!("mpms.json.decode(\"{text}\")"));
         assert_eq!(e.code, "parse", "{text}");
-        assert!(
-            e.message.contains("line ") && e.message.contains("column "),
-            "{}",
-            e.message
-        );
+        assert!(e.message.contains("line ") && e.message.contains("column "), "{}", e.message);
     }
     let deep = format!("mpms.json.decode(('['):rep({0})..(']'):rep({0}))", 200);
     run::<mlua::Value>(&lua, &format!("return {deep}"));

@@ -71,19 +71,9 @@ impl Carried {
     /// When Lua has no memory left.
     pub fn unpack(self, lua: &Lua) -> Result<Function, LibError> {
         let (script_dir, root) = self.places;
-        require::install_require(
-            lua,
-            &Roots {
-                script_dir,
-                root,
-                on_load: None,
-            },
-        )?;
+        require::install_require(lua, &Roots { script_dir, root, on_load: None })?;
         // Our own dump of a moment ago, never a file: the only binary chunk that is loaded.
-        let function = lua
-            .load(self.code)
-            .set_mode(ChunkMode::Binary)
-            .into_function()?;
+        let function = lua.load(self.code).set_mode(ChunkMode::Binary).into_function()?;
         for (index, cargo) in self.upvalues.into_iter().enumerate() {
             upvalues::set(lua, &function, index + 1, cargo.unpack(lua)?)?;
         }
@@ -184,10 +174,7 @@ const BASE: &[&str] = &[
 
 fn copy(value: &Value, standard: &Standard, depth: usize) -> Result<Cargo, String> {
     let known = |address: *const c_void| {
-        standard
-            .iter()
-            .find(|(one, _)| *one == address)
-            .map(|(_, steps)| steps.clone())
+        standard.iter().find(|(one, _)| *one == address).map(|(_, steps)| steps.clone())
     };
     match value {
         Value::Nil => Ok(Cargo::Nil),
@@ -209,9 +196,7 @@ fn copy(value: &Value, standard: &Standard, depth: usize) -> Result<Cargo, Strin
 
 fn copy_table(table: &Table, standard: &Standard, depth: usize) -> Result<Cargo, String> {
     if depth == DEEPEST {
-        return Err(format!(
-            "it is nested more than {DEEPEST} deep, or contains itself"
-        ));
+        return Err(format!("it is nested more than {DEEPEST} deep, or contains itself"));
     }
     if table.metatable().is_some() {
         return Err("it is a table with a metatable".to_owned());
@@ -219,16 +204,13 @@ fn copy_table(table: &Table, standard: &Standard, depth: usize) -> Result<Cargo,
     let mut entries = Vec::new();
     let mut trouble = None;
     let walked = table.for_each(|key: Value, value: Value| {
-        let copied = copy(&key, standard, depth + 1)
-            .and_then(|key| Ok((key, copy(&value, standard, depth + 1)?)));
+        let copied =
+            copy(&key, standard, depth + 1).and_then(|key| Ok((key, copy(&value, standard, depth + 1)?)));
         match copied {
             Ok(entry) => entries.push(entry),
             Err(what) => {
                 trouble.get_or_insert_with(|| {
-                    format!(
-                        "in its field `{}`, {what}",
-                        key.to_string().unwrap_or_default()
-                    )
+                    format!("in its field `{}`, {what}", key.to_string().unwrap_or_default())
                 });
             }
         }

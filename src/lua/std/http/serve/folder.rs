@@ -15,9 +15,7 @@ use super::percent_decoded;
 pub(super) fn answer(root: &Path, head: &Parts) -> Response<Body> {
     if head.method != Method::GET && head.method != Method::HEAD {
         let mut reply = plain(405, "only GET and HEAD");
-        reply
-            .headers_mut()
-            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        reply.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return reply;
     }
     let Some(path) = inside(root, head.uri.path()) else {
@@ -30,27 +28,16 @@ pub(super) fn answer(root: &Path, head: &Parts) -> Response<Body> {
         }
         return reply;
     }
-    let path = if path.is_dir() {
-        path.join("index.html")
-    } else {
-        path
-    };
+    let path = if path.is_dir() { path.join("index.html") } else { path };
     let opened = File::open(&path).and_then(|file| Ok((file.metadata()?, file)));
     match opened {
         Ok((facts, file)) if facts.is_file() => {
-            let mut reply = Response::new(Body::File {
-                file,
-                left: facts.len(),
-            });
-            reply
-                .headers_mut()
-                .insert(CONTENT_TYPE, HeaderValue::from_static(content_type(&path)));
+            let mut reply = Response::new(Body::File { file, left: facts.len() });
+            reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type(&path)));
             reply
         }
         Ok(_) => plain(404, "not found"),
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            plain(403, "permission denied")
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => plain(403, "permission denied"),
         Err(_) => plain(404, "not found"),
     }
 }
@@ -72,10 +59,7 @@ fn inside(root: &Path, address: &str) -> Option<PathBuf> {
 }
 
 fn content_type(path: &Path) -> &'static str {
-    let ext = path
-        .extension()
-        .and_then(OsStr::to_str)
-        .map(str::to_ascii_lowercase);
+    let ext = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
     match ext.as_deref() {
         Some("html" | "htm") => "text/html; charset=utf-8",
         Some("txt" | "md" | "log") => "text/plain; charset=utf-8",

@@ -79,18 +79,12 @@ pub(super) fn register(lua: &Lua) -> mlua::Result<()> {
 
 struct ServerMetatable(Table);
 
-pub(super) fn serve(
-    lua: &Lua,
-    (source, options): (Value, Option<Table>),
-) -> Result<Table, LibError> {
+pub(super) fn serve(lua: &Lua, (source, options): (Value, Option<Table>)) -> Result<Table, LibError> {
     let mut options = Options::new(options);
-    let host = options
-        .string("host")?
-        .unwrap_or_else(|| "127.0.0.1".to_owned());
+    let host = options.string("host")?.unwrap_or_else(|| "127.0.0.1".to_owned());
     let port = options.count("port")?.unwrap_or(0);
     options.finish()?;
-    let port =
-        u16::try_from(port).map_err(|_| LibError::invalid("option `port` must be 0 to 65535"))?;
+    let port = u16::try_from(port).map_err(|_| LibError::invalid("option `port` must be 0 to 65535"))?;
     let source = match source {
         Value::String(folder) => {
             let folder = path::of(&folder);
@@ -116,9 +110,7 @@ pub(super) fn serve(
     table.raw_set("url", format!("http://{address}"))?;
     table.raw_set("port", address.port())?;
     table.raw_set("handle", handle)?;
-    let meta = lua
-        .app_data_ref::<ServerMetatable>()
-        .map(|meta| meta.0.clone());
+    let meta = lua.app_data_ref::<ServerMetatable>().map(|meta| meta.0.clone());
     table.set_metatable(meta)?;
     Ok(table)
 }
@@ -152,18 +144,9 @@ fn start(lua: &Lua, listener: StdListener, source: Source) -> Result<AnyUserData
     });
     spawned.map_err(LibError::from)?;
     match is_ready.recv() {
-        Ok(Ok(())) => Ok(object(
-            lua,
-            Server {
-                close,
-                closed: RefCell::new(Some(closed)),
-            },
-        )?),
+        Ok(Ok(())) => Ok(object(lua, Server { close, closed: RefCell::new(Some(closed)) })?),
         Ok(Err((code, message))) => Err(LibError::new(code, message)),
-        Err(_) => Err(LibError::new(
-            "io",
-            "the thread of the server ended before it began",
-        )),
+        Err(_) => Err(LibError::new("io", "the thread of the server ended before it began")),
     }
 }
 
@@ -216,10 +199,7 @@ async fn converse(stream: TcpStream, answerer: Rc<Answerer>) {
 
 async fn answer(request: Request<Incoming>, answerer: &Answerer) -> Response<Body> {
     let (head, body) = request.into_parts();
-    let body = match http_body_util::Limited::new(body, MOST_BYTES)
-        .collect()
-        .await
-    {
+    let body = match http_body_util::Limited::new(body, MOST_BYTES).collect().await {
         Ok(body) => body.to_bytes(),
         Err(_) => return body::plain(413, "the body of the request is cut or too large"),
     };
@@ -238,11 +218,7 @@ async fn answer(request: Request<Incoming>, answerer: &Answerer) -> Response<Bod
 /// `%41` to `A`; a `%` that is no code stays as it is.
 fn percent_decoded(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
-    let digit = |at: usize| {
-        bytes
-            .get(at)
-            .and_then(|byte| char::from(*byte).to_digit(16))
-    };
+    let digit = |at: usize| bytes.get(at).and_then(|byte| char::from(*byte).to_digit(16));
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {

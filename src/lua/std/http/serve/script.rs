@@ -55,10 +55,7 @@ impl Script {
         answered.unwrap_or_else(|error| {
             let raised = describe_error(&error);
             if let Some(log) = &self.log {
-                let message = format!(
-                    "http.serve: {} {}: {}",
-                    head.method, head.uri, raised.message
-                );
+                let message = format!("http.serve: {} {}: {}", head.method, head.uri, raised.message);
                 log(Level::Error, &message, Fields::new());
             }
             (plain(500, raised.message), None)
@@ -71,13 +68,7 @@ impl Script {
         request.raw_set("method", head.method.as_str())?;
         request.raw_set("path", lua.create_string(percent_decoded(head.uri.path()))?)?;
         let query = lua.create_table()?;
-        for pair in head
-            .uri
-            .query()
-            .unwrap_or_default()
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-        {
+        for pair in head.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let plus = |text: &str| percent_decoded(&text.replace('+', " "));
             put(lua, &query, &plus(name), &plus(value))?;
@@ -104,21 +95,14 @@ impl Script {
         let body = options.value("body")?.unwrap_or(Value::Nil);
         let delay = options.duration("delay")?;
         options.finish()?;
-        let status = u16::try_from(status)
-            .ok()
-            .filter(|status| (200..600).contains(status));
+        let status = u16::try_from(status).ok().filter(|status| (200..600).contains(status));
         let status = status.ok_or_else(|| LibError::invalid("`status` must be 200 to 599"))?;
         let headers = headers.map_or_else(|| Ok(HeaderMap::new()), |table| read_headers(&table))?;
         Ok((self.with_body(status, headers, body)?, delay))
     }
 
     /// A string as it is, a table as JSON.
-    fn with_body(
-        &self,
-        status: u16,
-        headers: HeaderMap,
-        body: Value,
-    ) -> Result<Response<Body>, LibError> {
+    fn with_body(&self, status: u16, headers: HeaderMap, body: Value) -> Result<Response<Body>, LibError> {
         let (bytes, kind) = match body {
             Value::Nil => (Vec::new(), "text/plain; charset=utf-8"),
             Value::String(text) if text.as_bytes().starts_with(b"<") => {
@@ -128,19 +112,13 @@ impl Script {
             Value::Table(_) => (json::compact(&self.lua, &body)?, "application/json"),
             other => {
                 let got = other.type_name();
-                return Err(LibError::invalid(format!(
-                    "the reply must be a string or a table, got {got}"
-                )));
+                return Err(LibError::invalid(format!("the reply must be a string or a table, got {got}")));
             }
         };
         let mut reply = Response::new(Body::Bytes(Bytes::from(bytes)));
-        *reply.status_mut() =
-            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         *reply.headers_mut() = headers;
-        reply
-            .headers_mut()
-            .entry(CONTENT_TYPE)
-            .or_insert(HeaderValue::from_static(kind));
+        reply.headers_mut().entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(kind));
         Ok(reply)
     }
 }
@@ -151,10 +129,7 @@ fn put(lua: &Lua, table: &Table, name: &[u8], value: &[u8]) -> Result<(), LibErr
     match table.raw_get::<Value>(&name)? {
         Value::Nil => table.raw_set(name, value)?,
         Value::Table(list) => list.raw_push(value)?,
-        first => table.raw_set(
-            name,
-            lua.create_sequence_from([first, Value::String(value)])?,
-        )?,
+        first => table.raw_set(name, lua.create_sequence_from([first, Value::String(value)])?)?,
     }
     Ok(())
 }
@@ -180,10 +155,7 @@ fn read_headers(table: &Table) -> Result<HeaderMap, LibError> {
                 Value::Integer(_) | Value::Number(_) => value.to_string()?.into_bytes(),
                 _ => return Err(bad()),
             };
-            headers.append(
-                key.clone(),
-                HeaderValue::from_bytes(&text).map_err(|_| bad())?,
-            );
+            headers.append(key.clone(), HeaderValue::from_bytes(&text).map_err(|_| bad())?);
         }
     }
     Ok(headers)
