@@ -31,7 +31,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// Crates that only some folders may name: (crate, folders).
 const CRATES: &[(&str, &[&str])] = &[
     ("nix", &["os"]),
-    ("mlua", &["lua", "handler", "worker"]),
+    ("mlua", &["lua"]),
     ("reqwest", &["lua"]),
     ("tokio", &["lua"]),
     ("clap", &["cli"]),

@@ -3,7 +3,7 @@
 //! It calls the script's `handler` and `failed`, collects what they put, writes rows to the output, and then
 //! tells the engine how far it is. What a delivery caused is told together with it, never apart.
 
-mod meta;
+mod at_hand;
 mod roles;
 
 use std::io;
@@ -59,7 +59,7 @@ pub fn spawn(handler: Handler, log: impl FnOnce() -> LogSink + Send + 'static) -
 
 fn run(handler: Handler, log: LogSink) -> Result<(), StopCause> {
     let Handler { job, script, sink, deliveries, replies, waker } = handler;
-    let mut desk = Desk {
+    let mut work = Work {
         roles: HandlerRoles::load(&job, script.as_ref(), log)?,
         sink,
         lost: 0,
@@ -69,28 +69,28 @@ fn run(handler: Handler, log: LogSink) -> Result<(), StopCause> {
         replies,
         waker,
     };
-    desk.roles.start()?;
-    desk.puts.append(&mut desk.roles.take_puts(TaskId::ROOT, PutBy::Start));
-    desk.reply(FromHandler::Started);
-    desk.commit()?;
+    work.roles.start()?;
+    work.puts.append(&mut work.roles.take_puts(TaskId::ROOT, PutBy::Start));
+    work.reply(FromHandler::Started);
+    work.commit()?;
     while let Ok(message) = deliveries.recv() {
         match message {
             ToHandler::Deliver(batch) => {
                 for delivery in batch {
-                    desk.handle(delivery)?;
+                    work.handle(delivery)?;
                 }
                 if deliveries.is_empty() {
-                    desk.commit()?;
+                    work.commit()?;
                 }
             }
             ToHandler::Finish(summary) => {
-                desk.commit()?;
-                let finish = desk.roles.finish(&summary)?;
-                return desk.close(finish);
+                work.commit()?;
+                let finish = work.roles.finish(&summary)?;
+                return work.close(finish);
             }
             ToHandler::Close => {
-                desk.commit()?;
-                return desk.close(None);
+                work.commit()?;
+                return work.close(None);
             }
         }
     }
@@ -98,7 +98,7 @@ fn run(handler: Handler, log: LogSink) -> Result<(), StopCause> {
 }
 
 /// The state of the thread.
-struct Desk {
+struct Work {
     roles: HandlerRoles,
     sink: Option<Sink>,
     /// Rows that nobody reads any more.
@@ -112,7 +112,7 @@ struct Desk {
     waker: Waker,
 }
 
-impl Desk {
+impl Work {
     fn handle(&mut self, delivery: Delivery) -> Result<(), StopCause> {
         let id = delivery.id;
         let (effects, delivery) = split(delivery);

@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::meta::{self, AtHand};
-use crate::lua::call::Held;
+use super::at_hand::Desk;
+use crate::lua::call::{self, Held};
+use crate::lua::role::{self, AtHand};
 use crate::lua::script;
 use crate::lua::state::{LogSink, State};
 use crate::model::event::Summary;
@@ -19,7 +20,7 @@ pub struct HandlerRoles(Option<Loaded>);
 struct Loaded {
     state: State,
     meta: Held,
-    at_hand: Rc<AtHand>,
+    desk: Rc<Desk>,
     start: Option<Held>,
     handler: Option<Held>,
     failed: Option<Held>,
@@ -36,11 +37,12 @@ impl HandlerRoles {
     pub fn load(job: &Job, script: Option<&Script>, log: LogSink) -> Result<Self, StopCause> {
         let Some(script) = script else { return Ok(HandlerRoles(None)) };
         let loaded = (|| {
-            let memory = |error: mlua::Error| Failure::new("memory", error.to_string());
+            let memory = call::unavailable;
             let state = State::new(job, script, "handler", log).map_err(memory)?;
             state.random.borrow_mut().seed(job.seed, u128::MAX);
-            let at_hand = Rc::new(AtHand::default());
-            let meta = meta::install(&state, &job.meta, &at_hand).map_err(memory)?;
+            let desk = Rc::new(Desk::default());
+            let at_hand: Rc<dyn AtHand> = Rc::clone(&desk) as _;
+            let meta = role::handler::install(&state, &job.meta, &at_hand).map_err(memory)?;
             let roles = script::load(&state, script, "handler")?;
             Ok(Loaded {
                 start: roles.get("start"),
@@ -49,7 +51,7 @@ impl HandlerRoles {
                 finish: roles.get(script::FINISH),
                 state,
                 meta,
-                at_hand,
+                desk,
                 failure_list: RefCell::default(),
             })
         })();
@@ -83,8 +85,8 @@ impl HandlerRoles {
         let Some(loaded) = &self.0 else { return Ok(()) };
         let role = if matches!(delivery.verdict, Verdict::Done(_)) { loaded.handler } else { loaded.failed };
         let Some(role) = role else { return Ok(()) };
-        loaded.at_hand.set(Some(delivery));
-        let ended = loaded.at_hand.with(|delivery| match &delivery.verdict {
+        loaded.desk.set(Some(delivery));
+        let ended = loaded.desk.with(|delivery| match &delivery.verdict {
             Verdict::Done(done) => loaded
                 .state
                 .bridge
@@ -102,14 +104,14 @@ impl HandlerRoles {
                     .map_err(|failure| broken("failed", Some(delivery.id), &failure))
             }
         });
-        loaded.at_hand.set(None);
+        loaded.desk.set(None);
         ended.unwrap_or(Ok(()))
     }
 
     /// What was put since the last time, with ids.
     pub fn take_puts(&self, parent: TaskId, by: PutBy) -> Vec<Task> {
         let Some(loaded) = &self.0 else { return Vec::new() };
-        let mut puts = loaded.at_hand.take_puts();
+        let mut puts = loaded.desk.take_puts();
         for (n, put) in puts.iter_mut().enumerate() {
             put.id = TaskId::child(parent, by, n as u64);
         }
@@ -118,7 +120,7 @@ impl HandlerRoles {
 
     /// What was emitted since the last time.
     pub fn take_rows(&self) -> Vec<Payload> {
-        self.0.as_ref().map(|loaded| loaded.at_hand.take_rows()).unwrap_or_default()
+        self.0.as_ref().map(|loaded| loaded.desk.take_rows()).unwrap_or_default()
     }
 
     /// `finish(meta, summary)`; what it returned, as text.
@@ -129,7 +131,7 @@ impl HandlerRoles {
         let Some((loaded, finish)) = self.0.as_ref().and_then(|loaded| Some((loaded, loaded.finish?))) else {
             return Ok(None);
         };
-        loaded.at_hand.close();
+        loaded.desk.close();
         let list = value::encode_list([summary_value(summary)].iter());
         let mut results = Vec::new();
         loaded

@@ -256,3 +256,9 @@ fn trimmed(text: &str) -> String {
         .collect::<Vec<_>>()
         .join("\n")
 }
+
+/// A failure of the state itself, which is nearly always its memory.
+#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
+pub fn unavailable(error: mlua::Error) -> Failure {
+    Failure::new("memory", error.to_string())
+}

@@ -8,6 +8,7 @@ pub mod port;
 pub mod put;
 pub mod random;
 pub mod require;
+pub mod role;
 pub mod script;
 pub mod stack;
 pub mod state;

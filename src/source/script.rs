@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::lua::call::Bridge;
+use crate::lua::call;
+use crate::lua::role::{Outlet, generator};
 use crate::lua::script;
 use crate::lua::state::{LogSink, State};
-use crate::lua::{port, put};
 use crate::model::job::{Job, Script};
 use crate::model::task::TaskOptions;
 use crate::model::{Failure, Payload, Task, TaskId};
@@ -27,7 +27,7 @@ pub fn generate(
     log: LogSink,
     take: Take,
 ) -> Result<u64, Failure> {
-    let memory = |error: mlua::Error| Failure::new("memory", error.to_string());
+    let memory = call::unavailable;
     let state = State::new(job, script, "tasks", log).map_err(memory)?;
     state.random.borrow_mut().seed(job.seed, u128::MAX - 1);
     let roles = script::load(&state, script, "tasks")?;
@@ -36,14 +36,13 @@ pub fn generate(
         .ok_or_else(|| Failure::new("role", format!("{} has no role `tasks`", script.name)))?;
     let puts = Rc::new(Puts {
         position: 0.into(),
-        next_options: RefCell::default(),
         key: plan.key.clone(),
         skip: plan.skip,
         last: plan.limit.map(|limit| plan.skip.saturating_add(limit)),
         take: RefCell::new(take),
         ended: false.into(),
     });
-    let call = install(&state, &state.bridge, job, tasks, &puts).map_err(memory)?;
+    let call = generator::bind(&state, tasks, &job.meta, &puts).map_err(memory)?;
     match state.bridge.call_for_effect(call, None, &[]) {
         // the error that ended the generator was our own way to end it
         Err(_) if puts.ended.get() => Ok(puts.position.get()),
@@ -54,7 +53,6 @@ pub fn generate(
 
 struct Puts {
     position: std::cell::Cell<u64>,
-    next_options: RefCell<Option<TaskOptions>>,
     key: Option<KeyField>,
     skip: u64,
     last: Option<u64>,
@@ -62,9 +60,8 @@ struct Puts {
     ended: std::cell::Cell<bool>,
 }
 
-impl Puts {
-    fn put(&self, args: &[u8]) -> Result<(), String> {
-        let options = self.next_options.take();
+impl Outlet for Puts {
+    fn put(&self, args: &[u8], options: Option<TaskOptions>) -> Result<(), String> {
         let position = self.position.get() + 1;
         if self.last.is_some_and(|last| position > last) {
             self.ended.set(true);
@@ -93,28 +90,13 @@ impl Puts {
         }
     }
 
-    fn key(&self, args: &[u8], field: &KeyField) -> Result<Box<[u8]>, String> {
-        key_of(args, field).map_err(|error| format!("put: task {}: {error}", self.position.get()))
+    fn emit(&self, _row: &[u8]) -> Result<(), String> {
+        Err("emit: rows come from the worker and the handler, not from `tasks`".into())
     }
 }
 
-fn install(
-    state: &State,
-    bridge: &Bridge,
-    job: &Job,
-    tasks: crate::lua::call::Held,
-    puts: &Rc<Puts>,
-) -> mlua::Result<crate::lua::call::Held> {
-    let put = port::arguments(bridge, {
-        let puts = Rc::clone(puts);
-        Box::new(move |args| puts.put(args))
-    })?;
-    let put_with = put::with_options(state, &put, {
-        let puts = Rc::clone(puts);
-        move |options| *puts.next_options.borrow_mut() = Some(options)
-    })?;
-    state.lua().globals().raw_set("put_with", put_with)?;
-    let meta = state.read_only(&job.meta, "meta")?;
-    let bound: mlua::Function = state.prelude("bind")?.call((bridge.value(tasks)?, put, meta))?;
-    state.hold(bound)
+impl Puts {
+    fn key(&self, args: &[u8], field: &KeyField) -> Result<Box<[u8]>, String> {
+        key_of(args, field).map_err(|error| format!("put: task {}: {error}", self.position.get()))
+    }
 }

@@ -1,33 +1,53 @@
 //! The attempt that a thread runs, as the scripts' `task`, `put` and `emit` see it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 
+use super::Shared;
+use crate::lua::role::worker::Attempts;
+use crate::lua::role::{AtHand, Facts, Outlet};
 use crate::model::outcome::Effects;
 use crate::model::task::TaskOptions;
 use crate::model::{Payload, Task, TaskId};
+use crate::os::clock::monotonic_ns;
+use crate::wire::from_worker::Progress;
 use crate::wire::to_worker::{self, TaskRecord};
 use crate::wire::value::Malformed;
 
+/// `task.progress` is sent on this often at most.
+const PROGRESS_NS: u64 = 100_000_000;
+
 /// The one attempt of a thread, or none.
-#[derive(Default)]
 pub struct Current {
+    shared: &'static Shared,
     record: RefCell<Vec<u8>>,
     running: Cell<bool>,
     effects: RefCell<Effects>,
     has_effects: Cell<bool>,
-    /// Options of the put that follows at once.
-    pub next_options: RefCell<Option<TaskOptions>>,
-    /// When `task.progress` was last sent on.
-    pub progress_ns: Cell<u64>,
+    progress_ns: Cell<u64>,
 }
 
 impl Current {
+    /// None yet.
+    pub fn new(shared: &'static Shared) -> Self {
+        Current {
+            shared,
+            record: RefCell::default(),
+            running: Cell::default(),
+            effects: RefCell::default(),
+            has_effects: Cell::default(),
+            progress_ns: Cell::default(),
+        }
+    }
+
     /// The buffer into which the next record is copied; the thread runs nothing meanwhile.
-    pub fn buffer(&self) -> std::cell::RefMut<'_, Vec<u8>> {
+    pub fn buffer(&self) -> RefMut<'_, Vec<u8>> {
         self.record.borrow_mut()
     }
 
     /// Reads the record and gives it to `body`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
     pub fn with<R>(&self, body: impl FnOnce(&TaskRecord<'_>) -> R) -> Result<R, Malformed> {
         let record = self.record.borrow();
         to_worker::take_task(&record, &mut 0).map(|task| body(&task))
@@ -44,24 +64,62 @@ impl Current {
         self.running.set(running);
     }
 
-    /// A put of the attempt; counts if it succeeds.
-    pub fn put(&self, args: &[u8]) {
-        let options = self.next_options.take();
-        self.has_effects.set(true);
-        // the id comes from the parent, which the coordinator knows
-        let task = Task { id: TaskId::ROOT, args: Payload::copy_from(args), options: options.map(Box::new) };
-        self.effects.borrow_mut().puts.push(task);
-    }
-
-    /// A row of the attempt; counts if it succeeds.
-    pub fn emit(&self, row: &[u8]) {
-        self.has_effects.set(true);
-        self.effects.borrow_mut().rows.push(Payload::copy_from(row));
-    }
-
     /// What the attempt put and emitted, if anything.
     #[inline]
     pub fn take_effects(&self) -> Option<Effects> {
         self.has_effects.replace(false).then(|| self.effects.take())
+    }
+
+    fn must_run(&self, what: &str) -> Result<(), String> {
+        match self.is_running() {
+            true => Ok(()),
+            false => Err(format!("{what}: no task is running here; call it in the worker role")),
+        }
+    }
+}
+
+impl Outlet for Current {
+    /// Counts if the attempt succeeds.
+    fn put(&self, args: &[u8], options: Option<TaskOptions>) -> Result<(), String> {
+        self.must_run("put")?;
+        self.has_effects.set(true);
+        // the id comes from the parent, which the coordinator knows
+        let task = Task { id: TaskId::ROOT, args: Payload::copy_from(args), options: options.map(Box::new) };
+        self.effects.borrow_mut().puts.push(task);
+        Ok(())
+    }
+
+    /// Counts if the attempt succeeds.
+    fn emit(&self, row: &[u8]) -> Result<(), String> {
+        self.must_run("emit")?;
+        self.has_effects.set(true);
+        self.effects.borrow_mut().rows.push(Payload::copy_from(row));
+        Ok(())
+    }
+}
+
+impl AtHand for Current {
+    fn read(&self, read: &mut dyn FnMut(&Facts<'_>)) {
+        if self.is_running() {
+            let worker = self.shared.setup.worker;
+            // a record that cannot be read does not run
+            let _ = self.with(|task| {
+                let TaskRecord { id, key, args, attempt, .. } = *task;
+                read(&Facts { id, key, args, attempt, worker, elapsed_ns: 0 });
+            });
+        }
+    }
+}
+
+impl Attempts for Current {
+    fn progress(&self, done: f64, total: Option<f64>, message: Option<String>) {
+        let now = monotonic_ns();
+        let is_end = total.is_some_and(|total| done >= total);
+        if is_end || now.saturating_sub(self.progress_ns.get()) >= PROGRESS_NS {
+            self.progress_ns.set(now);
+            if let Ok(task) = self.with(|task| task.handle) {
+                self.shared.outbox.push_progress(&Progress { task, done, total, message });
+            }
+        }
     }
 }

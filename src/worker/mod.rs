@@ -10,7 +10,6 @@ mod attempt;
 mod command;
 mod outbox;
 mod queue;
-mod task;
 mod thread;
 
 use std::io;

@@ -7,7 +7,8 @@ use super::attempt::Current;
 use super::command::CommandBody;
 use super::queue::Taken;
 use super::{Shared, in_role, role_failed};
-use crate::lua::call::Held;
+use crate::lua::call::{self, Held};
+use crate::lua::role::{self, worker::Attempts};
 use crate::lua::script::{self, Roles};
 use crate::lua::state::{LogSink, State};
 use crate::model::Failure;
@@ -24,7 +25,7 @@ trait Runner {
 
 /// The life of thread `index`.
 pub fn run(shared: &'static Shared, index: usize) {
-    let current = Rc::new(Current::default());
+    let current = Rc::new(Current::new(shared));
     let ended = match &shared.setup.body {
         Body::Lua(script) => match LuaBody::new(shared, script, &current) {
             Ok(mut body) => {
@@ -98,10 +99,11 @@ struct LuaBody {
 impl LuaBody {
     fn new(shared: &'static Shared, script: &Script, current: &Rc<Current>) -> Result<Self, Failure> {
         let job = &shared.setup.job;
-        let memory = |error: mlua::Error| Failure::new("memory", error.to_string());
+        let memory = call::unavailable;
         let state =
             State::new(job, script, "worker", log_sink(shared, Some(Rc::clone(current)))).map_err(memory)?;
-        super::task::install(&state, shared, current).map_err(memory)?;
+        let attempts: Rc<dyn Attempts> = Rc::clone(current) as _;
+        role::worker::install(&state, &attempts).map_err(memory)?;
         let roles = script::load(&state, script, "worker")?;
         let worker = roles
             .get("worker")
