@@ -99,8 +99,10 @@ impl Reader {
         (self.end - self.start >= HEADER).then(|| u32::from_le_bytes(*header))
     }
 
+    /// Memory follows the bytes that came, not the length that was announced.
     fn wanted(&self) -> usize {
-        self.announced().map_or(0, |length| HEADER + (length as usize).min(MAX_BODY))
+        let came = self.end - self.start;
+        self.announced().map_or(0, |length| (HEADER + length as usize).min(2 * came + Self::CHUNK))
     }
 }
 
@@ -141,11 +143,24 @@ mod tests {
     }
 
     #[test]
-    fn an_absurd_length_is_refused_before_memory_is_taken() {
+    fn an_absurd_length_is_refused() {
         let mut reader = Reader::default();
         reader.room()[..5].copy_from_slice(&[0xff, 0xff, 0xff, 0xff, 1]);
         reader.filled(5);
         assert_eq!(reader.next(), Err(BadFrame::Large(u32::MAX)));
-        assert!(reader.room().len() < MAX_BODY);
+    }
+
+    #[test]
+    fn memory_follows_the_bytes_that_came_and_not_those_announced() {
+        let mut reader = Reader::default();
+        let announced = (MAX_BODY as u32).to_le_bytes();
+        reader.room()[..4].copy_from_slice(&announced);
+        reader.room()[4] = 1;
+        reader.filled(5);
+        for _ in 0..3 {
+            assert_eq!(reader.next(), Ok(None));
+            assert!(reader.room().len() < 2 * Reader::CHUNK);
+            reader.filled(1);
+        }
     }
 }
