@@ -7,6 +7,9 @@ use super::scripts::flag_spot;
 use super::{OutputFormat, OutputMode, OutputPlan, OutputTarget};
 use crate::manifest::{Diagnostic, Located, Output, Overrides, Place, Spot};
 
+/// How standard output is called.
+pub const STDOUT: &str = "standard output";
+
 /// What is known before the target is looked at.
 struct Wanted {
     target: OutputTarget,
@@ -48,7 +51,11 @@ pub(super) fn output(
     let mode = mode(written, overrides);
     let ready = check_append(&wanted, written, format, mode, found) & check_target(&wanted, mode, cwd, found);
     let fields = written.and_then(|written| written.fields.clone());
-    ready.then_some(OutputPlan { target: wanted.target, format, fields, mode })
+    let name = match &wanted.target {
+        OutputTarget::File(path) => shown(path, cwd),
+        OutputTarget::Stdout => STDOUT.to_owned(),
+    };
+    ready.then_some(OutputPlan { target: wanted.target, name, format, fields, mode })
 }
 
 fn from_flag(path: &Path, cwd: &Path) -> Wanted {
