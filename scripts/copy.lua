@@ -2,9 +2,10 @@
 
 local fs, path = require "mpms.fs", require "mpms.path"
 
+local from = job.params.from ~= "" and job.params.from or "out/copy/from"
+
 -- Twelve files of 1 to 12 MiB in three folders, made once.
 local function demo_files()
-  local from = "out/copy/from"
   for no = 1, 12 do
     local file = ("%s/part%d/file%02d.bin"):format(from, no % 3 + 1, no)
     if not fs.exists(file) then
@@ -13,20 +14,18 @@ local function demo_files()
       fs.write(file, table.concat(block):rep(4096 * no), { mkdir = true })
     end
   end
-  return from
 end
 
 return {
-  -- The name is relative to the folder, so that it can be joined to both sides.
+  -- A task is the name of a file below the folder.
   tasks = function(put)
-    local from = job.params.from
-    if from == "" then from = demo_files() end
+    if job.params.from == "" then demo_files() end
     for file in fs.walk(from, { type = "file", hidden = true, ignore = false }) do
-      put(from, path.rel(file, from))
+      put(path.rel(file, from))
     end
   end,
 
-  worker = function(from, name)
+  worker = function(name)
     local source, target = path.join(from, name), path.join(job.params.to, name)
     local old, new = fs.stat(target), fs.stat(source)
     if old and old.size == new.size and old.mtime == new.mtime then return "unchanged", 0 end
@@ -35,7 +34,10 @@ return {
       overwrite = true,
       verify = job.params.verify,
       -- Called for each MiB; task.progress shows it, at most ten times a second.
-      progress = function(done, total) task.progress(done, total, name) end,
+      progress = function(done, total)
+        task.progress(done, total)
+        if job.params.pause > 0 then sleep(job.params.pause) end
+      end,
     })
     return "copied", bytes
   end,
@@ -47,7 +49,7 @@ return {
 
   finish = function(meta, summary)
     local mib = meta.bytes / 2 ^ 20
-    return ("%d files copied (%.1f MiB, %.0f MiB/s), %d unchanged"):format(
+    return ("%d copied (%.1f MiB, %.0f MiB/s), %d unchanged"):format(
       meta.files, mib, mib / summary.elapsed, meta.unchanged)
   end,
 }
