@@ -110,8 +110,8 @@ fn prepare(path: &Path, arguments: &RunArgs, around: &Surroundings) -> Result<Re
     }
     if plan.output.is_none() && !found.handler && arguments.format == Format::Human {
         // results that nobody asked for elsewhere go where a person looks
-        let (target, format) = (OutputTarget::Stdout, OutputFormat::Jsonl);
-        plan.output = Some(OutputPlan { target, format, fields: None, mode: OutputMode::Append });
+        let (target, name, format) = (OutputTarget::Stdout, plan::STDOUT.to_owned(), OutputFormat::Jsonl);
+        plan.output = Some(OutputPlan { target, name, format, fields: None, mode: OutputMode::Append });
     }
     let source = source::open(&plan.tasks, &plan.job).map_err(|error| {
         complain(color, &error.to_string(), None);

@@ -28,10 +28,10 @@ pub struct Before {
 /// When the mode does not allow what is there, or it cannot be opened.
 pub fn open(plan: &OutputPlan) -> Result<(Target, Before), OutputError> {
     let path = match &plan.target {
-        OutputTarget::Stdout => return Ok((stdout()?, Before::default())),
+        OutputTarget::Stdout => return Ok((stdout(&plan.name)?, Before::default())),
         OutputTarget::File(path) => path,
     };
-    let name = path.display().to_string();
+    let name = plan.name.clone();
     if plan.mode == OutputMode::Append && plan.format == OutputFormat::Json {
         return Err(OutputError::AppendJson { path: name });
     }
@@ -53,8 +53,8 @@ pub fn open(plan: &OutputPlan) -> Result<(Target, Before), OutputError> {
 }
 
 /// The descriptor itself: the handle of the standard library would look for line ends in every write.
-fn stdout() -> Result<Target, OutputError> {
-    let name = "standard output".to_owned();
+fn stdout(name: &str) -> Result<Target, OutputError> {
+    let name = name.to_owned();
     match io::stdout().as_fd().try_clone_to_owned() {
         Ok(descriptor) => Ok(Target { file: descriptor.into(), name, on_disk: false }),
         Err(source) => Err(OutputError::Open { path: name, source }),

@@ -20,7 +20,8 @@ impl Output {
     fn new(format: OutputFormat) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the test");
         let target = OutputTarget::File(folder.path().join("new/out"));
-        Output { plan: OutputPlan { target, format, fields: None, mode: OutputMode::Error }, folder }
+        let name = "new/out".to_owned();
+        Output { plan: OutputPlan { target, name, format, fields: None, mode: OutputMode::Error }, folder }
     }
 
     fn fields(mut self, fields: &[&str]) -> Self {

@@ -12,6 +12,7 @@ mod paths;
 mod resolve;
 mod scripts;
 
+pub use output::STDOUT;
 pub use paths::shown;
 pub use resolve::{Surroundings, load};
 
@@ -120,6 +121,8 @@ pub struct HandlerPlan {
 pub struct OutputPlan {
     /// Where to.
     pub target: OutputTarget,
+    /// The same as people type it.
+    pub name: String,
     /// How rows are written.
     pub format: OutputFormat,
     /// Columns, in this order; none: all, in the order of the first row.

@@ -7,11 +7,17 @@ use super::scripts::flag_spot;
 use super::{OutputFormat, OutputMode, OutputPlan, OutputTarget};
 use crate::manifest::{Diagnostic, Located, Output, Overrides, Place, Spot};
 
+/// How standard output is called.
+pub const STDOUT: &str = "standard output";
+
 /// What is known before the target is looked at.
 struct Wanted {
     target: OutputTarget,
     /// Where the target was written.
     spot: Spot,
+    /// A missing folder of a manifest's own path is made: it is mostly ignored by git, so that a fresh clone has none.
+    /// One of `-o` is rather a typing error.
+    makes_folder: bool,
 }
 
 /// The plan of the output; none without one, and none after an error.
@@ -45,16 +51,20 @@ pub(super) fn output(
     let mode = mode(written, overrides);
     let ready = check_append(&wanted, written, format, mode, found) & check_target(&wanted, mode, cwd, found);
     let fields = written.and_then(|written| written.fields.clone());
-    ready.then_some(OutputPlan { target: wanted.target, format, fields, mode })
+    let name = match &wanted.target {
+        OutputTarget::File(path) => shown(path, cwd),
+        OutputTarget::Stdout => STDOUT.to_owned(),
+    };
+    ready.then_some(OutputPlan { target: wanted.target, name, format, fields, mode })
 }
 
 fn from_flag(path: &Path, cwd: &Path) -> Wanted {
     let spot = flag_spot("-o", &path.display().to_string());
-    Wanted { target: target(path, cwd), spot }
+    Wanted { target: target(path, cwd), spot, makes_folder: false }
 }
 
 fn from_manifest(path: &Located<String>, dir: &Path) -> Wanted {
-    Wanted { target: target(Path::new(&path.value), dir), spot: path.spot.clone() }
+    Wanted { target: target(Path::new(&path.value), dir), spot: path.spot.clone(), makes_folder: true }
 }
 
 fn target(path: &Path, folder: &Path) -> OutputTarget {
@@ -140,7 +150,10 @@ fn check_target(wanted: &Wanted, mode: OutputMode, cwd: &Path, found: &mut Vec<D
 }
 
 fn folder_problem(path: &Path, wanted: &Wanted, cwd: &Path) -> Option<Diagnostic> {
-    let folder = path.parent()?;
+    let mut folder = path.parent()?;
+    while wanted.makes_folder && is_missing(folder) {
+        folder = folder.parent()?;
+    }
     let name = shown(folder, cwd);
     let wrong = match folder.metadata() {
         Ok(meta) if meta.is_dir() => return None,
@@ -153,6 +166,10 @@ fn folder_problem(path: &Path, wanted: &Wanted, cwd: &Path) -> Option<Diagnostic
     let found = Diagnostic::at("plan::output_folder", wrong, wanted.spot.clone(), "cannot be written here");
     let quoted = shlex::try_quote(&name).map_or(name.clone(), |quoted| quoted.into_owned());
     Some(found.help(format!("make the folder: mkdir -p {quoted}")))
+}
+
+fn is_missing(folder: &Path) -> bool {
+    folder.metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 fn file_problem(path: &Path, wanted: &Wanted, mode: OutputMode, cwd: &Path) -> Option<Diagnostic> {

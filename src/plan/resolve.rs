@@ -325,6 +325,7 @@ mod tests {
         let flags = Overrides { output: Some("rows.csv".into()), overwrite: true, ..Overrides::default() };
         let expected = OutputPlan {
             target: OutputTarget::File(repository.root().join("rows.csv")),
+            name: "rows.csv".into(),
             format: OutputFormat::Csv,
             fields: Some(vec!["a".into()]),
             mode: OutputMode::Overwrite,

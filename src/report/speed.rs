@@ -46,6 +46,9 @@ impl Speed {
     /// `812/1,200  68% · 143/s · eta 2.7s · 256 running · 1 failed`.
     pub(super) fn text(&self) -> String {
         let counts = &self.now;
+        if counts.known == 0 {
+            return "starting".into();
+        }
         let mut text = format!("{}/{}", units::count(ended(counts)), units::count(counts.known));
         if counts.more {
             text.push('+');

@@ -1,0 +1,195 @@
+//! Every manifest in `jobs/` is run, and what it made is looked at. A job without a check here fails the test.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// A job that began and ended well, in a copy of the repository's jobs and scripts.
+struct Ran {
+    folder: TempDir,
+    output: Output,
+}
+
+impl Ran {
+    /// Runs a job from a folder that is not its own.
+    fn of(job: &str, flags: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for part in ["jobs", "scripts"] {
+            copy_files(&repository().join(part), &folder.path().join(part));
+        }
+        let output = run(folder.path(), job, flags);
+        Ran { folder, output }
+    }
+
+    fn again(&mut self, job: &str, flags: &[&str]) {
+        self.output = run(self.folder.path(), job, flags);
+    }
+
+    /// A path that the job sees.
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join("jobs").join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    fn rows(&self, text: &str) -> Vec<serde_json::Value> {
+        text.lines().map(|line| serde_json::from_str(line).expect("a line is one JSON value")).collect()
+    }
+
+    fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.output.stdout).into_owned()
+    }
+
+    /// What the summary says below `Finish`.
+    fn finish(&self) -> String {
+        let stderr = String::from_utf8_lossy(&self.output.stderr).into_owned();
+        let line = stderr.lines().find_map(|line| line.trim_start().strip_prefix("Finish "));
+        line.unwrap_or_else(|| panic!("no finish in {stderr}")).to_owned()
+    }
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The files of a folder itself, without those below it: a job's `out/` is left behind.
+fn copy_files(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder can be made");
+    for entry in from.read_dir().expect("a folder of the repository").flatten() {
+        if entry.path().is_file() {
+            fs::copy(entry.path(), to.join(entry.file_name())).expect("a file can be copied");
+        }
+    }
+}
+
+fn run(folder: &Path, job: &str, flags: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mpms"));
+    command.current_dir(folder).arg("run").arg(format!("jobs/{job}.toml")).args(flags);
+    let output = command.output().expect("mpms can be started");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{job}: {}\n{stderr}", output.status);
+    output
+}
+
+/// The jobs that have a check below.
+const CHECKS: [(&str, fn()); 5] =
+    [("commands", commands), ("copy", copy), ("crawl", crawl), ("primes", primes), ("spider", spider)];
+
+#[test]
+fn every_job_is_checked() {
+    let entries = repository().join("jobs").read_dir().expect("the folder of jobs").flatten();
+    let manifests =
+        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "toml"));
+    let jobs: BTreeSet<_> =
+        manifests.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())).collect();
+    let checked: BTreeSet<_> = CHECKS.iter().map(|(job, _)| (*job).to_owned()).collect();
+    assert_eq!(jobs, checked, "jobs/*.toml on the left, their checks on the right");
+}
+
+#[test]
+fn every_job_does_what_it_says() {
+    let threads: Vec<_> = CHECKS
+        .into_iter()
+        .map(|(job, check)| std::thread::Builder::new().name(job.into()).spawn(check).expect("a thread"))
+        .collect();
+    let failed: Vec<_> = threads.into_iter().filter_map(|thread| thread.join().err()).collect();
+    assert!(failed.is_empty(), "{} jobs failed, see above", failed.len());
+}
+
+fn crawl() {
+    let mut ran = Ran::of("crawl", &["-p", "delay=0.02"]);
+    let log = ran.text("out/crawl/log.txt");
+    let mut pages = BTreeSet::new();
+    for line in log.lines() {
+        let fields: Vec<_> = line.split(' ').collect();
+        let [no, url, status, length, _seconds] = fields[..] else { panic!("log line `{line}`") };
+        let page = ran.text(&format!("out/crawl/{no}.html"));
+        assert_eq!(page, format!("<h1>Page {no}</h1>\n"));
+        assert!(url.ends_with(&format!("/?q={no}")), "{line}");
+        assert_eq!((status, length), ("200", page.len().to_string().as_str()));
+        assert!(pages.insert(no.parse::<u32>().expect("a number")), "{no} twice");
+    }
+    assert_eq!(pages, (1..=1_000).collect());
+    assert_eq!(ran.path("out/crawl").read_dir().expect("the folder of pages").count(), 1_001);
+    let finish = ran.finish();
+    let times = finish.strip_prefix("You are faster about: ").and_then(|rest| rest.strip_suffix('x'));
+    // 50 threads, and a reply takes 20 ms; on one thread it would be 1
+    let times: f64 = times.and_then(|times| times.parse().ok()).expect("a number of times");
+    assert!((2.0..=51.0).contains(&times), "{finish}");
+
+    ran.again("crawl", &["-p", "delay=0", "-p", "count=3"]);
+    assert_eq!(ran.text("out/crawl/log.txt").lines().count(), 3, "a run begins its log anew");
+}
+
+fn spider() {
+    let ran = Ran::of("spider", &["-p", "pages=150"]);
+    let rows = ran.rows(&ran.text("out/spider.jsonl"));
+    let page = |row: &serde_json::Value| row["url"].as_str()?.rsplit_once('/')?.1.parse::<u32>().ok();
+    let pages: BTreeSet<_> = rows.iter().filter_map(page).collect();
+    assert_eq!(pages, (1..=150).collect());
+    assert_eq!(rows.len(), 150, "each page once");
+    let links: u64 = rows.iter().filter_map(|row| row["links"].as_u64()).sum();
+    assert_eq!(ran.finish(), format!("150 pages, {links} links"));
+}
+
+/// Names below a folder, and contents.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(inside) = folders.pop() {
+        for path in inside.read_dir().expect("a folder").flatten().map(|entry| entry.path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).expect("it is below").to_path_buf();
+                found.insert(name, fs::read(&path).expect("a file can be read"));
+            }
+        }
+    }
+    found
+}
+
+fn copy() {
+    let mut ran = Ran::of("copy", &["-p", "verify=true"]);
+    let from = files(&ran.path("out/copy/from"));
+    assert_eq!(from.len(), 12);
+    assert!(from == files(&ran.path("out/copy/to")), "a copy differs");
+    assert!(ran.finish().starts_with("12 copied (78.0 MiB"), "{}", ran.finish());
+
+    fs::write(ran.path("out/copy/from/part1/new.bin"), "new").expect("a file can be written");
+    ran.again("copy", &[]);
+    assert!(ran.finish().starts_with("1 copied"), "{}", ran.finish());
+    assert!(ran.finish().ends_with("12 unchanged"), "{}", ran.finish());
+}
+
+fn primes() {
+    // pi(100,000)
+    assert_eq!(Ran::of("primes", &["--limit", "5"]).finish(), "9592 primes");
+}
+
+fn commands() {
+    let ran = Ran::of("commands", &[]);
+    let rows = ran.rows(&ran.stdout());
+    let names = rows.iter().map(|row| {
+        assert_eq!(row["code"], 0);
+        let (sum, name) =
+            row["stdout"].as_str().and_then(|line| line.trim_end().split_once("  ")).expect("two columns");
+        assert_eq!(sum.len(), 64, "{sum}");
+        name.to_owned()
+    });
+    let names: Vec<_> = names.collect();
+    let expected = |part: &str, before: &str| {
+        let entries = repository().join(part).read_dir().expect("a folder").flatten();
+        let names = entries.filter(|entry| entry.path().is_file());
+        let mut names: Vec<_> =
+            names.map(|entry| format!("{before}{}", entry.file_name().to_string_lossy())).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names, [expected("scripts", "../scripts/"), expected("jobs", "")].concat());
+}
