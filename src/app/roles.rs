@@ -1,10 +1,11 @@
 //! The check of scripts before anything is forked: they load, and have the roles that the manifest asks for.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::lua::frozen::Frozen;
 use crate::lua::script::{self, FINISH, Roles};
-use crate::lua::state::State;
+use crate::lua::state::{Around, State};
+use crate::lua::std::log::Sinks;
 use crate::manifest::{Diagnostic, Place, SourceText};
 use crate::model::Failure;
 use crate::model::job::Script;
@@ -14,7 +15,7 @@ use crate::plan::{Plan, Source, WorkerBody};
 const HANDLER_ROLES: [&str; 4] = ["start", "handler", "failed", FINISH];
 
 /// What the scripts turned out to have.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Found {
     /// `process_init` or `process_exit`.
     pub process_roles: bool,
@@ -22,6 +23,8 @@ pub struct Found {
     pub handler_roles: bool,
     /// `handler` itself.
     pub handler: bool,
+    /// Files that the scripts loaded.
+    pub frozen: Frozen,
 }
 
 /// Loads every script once and looks for its roles.
@@ -29,8 +32,8 @@ pub struct Found {
 /// # Errors
 /// Everything that is wrong with them.
 pub fn check(plan: &Plan) -> Result<Found, Vec<Diagnostic>> {
-    let mut scripts = Scripts { plan, loaded: Vec::new(), wrong: Vec::new() };
     let mut found = Found::default();
+    let mut scripts = Scripts { plan, frozen: found.frozen.clone(), loaded: Vec::new(), wrong: Vec::new() };
     if let WorkerBody::Lua(script) = &plan.worker.body
         && let Some(roles) = scripts.roles(script, "worker")
     {
@@ -60,6 +63,7 @@ pub fn check(plan: &Plan) -> Result<Found, Vec<Diagnostic>> {
 
 struct Scripts<'a> {
     plan: &'a Plan,
+    frozen: Frozen,
     /// `None`: it is wrong, and that was said.
     loaded: Vec<(Script, Option<Roles>)>,
     wrong: Vec<Diagnostic>,
@@ -70,8 +74,8 @@ impl Scripts<'_> {
         if let Some((_, roles)) = self.loaded.iter().find(|(known, _)| known == script) {
             return roles.clone();
         }
-        let quiet = Rc::new(|_, _: &str, _| {});
-        let loaded = State::new(&self.plan.job, script, "check", quiet)
+        let around = Around { logs: Sinks::none(), frozen: self.frozen.clone() };
+        let loaded = State::new(&self.plan.job, script, "check", &around)
             .map_err(|error| Failure::new("memory", error.to_string()))
             .and_then(|state| script::load(&state, script, lone));
         let roles = match loaded {

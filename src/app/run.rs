@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
-use std::rc::Rc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
@@ -16,7 +15,9 @@ use crate::cli::{Color, Format, Progress, RunArgs};
 use crate::engine::Config;
 use crate::engine::drive::{self, Run};
 use crate::handler::{self, Handler};
-use crate::lua::state::LogSink;
+use crate::lua::frozen::Frozen;
+use crate::lua::state::Around;
+use crate::lua::std::log::Sinks;
 use crate::model::event::{Event, Level, LogLine, Summary};
 use crate::model::handling::FromHandler;
 use crate::model::{StopCause, Task};
@@ -152,8 +153,7 @@ fn carry_out(ready: Ready, path: &Path, arguments: &RunArgs, signals: &Signals) 
         replies,
         waker: waker.clone(),
     };
-    let sink = log_sink("handler", events.clone());
-    handler::spawn(desk, sink)?;
+    handler::spawn(desk, around("handler", events.clone(), found.frozen.clone()))?;
     let summary = match wait_for_start(&from_handler, signals) {
         Err(cause) => {
             keeper.shutdown()?;
@@ -163,8 +163,8 @@ fn carry_out(ready: Ready, path: &Path, arguments: &RunArgs, signals: &Signals) 
         }
         Ok(()) => {
             let handoff: Handoff<Task, drive::SourceEnd> = Handoff::new(plan.run.queue, waker);
-            let sink = log_sink("tasks", events.clone());
-            source::spawn(source, plan.tasks.clone(), plan.job.clone(), handoff.clone(), sink)?;
+            let around = around("tasks", events.clone(), found.frozen.clone());
+            source::spawn(source, plan.tasks.clone(), plan.job.clone(), handoff.clone(), around)?;
             drive::run(Run {
                 config: config(&plan),
                 setup: setup(&plan, &found),
@@ -225,13 +225,18 @@ fn setup(plan: &Plan, found: &Found) -> Setup {
         worker: 0,
         threads: plan.worker.threads as u32,
         process_roles: found.process_roles,
+        frozen: found.frozen.known(),
     }
 }
 
-/// Lines of a script in the coordinator; it waits when the report is far behind.
-fn log_sink(from: &'static str, events: Sender<Vec<Event>>) -> impl FnOnce() -> LogSink + Send + 'static {
+/// What a state in the coordinator shares; a script there waits when the report is far behind with its lines.
+fn around(
+    from: &'static str,
+    events: Sender<Vec<Event>>,
+    frozen: Frozen,
+) -> impl FnOnce() -> Around + Send + 'static {
     move || {
-        Rc::new(move |level: Level, text: &str, fields| {
+        let logs = Sinks::of(move |level, text, fields| {
             while events.len() > WAITING_LINES {
                 std::thread::yield_now();
             }
@@ -239,7 +244,8 @@ fn log_sink(from: &'static str, events: Sender<Vec<Event>>) -> impl FnOnce() -> 
             let level = if level == Level::Print { Level::Info } else { level };
             let line = LogLine { level, from: from.into(), text: text.to_owned(), fields };
             let _ = events.send(vec![Event::Log(line)]);
-        })
+        });
+        Around { logs, frozen }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::engine::drive::SourceEnd;
-use crate::lua::state::LogSink;
+use crate::lua::state::Around;
 use crate::model::{Failure, StopCause, Task};
 use crate::os::handoff::Handoff;
 use crate::plan::{Job, Source, TasksPlan};
@@ -47,12 +47,12 @@ pub fn spawn(
     plan: TasksPlan,
     job: Job,
     handoff: Handoff<Task, SourceEnd>,
-    log: impl FnOnce() -> LogSink + Send + 'static,
+    around: impl FnOnce() -> Around + Send + 'static,
 ) -> io::Result<()> {
     std::thread::Builder::new().name("source".into()).spawn(move || {
         let end = match opened {
             Opened::BuiltIn { source, first, more } => built_in(source, first, more, &handoff),
-            Opened::Script => generated(&plan, &job, log(), &handoff),
+            Opened::Script => generated(&plan, &job, &around(), &handoff),
         };
         handoff.end(end);
     })?;
@@ -80,13 +80,13 @@ fn built_in(
     }
 }
 
-fn generated(plan: &TasksPlan, job: &Job, log: LogSink, handoff: &Handoff<Task, SourceEnd>) -> SourceEnd {
+fn generated(plan: &TasksPlan, job: &Job, around: &Around, handoff: &Handoff<Task, SourceEnd>) -> SourceEnd {
     let Source::Script(script) = &plan.source else { return Ok(()) };
     let take = {
         let handoff = handoff.clone();
         Box::new(move |task| handoff.push(task).is_ok())
     };
-    match script::generate(plan, script, job, log, take) {
+    match script::generate(plan, script, job, around, take) {
         Ok(count) if count <= plan.skip => Err(StopCause::Empty(match count {
             0 => format!("role `tasks` of {} put no task", script.name),
             count => {

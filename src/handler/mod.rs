@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use crate::lua::state::LogSink;
+use crate::lua::state::Around;
 use crate::model::handling::{FromHandler, ToHandler};
 use crate::model::job::{Job, Script};
 use crate::model::outcome::Effects;
@@ -41,14 +41,14 @@ pub struct Handler {
     pub waker: Waker,
 }
 
-/// Starts the thread. `log` makes, on the thread, the sink of what its script logs.
+/// Starts the thread. `around` makes, on the thread, what its state shares with others.
 ///
 /// # Errors
 /// No thread can be made.
-pub fn spawn(handler: Handler, log: impl FnOnce() -> LogSink + Send + 'static) -> io::Result<()> {
+pub fn spawn(handler: Handler, around: impl FnOnce() -> Around + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new().name("handler".into()).spawn(move || {
         let (replies, waker) = (handler.replies.clone(), handler.waker.clone());
-        if let Err(cause) = run(handler, log()) {
+        if let Err(cause) = run(handler, &around()) {
             // the receiver is gone only when the run is
             let _ = replies.send(FromHandler::Failed(cause));
             waker.wake();
@@ -57,10 +57,10 @@ pub fn spawn(handler: Handler, log: impl FnOnce() -> LogSink + Send + 'static) -
     Ok(())
 }
 
-fn run(handler: Handler, log: LogSink) -> Result<(), StopCause> {
+fn run(handler: Handler, around: &Around) -> Result<(), StopCause> {
     let Handler { job, script, sink, deliveries, replies, waker } = handler;
     let mut work = Work {
-        roles: HandlerRoles::load(&job, script.as_ref(), log)?,
+        roles: HandlerRoles::load(&job, script.as_ref(), around)?,
         sink,
         lost: 0,
         puts: Vec::new(),

@@ -7,7 +7,7 @@ use super::at_hand::Desk;
 use crate::lua::call::{self, Held};
 use crate::lua::role::{self, AtHand};
 use crate::lua::script;
-use crate::lua::state::{LogSink, State};
+use crate::lua::state::{Around, State};
 use crate::model::event::Summary;
 use crate::model::job::{Job, Script};
 use crate::model::task::PutBy;
@@ -34,11 +34,11 @@ impl HandlerRoles {
     ///
     /// # Errors
     /// When it cannot be loaded.
-    pub fn load(job: &Job, script: Option<&Script>, log: LogSink) -> Result<Self, StopCause> {
+    pub fn load(job: &Job, script: Option<&Script>, around: &Around) -> Result<Self, StopCause> {
         let Some(script) = script else { return Ok(HandlerRoles(None)) };
         let loaded = (|| {
             let memory = call::unavailable;
-            let state = State::new(job, script, "handler", log).map_err(memory)?;
+            let state = State::new(job, script, "handler", around).map_err(memory)?;
             state.random.borrow_mut().seed(job.seed, u128::MAX);
             let desk = Rc::new(Desk::default());
             let at_hand: Rc<dyn AtHand> = Rc::clone(&desk) as _;

@@ -2,9 +2,11 @@
 
 pub mod call;
 pub mod error;
+pub mod frozen;
 pub mod module;
 pub mod options;
 pub mod port;
+pub mod prelude;
 pub mod put;
 pub mod random;
 pub mod require;

@@ -86,9 +86,12 @@ function setmetatable(value, metatable)
   return plain_setmetatable(value, metatable)
 end
 
-local traceback, getinfo = debug.traceback, debug.getinfo
-for name in pairs(debug) do debug[name] = nil end
-debug.traceback, debug.getinfo = traceback, getinfo
+-- absent in a state that was made without it
+if debug then
+  local traceback, getinfo = debug.traceback, debug.getinfo
+  for name in pairs(debug) do debug[name] = nil end
+  debug.traceback, debug.getinfo = traceback, getinfo
+end
 
 local plain_getenv = os.getenv
 function os.getenv(name)

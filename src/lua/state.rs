@@ -7,22 +7,29 @@
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use mlua::{Function, Lua, LuaOptions, StdLib, Table};
 
 use super::call::{Bridge, Held};
+use super::frozen::Frozen;
+use super::prelude;
 use super::random::Random;
 use super::require::{self, Roots};
 use super::stack;
+use super::std::log::Sinks;
 use super::std::{self as library, StdEnv};
 use crate::model::Value;
-use crate::model::event::Level;
 use crate::model::job::{Job, Script};
 use crate::wire::value;
 
-/// Takes what a state logs and prints: level, one line, fields.
-pub type LogSink = Rc<dyn Fn(Level, &str, Vec<(String, String)>)>;
+/// What a state shares with the others of its process.
+#[derive(Clone)]
+pub struct Around {
+    /// Where its lines go.
+    pub logs: Sinks,
+    /// The files of the run.
+    pub frozen: Frozen,
+}
 
 /// A state with the library, `job`, captured output and trimmed standard libraries.
 ///
@@ -41,19 +48,20 @@ impl State {
     ///
     /// # Errors
     /// When there is no memory.
-    pub fn new(job: &Job, script: &Script, role: &str, log: LogSink) -> mlua::Result<Self> {
+    pub fn new(job: &Job, script: &Script, role: &str, around: &Around) -> mlua::Result<Self> {
         // SAFETY: `debug` is trimmed by the prelude before any script runs, C modules cannot be loaded
         // (`install_require` removes their searchers), only text is loaded
         let lua = unsafe { Lua::unsafe_new_with(StdLib::ALL, LuaOptions::default()) };
         let lua: &'static Lua = Box::leak(Box::new(lua));
-        let prelude = run_prelude(lua, job, Rc::clone(&log))?;
-        let sink = Rc::clone(&log);
-        let env = StdEnv {
-            log: Rc::new(move |level, text, fields| sink(loud(level), text, plain(fields))),
-            ..StdEnv::quiet(role)
-        };
+        let prelude = prelude::install(lua, &job.env, Rc::clone(&around.logs.here))?;
+        let env = StdEnv { log: around.logs.clone(), ..StdEnv::quiet(role) };
         library::install(lua, &env)?;
-        let roots = Roots { script_dir: script.dir.clone(), root: project_root(&script.dir), on_load: None };
+        let frozen = around.frozen.clone();
+        let roots = Roots {
+            script_dir: script.dir.clone(),
+            root: project_root(&script.dir),
+            on_load: Some(Rc::new(move |file| frozen.check(&file.path, file.hash))),
+        };
         require::install_require(lua, &roots)?;
         let bridge = Bridge::new(lua)?;
         let random = RefCell::new(Random::of(&bridge)?);
@@ -135,68 +143,6 @@ pub fn decoded_list(lua: &Lua, bytes: &[u8]) -> mlua::Result<Table> {
         unsafe { lua.exec_raw::<mlua::MultiValue>((), |state| result = stack::push_list(state, bytes))? };
     result.map_err(mlua::Error::external)?;
     lua.create_sequence_from(values)
-}
-
-fn run_prelude(lua: &Lua, job: &Job, log: LogSink) -> mlua::Result<Table> {
-    let lines = Rc::new(RefCell::new(Lines::default()));
-    let write = lua.create_function(move |_, (stream, text): (mlua::LuaString, mlua::LuaString)| {
-        let is_error = stream.as_bytes().as_ref() == b"stderr";
-        lines.borrow_mut().write(is_error, &text.as_bytes(), |line| {
-            log(Level::Print, &String::from_utf8_lossy(line), Vec::new());
-        });
-        Ok(())
-    })?;
-    let env: Arc<[(String, String)]> = job.env.clone().into();
-    let getenv = lua.create_function(move |_, name: mlua::LuaString| {
-        let found = env.iter().find(|(key, _)| key.as_bytes() == name.as_bytes().as_ref());
-        Ok(found.map(|(_, value)| value.clone()))
-    })?;
-    lua.load(include_str!("prelude.lua")).set_name("=mpms").call((write, getenv))
-}
-
-fn loud(level: library::log::Level) -> Level {
-    match level {
-        library::log::Level::Debug => Level::Debug,
-        library::log::Level::Info => Level::Info,
-        library::log::Level::Warn => Level::Warn,
-        library::log::Level::Error => Level::Error,
-    }
-}
-
-fn plain(fields: library::log::Fields) -> Vec<(String, String)> {
-    fields
-        .into_iter()
-        .map(|(name, value)| match value {
-            serde_json::Value::String(text) => (name, text),
-            other => (name, other.to_string()),
-        })
-        .collect()
-}
-
-/// Pieces of text made into lines, for each of the two streams.
-#[derive(Default)]
-struct Lines {
-    open: [Vec<u8>; 2],
-}
-
-impl Lines {
-    /// A line without an end is given out when it reaches this many bytes.
-    const LONGEST: usize = 8 << 10;
-
-    fn write(&mut self, is_error: bool, text: &[u8], mut line: impl FnMut(&[u8])) {
-        let open = &mut self.open[usize::from(is_error)];
-        for piece in text.split_inclusive(|byte| *byte == b'\n') {
-            open.extend_from_slice(piece);
-            if piece.ends_with(b"\n") {
-                open.pop();
-                line(open);
-                open.clear();
-            } else if open.len() >= Self::LONGEST {
-                line(open);
-                open.clear();
-            }
-        }
-    }
 }
 
 /// Where `lib` and `lua_modules` are: the nearest folder with `mpms.toml` or `.mpms`, else with `.git`, else the

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::lua::call;
 use crate::lua::role::{Outlet, generator};
 use crate::lua::script;
-use crate::lua::state::{LogSink, State};
+use crate::lua::state::{Around, State};
 use crate::model::job::{Job, Script};
 use crate::model::task::TaskOptions;
 use crate::model::{Failure, Payload, Task, TaskId};
@@ -24,11 +24,11 @@ pub fn generate(
     plan: &TasksPlan,
     script: &Script,
     job: &Job,
-    log: LogSink,
+    around: &Around,
     take: Take,
 ) -> Result<u64, Failure> {
     let memory = call::unavailable;
-    let state = State::new(job, script, "tasks", log).map_err(memory)?;
+    let state = State::new(job, script, "tasks", around).map_err(memory)?;
     state.random.borrow_mut().seed(job.seed, u128::MAX - 1);
     let roles = script::load(&state, script, "tasks")?;
     let tasks = roles

@@ -1,5 +1,9 @@
 //! Small parts of messages: numbers, byte strings, failures, puts.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
 use super::value::{Malformed, take_count, take_slice};
 use super::varint;
 use crate::model::task::TaskOptions;
@@ -63,6 +67,28 @@ pub fn take_u128(bytes: &[u8], at: &mut usize) -> Result<u128, Malformed> {
     let mut raw = [0; 16];
     raw.copy_from_slice(slice);
     Ok(u128::from_le_bytes(raw))
+}
+
+/// Reads a path.
+///
+/// # Errors
+/// When the bytes end before.
+pub fn take_path(bytes: &[u8], at: &mut usize) -> Result<PathBuf, Malformed> {
+    Ok(PathBuf::from(OsStr::from_bytes(take_sized(bytes, at)?)))
+}
+
+/// Appends a file and the hash of its text.
+pub fn put_file(out: &mut Vec<u8>, path: &Path, hash: u128) {
+    put_slice(out, path.as_os_str().as_encoded_bytes());
+    out.extend_from_slice(&hash.to_le_bytes());
+}
+
+/// Reads what [`put_file`] wrote.
+///
+/// # Errors
+/// When the bytes end before.
+pub fn take_file(bytes: &[u8], at: &mut usize) -> Result<(PathBuf, u128), Malformed> {
+    Ok((take_path(bytes, at)?, take_u128(bytes, at)?))
 }
 
 /// Appends a failure.

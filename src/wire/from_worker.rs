@@ -1,7 +1,10 @@
 //! What a worker says to the coordinator, which believes nothing before it has checked it.
 
+use std::path::{Path, PathBuf};
+
 use super::bytes::{
-    put_failure, put_slice, put_task, take_byte, take_failure, take_sized, take_tasks, take_text, take_u64,
+    put_failure, put_file, put_slice, put_task, take_byte, take_failure, take_file, take_sized, take_tasks,
+    take_text, take_u64,
 };
 use super::value::{Malformed, take_count, take_float};
 use super::{frame, varint};
@@ -19,6 +22,9 @@ pub const LOG: u8 = 18;
 pub const BROKEN: u8 = 19;
 /// Kind of a frame that says how far a task is.
 pub const PROGRESS: u8 = 20;
+
+/// Kind of a frame that says which file came in by `require`.
+pub const LOADED: u8 = 21;
 
 const DONE: u8 = 0;
 const DONE_WITH_EFFECTS: u8 = 1;
@@ -189,6 +195,21 @@ pub fn put_broken(out: &mut Vec<u8>, failure: &Failure) {
     frame::end(out, at);
 }
 
+/// Appends a frame that names a file and the hash of its text.
+pub fn put_loaded(out: &mut Vec<u8>, path: &Path, hash: u128) {
+    let at = frame::begin(out, LOADED);
+    put_file(out, path, hash);
+    frame::end(out, at);
+}
+
+/// Reads the body of such a frame.
+///
+/// # Errors
+/// When the bytes are none.
+pub fn take_loaded(bytes: &[u8]) -> Result<(PathBuf, u128), Malformed> {
+    take_file(bytes, &mut 0)
+}
+
 /// Reads the body of such a frame.
 ///
 /// # Errors
@@ -236,6 +257,7 @@ mod tests {
             let _ = take_progress(&bytes);
             let _ = take_handles(&bytes);
             let _ = take_broken(&bytes);
+            let _ = take_loaded(&bytes);
             let _ = crate::wire::to_worker::take_setup(&bytes);
             let _ = crate::wire::to_worker::take_task(&bytes, &mut 0);
         }

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::bytes::{put_slice, take_byte, take_sized, take_text, take_u64, take_u128};
+use super::bytes::{
+    put_file, put_slice, take_byte, take_file, take_path, take_sized, take_text, take_u64, take_u128,
+};
 use super::value::{self, Malformed, take_count};
 use super::{frame, varint};
 use crate::model::job::{Job, Script};
@@ -30,6 +32,8 @@ pub struct Setup {
     pub threads: u32,
     /// Whether the script has `process_init` or `process_exit`, which need a state of their own.
     pub process_roles: bool,
+    /// Files that were loaded by `require` so far, with the hash of their text.
+    pub frozen: Vec<(PathBuf, u128)>,
 }
 
 /// What an attempt runs.
@@ -77,6 +81,10 @@ pub fn put_setup(out: &mut Vec<u8>, setup: &Setup) {
     varint::put(out, u64::from(setup.worker));
     varint::put(out, u64::from(setup.threads));
     out.push(u8::from(setup.process_roles));
+    varint::put(out, setup.frozen.len() as u64);
+    for (path, hash) in &setup.frozen {
+        put_file(out, path, *hash);
+    }
     frame::end(out, at);
 }
 
@@ -109,13 +117,10 @@ pub fn take_setup(bytes: &[u8]) -> Result<Setup, Malformed> {
     let number = |at: &mut usize| u32::try_from(varint::take(bytes, at)?).map_err(|_| Malformed::Number);
     let (worker, threads) = (number(at)?, number(at)?);
     let process_roles = take_byte(bytes, at)? != 0;
+    let count = take_count(bytes, at, 17)?;
+    let frozen = (0..count).map(|_| take_file(bytes, at)).collect::<Result<_, _>>()?;
     let job = Job { name, description, manifest, dir, seed, params, meta, env };
-    Ok(Setup { job, body, worker, threads, process_roles })
-}
-
-fn take_path(bytes: &[u8], at: &mut usize) -> Result<PathBuf, Malformed> {
-    use std::os::unix::ffi::OsStrExt as _;
-    Ok(PathBuf::from(std::ffi::OsStr::from_bytes(take_sized(bytes, at)?)))
+    Ok(Setup { job, body, worker, threads, process_roles, frozen })
 }
 
 const WIDE_ID: u8 = 1;

@@ -17,6 +17,7 @@ use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::lua::frozen::Frozen;
 use crate::lua::script::{self, Roles};
 use crate::lua::state::State;
 use crate::model::{Failure, Handle};
@@ -37,7 +38,8 @@ use queue::Queue;
 struct Shared {
     setup: Setup,
     queue: Queue,
-    outbox: Outbox,
+    outbox: Arc<Outbox>,
+    frozen: Frozen,
     slots: &'static [Slot],
 }
 
@@ -59,9 +61,11 @@ fn serve(socket: Arc<Socket>, slots: &'static [Slot]) -> io::Result<()> {
     let mut frames = frame::Reader::default();
     let setup = read_setup(&socket, &mut frames)?;
     let (waker, mut wake) = wake_pair()?;
-    let outbox = Outbox::new(Arc::clone(&socket), waker);
-    let shared: &'static Shared =
-        Box::leak(Box::new(Shared { setup, queue: Queue::default(), outbox, slots }));
+    let outbox = Arc::new(Outbox::new(Arc::clone(&socket), waker));
+    let tell = Arc::clone(&outbox);
+    let frozen = Frozen::new(&setup.frozen, move |path, hash| tell.push_loaded(path, hash));
+    let shared = Shared { setup, queue: Queue::default(), outbox, frozen, slots };
+    let shared: &'static Shared = Box::leak(Box::new(shared));
     if let Err(error) = std::env::set_current_dir(&shared.setup.job.dir) {
         let dir = shared.setup.job.dir.display();
         return broken(
@@ -123,7 +127,7 @@ fn process_state(shared: &'static Shared) -> Result<Option<(State, Roles)>, Fail
     if !shared.setup.process_roles {
         return Ok(None);
     }
-    let state = State::new(&shared.setup.job, script, "process_init", thread::log_sink(shared, None))
+    let state = State::new(&shared.setup.job, script, "process_init", &thread::around(shared, None))
         .map_err(|error| Failure::new("memory", error.to_string()))?;
     let roles = script::load(&state, script, "worker")?;
     if let Some(init) = roles.get("process_init") {

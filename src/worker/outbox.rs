@@ -5,6 +5,7 @@
 
 use std::io;
 use std::mem;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -103,6 +104,13 @@ impl Outbox {
     /// A line, which need not be written at once.
     pub fn push_line(&self, line: &Line) {
         from_worker::put_line(self.lock().closed(), line);
+        self.pending.store(true, Ordering::Relaxed);
+        self.nudge();
+    }
+
+    /// A file came in by `require`.
+    pub fn push_loaded(&self, path: &Path, hash: u128) {
+        from_worker::put_loaded(self.lock().closed(), path, hash);
         self.pending.store(true, Ordering::Relaxed);
         self.nudge();
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::attempt::Current;
 use super::command::CommandBody;
@@ -10,7 +11,9 @@ use super::{Shared, in_role, role_failed};
 use crate::lua::call::{self, Held};
 use crate::lua::role::{self, worker::Attempts};
 use crate::lua::script::{self, Roles};
-use crate::lua::state::{LogSink, State};
+use crate::lua::state::{Around, State};
+use crate::lua::std::fs::remove_temporary;
+use crate::lua::std::log::Sinks;
 use crate::model::Failure;
 use crate::model::job::Script;
 use crate::os::clock::monotonic_ns;
@@ -101,7 +104,7 @@ impl LuaBody {
         let job = &shared.setup.job;
         let memory = call::unavailable;
         let state =
-            State::new(job, script, "worker", log_sink(shared, Some(Rc::clone(current)))).map_err(memory)?;
+            State::new(job, script, "worker", &around(shared, Some(Rc::clone(current)))).map_err(memory)?;
         let attempts: Rc<dyn Attempts> = Rc::clone(current) as _;
         role::worker::install(&state, &attempts).map_err(memory)?;
         let roles = script::load(&state, script, "worker")?;
@@ -130,7 +133,9 @@ impl LuaBody {
 impl Runner for LuaBody {
     fn run(&mut self, task: &TaskRecord<'_>, results: &mut Vec<u8>) -> Result<(), Failure> {
         self.state.random.borrow_mut().seed(self.seed, task.id.bits());
-        self.state.bridge.call(self.worker, None, task.args, results)
+        let result = self.state.bridge.call(self.worker, None, task.args, results);
+        remove_temporary(self.state.lua());
+        result
     }
 }
 
@@ -140,11 +145,16 @@ impl Runner for CommandBody {
     }
 }
 
-/// Sends the lines of a state to the coordinator, with the task that is running.
-pub fn log_sink(shared: &'static Shared, current: Option<Rc<Current>>) -> LogSink {
-    Rc::new(move |level, text, fields| {
+/// What a state of this process shares with the others; its lines carry the task that is running.
+pub fn around(shared: &'static Shared, current: Option<Rc<Current>>) -> Around {
+    let push = |task, level, text: &str, fields| {
+        shared.outbox.push_line(&Line { task, level, text: text.to_owned(), fields });
+    };
+    let here = Rc::new(move |level, text: &str, fields| {
         let running = current.as_ref().filter(|current| current.is_running());
         let task = running.and_then(|current| current.with(|task| task.handle).ok());
-        shared.outbox.push_line(&Line { task, level, text: text.to_owned(), fields });
-    })
+        push(task, level, text, fields);
+    });
+    let background = Arc::new(move |level, text: &str, fields| push(None, level, text, fields));
+    Around { logs: Sinks { here, background }, frozen: shared.frozen.clone() }
 }

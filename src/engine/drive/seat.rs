@@ -2,6 +2,7 @@
 
 use std::io::{self, Read as _};
 use std::os::fd::AsFd as _;
+use std::path::PathBuf;
 
 use crate::engine::drive::Drive;
 use crate::engine::{Input, StartFailure, WorkerId};
@@ -194,6 +195,13 @@ impl Drive<'_> {
                 }
                 Err(error) => return Ok(Err(malformed(error))),
             },
+            from_worker::LOADED => match from_worker::take_loaded(body) {
+                Ok((path, hash)) => {
+                    self.loaded(worker, path, hash);
+                    return Ok(Ok(()));
+                }
+                Err(error) => return Ok(Err(malformed(error))),
+            },
             from_worker::BROKEN => match from_worker::take_broken(body) {
                 Ok(failure) => {
                     let at = failure.traceback.as_deref().unwrap_or_default();
@@ -206,6 +214,27 @@ impl Drive<'_> {
             kind => return Ok(Err(format!("a frame of the unknown kind {kind}"))),
         };
         self.step(input).map(Ok)
+    }
+
+    /// Workers that start later are told of the file; one that loaded another text is named.
+    fn loaded(&mut self, worker: WorkerId, path: PathBuf, hash: u128) {
+        match self.setup.frozen.iter().find(|(known, _)| *known == path) {
+            Some((_, known)) if *known == hash => {}
+            Some(_) => {
+                let text = format!(
+                    "{} was changed while the run goes on, and this worker loaded it later",
+                    path.display()
+                );
+                let from = format!("worker {worker}");
+                self.reporting.push(Event::Log(LogLine {
+                    level: Level::Warn,
+                    from,
+                    text,
+                    fields: Vec::new(),
+                }));
+            }
+            None => self.setup.frozen.push((path, hash)),
+        }
     }
 
     fn who(&self, worker: WorkerId, task: Option<Handle>) -> String {

@@ -4,32 +4,43 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::{Lua, LuaString, Table, Value};
-use serde_json::Map;
 
 use crate::lua::error::LibError;
 use crate::lua::module::Module;
 
-/// How much a line matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// For the author of the script.
-    Debug,
-    /// Worth a line.
-    Info,
-    /// Something to look at.
-    Warn,
-    /// Something failed.
-    Error,
-}
+pub use crate::model::event::Level;
 
-/// Fields of a line, in the order of their names.
-pub type Fields = Map<String, serde_json::Value>;
+/// Fields of a line, in the order of their names; numbers and tables as `tostring` gives them.
+pub type Fields = Vec<(String, String)>;
 
 /// Takes the lines of a state. Bytes that are no UTF-8 arrive as replacement characters.
 pub type Sink = Rc<dyn Fn(Level, &str, Fields)>;
 
 /// The same from any thread.
 pub type BackgroundSink = Arc<dyn Fn(Level, &str, Fields) + Send + Sync>;
+
+/// Where the lines of a state go: those of its own thread, and those of threads that the library starts.
+#[derive(Clone)]
+pub struct Sinks {
+    /// Of the scripts.
+    pub here: Sink,
+    /// Of threads of the library (those of `http.serve`).
+    pub background: BackgroundSink,
+}
+
+impl Sinks {
+    /// For checks, tools and tests: lines are dropped.
+    pub fn none() -> Self {
+        Self { here: Rc::new(|_, _, _| {}), background: Arc::new(|_, _, _| {}) }
+    }
+
+    /// The same for both.
+    pub fn of(sink: impl Fn(Level, &str, Fields) + Send + Sync + 'static) -> Self {
+        let background: BackgroundSink = Arc::new(sink);
+        let here = Arc::clone(&background);
+        Self { here: Rc::new(move |level, text, fields| here(level, text, fields)), background }
+    }
+}
 
 pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
     Module::new(lua, "mpms.log")
@@ -46,7 +57,7 @@ fn write(lua: &Lua, level: Level, (message, fields): (Value, Option<Table>)) -> 
         Some(fields) => read(&fields)?,
         None => Fields::new(),
     };
-    (super::env(lua)?.log)(level, &message, fields);
+    (super::env(lua)?.log.here)(level, &message, fields);
     Ok(())
 }
 
@@ -59,7 +70,7 @@ fn read(table: &Table) -> Result<Fields, LibError> {
     let mut fields = pairs
         .into_iter()
         .map(|(key, value)| match key {
-            Value::String(key) => Ok((key.to_string_lossy(), plain(value))),
+            Value::String(key) => Ok((key.to_string_lossy(), plain(&value))),
             other => Err(LibError::invalid(format!(
                 "argument 2 (fields) must have names as keys, got a {}",
                 other.type_name()
@@ -67,19 +78,16 @@ fn read(table: &Table) -> Result<Fields, LibError> {
         })
         .collect::<Result<Vec<_>, _>>()?;
     fields.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(fields.into_iter().collect())
+    Ok(fields)
 }
 
-/// Scalars keep their type; anything else is what `tostring` gives.
-fn plain(value: Value) -> serde_json::Value {
+fn plain(value: &Value) -> String {
+    if value.is_null() {
+        return "null".to_owned();
+    }
     match value {
-        Value::Nil => serde_json::Value::Null,
-        value if value.is_null() => serde_json::Value::Null,
-        Value::Boolean(yes) => yes.into(),
-        Value::Integer(number) => number.into(),
-        Value::Number(number) if number.is_finite() => number.into(),
-        Value::String(text) => LuaString::to_string_lossy(&text).into(),
-        other => other.to_string().unwrap_or_else(|_| other.type_name().to_owned()).into(),
+        Value::String(text) => LuaString::to_string_lossy(text),
+        other => other.to_string().unwrap_or_else(|_| other.type_name().to_owned()),
     }
 }
 
@@ -98,17 +106,19 @@ mod tests {
         let sink = Rc::clone(&lines);
         let lua = mlua::Lua::new();
         let log: super::Sink = Rc::new(move |level, message, fields| {
-            let fields = serde_json::to_string(&fields).expect("JSON");
+            let fields: Vec<String> = fields.iter().map(|(name, text)| format!("{name}={text}")).collect();
+            let fields = fields.join(" ");
             sink.borrow_mut().push((level, message.to_owned(), fields));
         });
+        let log = super::Sinks { here: log, ..super::Sinks::none() };
         install(&lua, &StdEnv { log, ..StdEnv::quiet("worker") }).expect("installs");
         run::<()>(
             &lua,
             "mpms.log.warn('slow', { url = 'u', n = 3, f = 0.5, ok = true, null = mpms.null }) mpms.log.error(5)",
         );
-        let expected = r#"{"f":0.5,"n":3,"null":null,"ok":true,"url":"u"}"#;
+        let expected = "f=0.5 n=3 null=null ok=true url=u";
         assert_eq!(lines.borrow()[0], (Level::Warn, "slow".to_owned(), expected.to_owned()));
-        assert_eq!(lines.borrow()[1], (Level::Error, "5".to_owned(), "{}".to_owned()));
+        assert_eq!(lines.borrow()[1], (Level::Error, "5".to_owned(), String::new()));
         assert_eq!(fails(&lua, "mpms.log.info('x', { 1 })").code, "invalid");
         assert_eq!(fails(&lua, "mpms.log.info('x', 'y')").code, "invalid");
     }

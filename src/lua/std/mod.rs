@@ -29,9 +29,7 @@ pub struct StdEnv {
     /// The role of the script: `worker`, `handler`, `tasks`, `test`.
     pub role: String,
     /// Where `mpms.log` writes.
-    pub log: log::Sink,
-    /// Where threads of the library (those of `http.serve`) write, which may not touch the state's own sink.
-    pub background_log: Option<log::BackgroundSink>,
+    pub log: log::Sinks,
     /// Where temporary files go; the system's folder when there is none.
     pub temp_dir: Option<PathBuf>,
 }
@@ -39,7 +37,7 @@ pub struct StdEnv {
 impl StdEnv {
     /// For tools and tests: log lines are dropped.
     pub fn quiet(role: &str) -> Self {
-        Self { role: role.to_owned(), log: Rc::new(|_, _, _| {}), background_log: None, temp_dir: None }
+        Self { role: role.to_owned(), log: log::Sinks::none(), temp_dir: None }
     }
 }
 

@@ -121,7 +121,7 @@ fn start(lua: &Lua, listener: StdListener, source: Source) -> Result<AnyUserData
     let stop = Arc::clone(&close);
     let (ready, is_ready) = mpsc::channel::<Result<(), (String, String)>>();
     let (gone, closed) = mpsc::channel();
-    let sink = env(lua)?.background_log.clone();
+    let sink = env(lua)?.log.background.clone();
     let thread = std::thread::Builder::new().name("http.serve".to_owned());
     let spawned = thread.spawn(move || {
         let prepared = prepare(listener, source, sink);
@@ -152,11 +152,7 @@ fn start(lua: &Lua, listener: StdListener, source: Source) -> Result<AnyUserData
 
 type Prepared = (tokio::runtime::Runtime, TcpListener, Answerer);
 
-fn prepare(
-    listener: StdListener,
-    source: Source,
-    sink: Option<log::BackgroundSink>,
-) -> Result<Prepared, LibError> {
+fn prepare(listener: StdListener, source: Source, sink: log::BackgroundSink) -> Result<Prepared, LibError> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let listener = {
         let _inside = runtime.enter();

@@ -1,6 +1,7 @@
 //! Replies made by a function of the script.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Bytes;
@@ -15,32 +16,26 @@ use super::percent_decoded;
 use crate::lua::error::{LibError, describe_error};
 use crate::lua::module::call;
 use crate::lua::options::Options;
-use crate::lua::std::log::{BackgroundSink, Fields, Level};
+use crate::lua::prelude;
+use crate::lua::std::log::{BackgroundSink, Fields, Level, Sinks};
 use crate::lua::std::{StdEnv, install, json};
 
 /// A function in a state of its own.
 pub(super) struct Script {
     lua: Lua,
     function: Function,
-    log: Option<BackgroundSink>,
+    log: BackgroundSink,
 }
 
 impl Script {
     /// # Errors
     /// When Lua has no memory left.
-    pub fn new(carried: Carried, log: Option<BackgroundSink>) -> Result<Self, LibError> {
+    pub fn new(carried: Carried, log: BackgroundSink) -> Result<Self, LibError> {
         let lua = Lua::new();
-        let sink = log.clone();
-        let env = StdEnv {
-            role: "server".to_owned(),
-            log: Rc::new(move |level, message, fields| {
-                if let Some(sink) = &sink {
-                    sink(level, message, fields);
-                }
-            }),
-            background_log: log.clone(),
-            temp_dir: None,
-        };
+        let sink = Arc::clone(&log);
+        let sinks = Sinks::of(move |level, text, fields| sink(level, text, fields));
+        prelude::install(&lua, &[], Rc::clone(&sinks.here))?;
+        let env = StdEnv { role: "server".to_owned(), log: sinks, temp_dir: None };
         install(&lua, &env)?;
         let function = carried.unpack(&lua)?;
         Ok(Self { lua, function, log })
@@ -54,10 +49,8 @@ impl Script {
         });
         answered.unwrap_or_else(|error| {
             let raised = describe_error(&error);
-            if let Some(log) = &self.log {
-                let message = format!("http.serve: {} {}: {}", head.method, head.uri, raised.message);
-                log(Level::Error, &message, Fields::new());
-            }
+            let message = format!("http.serve: {} {}: {}", head.method, head.uri, raised.message);
+            (self.log)(Level::Error, &message, Fields::new());
             (plain(500, raised.message), None)
         })
     }

@@ -1,0 +1,56 @@
+//! What every state changes of stock Lua: captured output, text chunks only, a trimmed `debug`.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use mlua::{Lua, Table};
+
+use super::std::log::{Level, Sink};
+
+/// Runs the prelude. Its functions for the roles are in the returned table.
+///
+/// # Errors
+/// When Lua has no memory left.
+pub fn install(lua: &Lua, env: &[(String, String)], log: Sink) -> mlua::Result<Table> {
+    let lines = Rc::new(RefCell::new(Lines::default()));
+    let write = lua.create_function(move |_, (stream, text): (mlua::LuaString, mlua::LuaString)| {
+        let is_error = stream.as_bytes().as_ref() == b"stderr";
+        lines.borrow_mut().write(is_error, &text.as_bytes(), |line| {
+            log(Level::Print, &String::from_utf8_lossy(line), Vec::new());
+        });
+        Ok(())
+    })?;
+    let env: Arc<[(String, String)]> = env.into();
+    let getenv = lua.create_function(move |_, name: mlua::LuaString| {
+        let found = env.iter().find(|(key, _)| key.as_bytes() == name.as_bytes().as_ref());
+        Ok(found.map(|(_, value)| value.clone()))
+    })?;
+    lua.load(include_str!("prelude.lua")).set_name("=mpms").call((write, getenv))
+}
+
+/// Pieces of text made into lines, for each of the two streams.
+#[derive(Default)]
+struct Lines {
+    open: [Vec<u8>; 2],
+}
+
+impl Lines {
+    /// A line without an end is given out when it reaches this many bytes.
+    const LONGEST: usize = 8 << 10;
+
+    fn write(&mut self, is_error: bool, text: &[u8], mut line: impl FnMut(&[u8])) {
+        let open = &mut self.open[usize::from(is_error)];
+        for piece in text.split_inclusive(|byte| *byte == b'\n') {
+            open.extend_from_slice(piece);
+            if piece.ends_with(b"\n") {
+                open.pop();
+                line(open);
+                open.clear();
+            } else if open.len() >= Self::LONGEST {
+                line(open);
+                open.clear();
+            }
+        }
+    }
+}
