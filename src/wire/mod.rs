@@ -7,6 +7,7 @@ pub mod bytes;
 pub mod frame;
 pub mod from_worker;
 pub mod json;
+pub mod malformed;
 pub mod to_worker;
 pub mod value;
 pub mod varint;

@@ -1,6 +1,6 @@
 //! Whole numbers in as few bytes as they need: seven bits a byte, least first (LEB128).
 
-use super::value::Malformed;
+use super::malformed::Malformed;
 
 /// Appends `number`, 1 to 10 bytes.
 #[inline]
