@@ -110,18 +110,32 @@ pub fn diagnose(script: &Script, failure: &Failure) -> Diagnostic {
         _ => "lua::error",
     };
     let text = failure.message.strip_prefix(script.name.as_str()).and_then(|rest| rest.strip_prefix(':'));
-    let line = text.and_then(|rest| rest.split_once(':')).and_then(|(line, _)| line.parse::<usize>().ok());
-    let diagnostic = match (line, text) {
-        (Some(line), Some(text)) => {
-            let message = text.split_once(':').map_or(text, |(_, message)| message).trim();
-            let source =
-                SourceText::new(script.name.as_str(), String::from_utf8_lossy(&script.text).as_ref());
+    let (line, message) = match text.and_then(line_and_rest) {
+        Some((line, message)) => (Some(line), message.trim()),
+        None => (in_traceback(script, failure), failure.message.as_str()),
+    };
+    let diagnostic = match line {
+        Some(line) => {
+            let source = SourceText::new(script.name.as_str(), String::from_utf8_lossy(&script.text).as_ref());
             Diagnostic::on_line(code, message, &Arc::clone(&source), line)
         }
-        _ => Diagnostic::error(code, failure.message.as_str(), Place::File(script.name.clone())),
+        None => Diagnostic::error(code, failure.message.as_str(), Place::File(script.name.clone())),
     };
     match &failure.traceback {
         Some(traceback) => traceback.lines().fold(diagnostic, |diagnostic, line| diagnostic.note(line)),
         None => diagnostic,
     }
+}
+
+/// `3: message`
+fn line_and_rest(text: &str) -> Option<(usize, &str)> {
+    let (line, rest) = text.split_once(':')?;
+    Some((line.parse().ok()?, rest))
+}
+
+/// The line of the script that led to an error of the library.
+fn in_traceback(script: &Script, failure: &Failure) -> Option<usize> {
+    let before = format!("{}:", script.name);
+    let mut lines = failure.traceback.as_deref()?.lines();
+    lines.find_map(|line| line_and_rest(line.trim_start().strip_prefix(&before)?)).map(|(line, _)| line)
 }

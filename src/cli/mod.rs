@@ -12,7 +12,7 @@ pub use run::RunArgs;
 
 /// Runs batch jobs: Lua or commands, in worker processes, over a list of tasks.
 #[derive(Debug, Parser)]
-#[command(name = "mpms", version, about, long_about = None, max_term_width = 100, after_help = EXAMPLES)]
+#[command(name = "mpms", version, long_about = None, max_term_width = 100, after_help = EXAMPLES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

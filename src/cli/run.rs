@@ -58,10 +58,10 @@ pub struct RunArgs {
     #[arg(short = 'k', long, help_heading = "Output")]
     pub keep_order: bool,
 
-    /// Show only failures and the summary.
+    /// Show only failures, and why the run ended early.
     #[arg(short, long, conflicts_with = "verbose", help_heading = "Display")]
     pub quiet: bool,
-    /// Show every task that ends.
+    /// Show also what tasks print, their debug lines, and each worker that starts.
     #[arg(short, long, help_heading = "Display")]
     pub verbose: bool,
     /// Show progress: as a bar, as a line in ten seconds, not at all, or as it suits the terminal.
@@ -81,9 +81,9 @@ Examples:
   mpms run jobs/crawl.toml -p count=10 -p base=http://localhost:8080
   mpms run jobs/crawl.toml --processes 8 --threads 4
   mpms run jobs/crawl.toml -j 1 --limit 5          five tasks, one after the other
-  mpms run jobs/crawl.toml -o rows.csv -O          rows to a file, overwriting it
-  mpms run jobs/crawl.toml -o - | jq .             rows to another program
-  seq 5 | mpms run jobs/lines.toml                 tasks from standard input (tasks.lines = \"-\")
+  mpms run jobs/spider.toml -o rows.csv -O         rows to a file, overwriting it
+  mpms run jobs/spider.toml -q -o - | jq .         rows to another program
+  seq 5 | mpms run lines.toml                      tasks from standard input (tasks.lines = \"-\")
 
 Exit codes: 0 all tasks succeeded, 1 some failed, 2 a mistake in the command, manifest or script,
 4 the output cannot be kept, 5 stopped by policy, 130 and 143 stopped by a signal.";

@@ -244,7 +244,9 @@ fn memory_failure() -> Failure {
 /// What a raised value says, without a traceback.
 pub fn failure_of(value: &Value) -> Failure {
     let raised = error::describe(value);
-    Failure { code: raised.code, message: raised.message, traceback: None, retryable: Some(raised.retryable) }
+    let after_ns = raised.retry_after.map(|seconds| (seconds.max(0.0) * 1e9) as u64);
+    let retryable = Some(raised.retryable);
+    Failure { code: raised.code, message: raised.message, retryable, after_ns, ..Failure::default() }
 }
 
 /// A traceback without its heading and without our own frames.

@@ -285,11 +285,18 @@ const REPLACED: &[(&str, &str)] = &[
 fn not_found(name: &str, places: &[PathBuf]) -> LibError {
     let rock = name.split('.').next().unwrap_or(name);
     let instead = REPLACED.iter().find(|(one, _)| *one == rock).map_or_else(String::new, |(_, instead)| {
-        format!("; its C part does not load here, use {instead} instead")
+        match instead.starts_with("mpms.") && !library::is_builtin(instead) {
+            true => "; its C part does not load here".to_owned(),
+            false => format!("; its C part does not load here, use {instead} instead"),
+        }
     });
-    let hint = if name.starts_with("mpms.") { library::did_you_mean(name) } else { String::new() };
+    if name.starts_with("mpms.") {
+        // no file could replace it
+        let hint = library::did_you_mean(name);
+        return LibError::new("not_found", format!("module '{name}' not found{hint}"));
+    }
     let tried: String = places.iter().map(|place| format!("\n\tno file '{}'", place.display())).collect();
-    LibError::new("not_found", format!("module '{name}' not found{instead}{hint}{tried}"))
+    LibError::new("not_found", format!("module '{name}' not found{instead}{tried}"))
 }
 
 #[cfg(test)]

@@ -11,6 +11,12 @@ pub struct Failure {
     pub traceback: Option<String>,
     /// What the error object says of trying again, when it says anything.
     pub retryable: Option<bool>,
+    /// How long the other side, or `task.retry{after=}`, asks to wait before the next attempt.
+    pub after_ns: Option<u64>,
+    /// The task itself asks for another attempt, whatever `retries` says of its code: `task.retry`.
+    pub asked: bool,
+    /// The task asks to stop the whole run: `task.abort`.
+    pub abort: bool,
 }
 
 impl Failure {

@@ -25,6 +25,7 @@ impl fmt::Display for StopCause {
         match self {
             StopCause::Signal(2) => write!(f, "interrupted"),
             StopCause::Signal(number) => write!(f, "ended by signal {number}"),
+            StopCause::MaxFail { failed: 1 } => f.write_str("1 task failed (max_fail)"),
             StopCause::MaxFail { failed } => write!(f, "{failed} tasks failed (max_fail)"),
             StopCause::Empty(reason) | StopCause::Broken(reason) | StopCause::Unwritable(reason) => {
                 f.write_str(reason)

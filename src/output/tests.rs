@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
@@ -19,9 +19,14 @@ struct Output {
 impl Output {
     fn new(format: OutputFormat) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the test");
-        let target = OutputTarget::File(folder.path().join("new/out"));
-        let name = "new/out".to_owned();
+        let path = folder.path().join("new/out");
+        let (name, target) = (path.display().to_string(), OutputTarget::File(path));
         Output { plan: OutputPlan { target, name, format, fields: None, mode: OutputMode::Error }, folder }
+    }
+
+    fn aim(&mut self, path: &Path) {
+        self.plan.target = OutputTarget::File(path.to_path_buf());
+        self.plan.name = path.display().to_string();
     }
 
     fn fields(mut self, fields: &[&str]) -> Self {
@@ -230,21 +235,21 @@ fn rows_are_in_the_file_after_a_flush() {
 #[test]
 fn a_path_that_cannot_be_opened_is_named() {
     let mut output = Output::new(OutputFormat::Jsonl).holding(OutputMode::Overwrite, "a file");
-    output.plan.target = OutputTarget::File(output.path().join("below"));
+    output.aim(&output.path().join("below"));
     let error = output.unopened().to_string();
     assert!(error.starts_with("cannot open the output") && error.ends_with("out/below"), "{error}");
-    output.plan.target = OutputTarget::File(output.folder.path().into());
+    output.aim(&output.folder.path().to_path_buf());
     assert!(matches!(output.unopened(), OutputError::Open { .. }));
 }
 
 #[test]
 fn devices_are_written_in_every_mode_and_a_full_one_is_reported() {
     let mut output = Output::new(OutputFormat::Jsonl);
-    output.plan.target = OutputTarget::File("/dev/null".into());
+    output.aim(Path::new("/dev/null"));
     let mut sink = output.open();
     sink.write_row(&code(&Value::Int(1))).expect("the row fits");
     assert_eq!(sink.finish().ok(), Some(1));
-    output.plan.target = OutputTarget::File("/dev/full".into());
+    output.aim(Path::new("/dev/full"));
     let mut sink = output.open();
     sink.write_row(&code(&Value::Int(1))).expect("the row fits");
     let error = sink.finish().expect_err("the device is full").to_string();

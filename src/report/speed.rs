@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn an_unknown_total_has_no_percent_and_no_eta() {
         let mut speed = Speed::default();
-        assert_eq!(speed.text(), "0/0 · 0 running");
+        assert_eq!(speed.text(), "starting");
         speed.observe(&counts(0, 0, true));
         speed.observe(&counts(1, 811, true));
         assert_eq!(speed.text(), "812/1,200+ · 811/s · 256 running · 1 failed");

@@ -96,11 +96,13 @@ pub fn put_failure(out: &mut Vec<u8>, failure: &Failure) {
     put_slice(out, failure.code.as_bytes());
     put_slice(out, failure.message.as_bytes());
     put_slice(out, failure.traceback.as_deref().unwrap_or_default().as_bytes());
-    out.push(match failure.retryable {
+    let retryable = match failure.retryable {
         None => 0,
         Some(false) => 1,
         Some(true) => 2,
-    });
+    };
+    out.push(retryable | u8::from(failure.asked) << 2 | u8::from(failure.abort) << 3);
+    varint::put(out, failure.after_ns.map_or(0, |after| after.saturating_add(1)));
 }
 
 /// Reads a failure.
@@ -111,11 +113,14 @@ pub fn take_failure(bytes: &[u8], at: &mut usize) -> Result<Failure, Malformed> 
     let code = take_text(bytes, at)?;
     let message = take_text(bytes, at)?;
     let traceback = Some(take_text(bytes, at)?).filter(|text| !text.is_empty());
-    let retryable = match take_byte(bytes, at)? {
+    let flags = take_byte(bytes, at)?;
+    let retryable = match flags & 3 {
         0 => None,
         flag => Some(flag == 2),
     };
-    Ok(Failure { code, message, traceback, retryable })
+    let after_ns = varint::take(bytes, at)?.checked_sub(1);
+    let (asked, abort) = (flags & 4 != 0, flags & 8 != 0);
+    Ok(Failure { code, message, traceback, retryable, after_ns, asked, abort })
 }
 
 const KEY: u8 = 1;

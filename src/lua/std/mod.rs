@@ -96,6 +96,11 @@ pub(super) fn builtin(lua: &Lua, name: &str) -> Result<Option<Table>, LibError> 
     }
 }
 
+/// Whether there is a module of that full name.
+pub(super) fn is_builtin(name: &str) -> bool {
+    name.strip_prefix("mpms.").is_some_and(|short| MODULES.iter().any(|(one, _)| *one == short))
+}
+
 /// The modules that this state has made so far, each with the names that lead to it from the globals.
 fn loaded(lua: &Lua) -> Result<Vec<(Table, Vec<String>)>, LibError> {
     let Some(library) = lua.app_data_ref::<Library>().map(|library| library.clone()) else {

@@ -1,0 +1,2 @@
+local http = require "mpms.htp"
+return { worker = function(url) return http.get(url).status end }

@@ -1,0 +1,1 @@
+return { worker = function(n) return n end }

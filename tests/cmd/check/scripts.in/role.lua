@@ -1,0 +1,4 @@
+return {
+  worker = function(n) return n end,
+  handle = function(meta, n) meta.sum = meta.sum + n end,
+}

@@ -1,0 +1,7 @@
+return {
+  worker = function(n)
+    for i = 1, n do
+      print(i)
+    return n
+  end,
+}
