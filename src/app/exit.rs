@@ -37,7 +37,12 @@ impl Code {
     pub fn of(summary: &Summary) -> Self {
         match &summary.stopped {
             Some(StopCause::Signal(number)) => Code::Signal(*number),
-            Some(StopCause::MaxFail { .. } | StopCause::Broken(_)) => Code::Stopped,
+            Some(
+                StopCause::MaxFail { .. }
+                | StopCause::Deadline(_)
+                | StopCause::Aborted { .. }
+                | StopCause::Broken(_),
+            ) => Code::Stopped,
             Some(StopCause::Empty(_)) => Code::Usage,
             Some(StopCause::Unwritable(_)) => Code::State,
             None if summary.rows_lost > 0 => Code::State,

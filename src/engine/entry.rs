@@ -51,6 +51,7 @@ impl Entry {
 /// Bytes of a verdict that count against the limits of memory.
 pub(super) fn verdict_bytes(verdict: &Verdict) -> usize {
     match verdict {
+        Verdict::Skipped(reason) => reason.len(),
         Verdict::Failed(failure) => failure.message.len() + failure.traceback.as_ref().map_or(0, String::len),
         Verdict::Done(done) => {
             let effects = done.effects.as_ref().map_or(0, |effects| {

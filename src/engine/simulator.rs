@@ -553,7 +553,7 @@ impl World {
         let mut group = Group::default();
         for delivery in self.inbox.drain(..count).collect::<Vec<_>>() {
             match delivery.verdict {
-                Verdict::Done(_) => group.done += 1,
+                Verdict::Done(_) | Verdict::Skipped(_) => group.done += 1,
                 Verdict::Failed(failure) => {
                     group.failed.push((delivery.id.position().unwrap_or(0), failure.message));
                 }

@@ -176,6 +176,8 @@ impl Engine {
             more: !self.source_ended && self.mode == Mode::Open,
             done: self.tally.done,
             failed: self.tally.failed,
+            skipped: 0,
+            retrying: 0,
             running: self.seats.held() as u64,
             duplicates: self.tally.duplicates,
             elapsed_ns: self.now_ns - self.started_ns,

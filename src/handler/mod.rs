@@ -209,7 +209,7 @@ impl Work {
 fn split(mut delivery: Delivery) -> (Option<Box<Effects>>, Delivery) {
     let effects = match &mut delivery.verdict {
         Verdict::Done(done) => done.effects.take(),
-        Verdict::Failed(_) => None,
+        Verdict::Failed(_) | Verdict::Skipped(_) => None,
     };
     (effects, delivery)
 }

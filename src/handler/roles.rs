@@ -83,7 +83,11 @@ impl HandlerRoles {
     /// What it raised.
     pub fn handle(&self, delivery: Delivery) -> Result<(), StopCause> {
         let Some(loaded) = &self.0 else { return Ok(()) };
-        let role = if matches!(delivery.verdict, Verdict::Done(_)) { loaded.handler } else { loaded.failed };
+        let role = match delivery.verdict {
+            Verdict::Done(_) => loaded.handler,
+            Verdict::Failed(_) => loaded.failed,
+            Verdict::Skipped(_) => None,
+        };
         let Some(role) = role else { return Ok(()) };
         loaded.desk.set(Some(delivery));
         let ended = loaded.desk.with(|delivery| match &delivery.verdict {
@@ -92,6 +96,7 @@ impl HandlerRoles {
                 .bridge
                 .call_for_effect(role, Some(loaded.meta), &done.values)
                 .map_err(|failure| broken("handler", Some(delivery.id), &failure)),
+            Verdict::Skipped(_) => Ok(()),
             Verdict::Failed(failure) => {
                 let mut list = loaded.failure_list.borrow_mut();
                 list.clear();

@@ -36,6 +36,33 @@ pub enum Event {
         /// Why.
         failure: Failure,
     },
+    /// An attempt failed, and the task is tried again.
+    TaskRetry {
+        /// Which one; its attempt is the one that failed.
+        task: TaskLabel,
+        /// Wall time of that attempt.
+        elapsed_ns: u64,
+        /// Why.
+        failure: Failure,
+        /// Attempts in all, at most.
+        attempts: u32,
+        /// Until the next attempt.
+        next_ns: u64,
+    },
+    /// A running attempt takes longer than `slow_timeout`; told once an attempt.
+    TaskSlow {
+        /// Which one.
+        task: TaskLabel,
+        /// How long it has been running.
+        elapsed_ns: u64,
+    },
+    /// A worker process is replaced though it is well.
+    WorkerRecycled {
+        /// Its number.
+        worker: u32,
+        /// Why, in words: `after 1,000 tasks`.
+        why: String,
+    },
     /// A task says how far it is: `task.progress(done, total, message)`.
     TaskProgress {
         /// Which one.
@@ -102,6 +129,10 @@ pub struct Counts {
     pub done: u64,
     /// Failed for good, and handled.
     pub failed: u64,
+    /// Said that there was nothing to do; counted in `done` too.
+    pub skipped: u64,
+    /// Waiting for another attempt.
+    pub retrying: u64,
     /// Running in workers now (those waiting in a worker included).
     pub running: u64,
     /// Dropped because their key was known.

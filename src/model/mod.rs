@@ -6,6 +6,7 @@ pub mod handling;
 pub mod job;
 pub mod outcome;
 pub mod payload;
+pub mod policy;
 pub mod stop;
 pub mod task;
 pub mod value;

@@ -9,6 +9,8 @@ pub enum Verdict {
     Done(Done),
     /// It raised, or the attempt ended in another way that charges the task.
     Failed(Box<Failure>),
+    /// It said that there is nothing to do: `task.skip(reason)`.
+    Skipped(Box<str>),
 }
 
 /// What a successful attempt leaves.

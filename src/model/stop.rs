@@ -12,6 +12,15 @@ pub enum StopCause {
         /// How many had failed.
         failed: u64,
     },
+    /// The run took longer than `deadline`, in nanoseconds.
+    Deadline(u64),
+    /// A task asked for it: `task.abort`, with its name and reason.
+    Aborted {
+        /// `TaskId` as text.
+        task: String,
+        /// Its words.
+        reason: String,
+    },
     /// A role outside of any task raised, or workers cannot start: the sentence to show.
     Broken(String),
     /// The source gave no task: the sentence to show. Nothing ran.
@@ -27,6 +36,8 @@ impl fmt::Display for StopCause {
             StopCause::Signal(number) => write!(f, "ended by signal {number}"),
             StopCause::MaxFail { failed: 1 } => f.write_str("1 task failed (max_fail)"),
             StopCause::MaxFail { failed } => write!(f, "{failed} tasks failed (max_fail)"),
+            StopCause::Deadline(ns) => write!(f, "the deadline of {} s is over", *ns as f64 / 1e9),
+            StopCause::Aborted { task, reason } => write!(f, "task {task} stopped the run: {reason}"),
             StopCause::Empty(reason) | StopCause::Broken(reason) | StopCause::Unwritable(reason) => {
                 f.write_str(reason)
             }

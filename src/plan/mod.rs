@@ -5,6 +5,7 @@ use std::path::PathBuf;
 pub use crate::manifest::{KeyField, MaxFail, OutputFormat, OutputMode};
 use crate::model::Value;
 pub use crate::model::job::{Job, Script};
+pub use crate::model::policy::{Backoff, Limit, OnError, Rate, Recycle, Retries, Times};
 
 mod output;
 mod params;
@@ -31,6 +32,8 @@ pub struct Plan {
     pub output: Option<OutputPlan>,
     /// Limits of the whole run.
     pub run: RunPlan,
+    /// `[limits.NAME]` of those that the worker takes, in the order of `worker.limits`.
+    pub limits: Vec<Limit>,
 }
 
 /// `[tasks]`
@@ -46,6 +49,8 @@ pub struct TasksPlan {
     pub skip: u64,
     /// Tasks to take at most.
     pub limit: Option<u64>,
+    /// Between two puts of the `tasks` role, in nanoseconds.
+    pub timeout_ns: u64,
 }
 
 /// A source of tasks.
@@ -96,6 +101,14 @@ pub struct WorkerPlan {
     pub threads: usize,
     /// Worker deaths that one task may cause before it fails.
     pub crash_limit: u32,
+    /// Further attempts of a task that fails.
+    pub retries: Retries,
+    /// Times of an attempt.
+    pub times: Times,
+    /// When a process is replaced though it is well.
+    pub recycle: Recycle,
+    /// Bytes that a worker process may use; each thread's Lua state gets its share.
+    pub memory: u64,
 }
 
 /// What an attempt runs.
@@ -114,6 +127,10 @@ pub struct HandlerPlan {
     pub script: Option<Script>,
     /// Deliver in the order in which tasks were put.
     pub ordered: bool,
+    /// What happens when `handler` or `failed` raises.
+    pub on_error: OnError,
+    /// For one call, in nanoseconds.
+    pub timeout_ns: u64,
 }
 
 /// `[output]`, `-o` and `-O`
@@ -147,4 +164,6 @@ pub struct RunPlan {
     pub max_fail: Option<MaxFail>,
     /// Generated tasks kept ready at most.
     pub queue: usize,
+    /// For the whole run, in nanoseconds.
+    pub deadline_ns: Option<u64>,
 }

@@ -9,7 +9,10 @@ use super::output::{output, refuse_own_input};
 use super::params::params;
 use super::paths::{absolute, shown};
 use super::scripts::{Scripts, unreadable};
-use super::{HandlerPlan, Input, Job, Plan, RunPlan, Script, Source, TasksPlan, WorkerBody, WorkerPlan};
+use super::{
+    HandlerPlan, Input, Job, OnError, Plan, Recycle, Retries, RunPlan, Script, Source, TasksPlan, Times,
+    WorkerBody, WorkerPlan,
+};
 use crate::manifest::{
     Body, Diagnostic, Located, MAX_PROCESSES, Manifest, Overrides, Processes, Source as Written, Spot, check,
     read, sort,
@@ -22,6 +25,13 @@ const CRASH_LIMIT: u32 = 3;
 /// Generated tasks kept ready: at ten thousand small tasks a second the generator may pause for 0.4 s
 /// and no worker notices; with tasks of 1 KiB it is 4 MiB. More threads than half of it get two tasks each.
 const QUEUE: usize = 4096;
+
+/// `grace_period`, as Kubernetes and nextest have it in seconds: 5.
+const GRACE_NS: u64 = 5_000_000_000;
+/// `slow_timeout`, as in nextest: a minute.
+const SLOW_NS: u64 = 60_000_000_000;
+/// `timeout` of `[handler]` and `[tasks]`: ten minutes.
+const ROLE_TIMEOUT_NS: u64 = 600_000_000_000;
 
 /// What the process knows of where it runs.
 #[derive(Clone, Debug)]
@@ -93,7 +103,7 @@ impl Settling<'_> {
         refuse_own_input(output.as_ref(), &self.inputs, &mut self.found);
         let worker = self.worker(body?);
         let run = self.run(&worker);
-        Some(Plan { job, tasks: self.tasks(source?), worker, handler, output, run })
+        Some(Plan { job, tasks: self.tasks(source?), worker, handler, output, run, limits: Vec::new() })
     }
 
     fn job(&mut self, file: &Path) -> Job {
@@ -152,6 +162,7 @@ impl Settling<'_> {
             shuffle: tasks.shuffle.unwrap_or(false),
             skip: tasks.skip.unwrap_or(0),
             limit: self.overrides.limit.or(tasks.limit),
+            timeout_ns: ROLE_TIMEOUT_NS,
         }
     }
 
@@ -174,7 +185,16 @@ impl Settling<'_> {
             _ if self.overrides.serial => 1,
             threads => threads.unwrap_or(1),
         };
-        WorkerPlan { body, processes, threads, crash_limit: written.crash_limit.unwrap_or(CRASH_LIMIT) }
+        WorkerPlan {
+            body,
+            processes,
+            threads,
+            crash_limit: written.crash_limit.unwrap_or(CRASH_LIMIT),
+            retries: Retries::default(),
+            times: Times { timeout_ns: None, grace_ns: GRACE_NS, slow_ns: SLOW_NS },
+            recycle: Recycle::default(),
+            memory: u64::MAX,
+        }
     }
 
     fn handler(&mut self) -> HandlerPlan {
@@ -185,12 +205,18 @@ impl Settling<'_> {
         HandlerPlan {
             script,
             ordered: self.overrides.ordered || self.manifest.handler.ordered.unwrap_or(false),
+            on_error: OnError::Abort,
+            timeout_ns: ROLE_TIMEOUT_NS,
         }
     }
 
     fn run(&self, worker: &WorkerPlan) -> RunPlan {
         let enough = QUEUE.max(2 * worker.processes * worker.threads);
-        RunPlan { max_fail: self.manifest.run.max_fail, queue: self.manifest.run.queue.unwrap_or(enough) }
+        RunPlan {
+            max_fail: self.manifest.run.max_fail,
+            queue: self.manifest.run.queue.unwrap_or(enough),
+            deadline_ns: None,
+        }
     }
 }
 

@@ -102,6 +102,16 @@ fn object(event: &Event) -> (&'static str, Value) {
             let how = json!({ "elapsed": seconds(*elapsed_ns), "error": error(failure) });
             ("task_failed", with(label(task), how))
         }
+        Event::TaskRetry { task, elapsed_ns, failure, attempts, next_ns } => {
+            let how = json!({
+                "elapsed": seconds(*elapsed_ns), "error": error(failure), "attempts": attempts, "next": seconds(*next_ns),
+            });
+            ("task_retry", with(label(task), how))
+        }
+        Event::TaskSlow { task, elapsed_ns } => {
+            ("task_slow", with(label(task), json!({ "elapsed": seconds(*elapsed_ns) })))
+        }
+        Event::WorkerRecycled { worker, why } => ("worker_recycled", json!({ "worker": worker, "why": why })),
         Event::TaskProgress { task, done, total, message } => {
             let said = json!({ "done": done, "total": total, "message": message });
             ("task_progress", with(label(task), said))
@@ -163,6 +173,8 @@ fn cause(cause: &StopCause) -> Value {
         StopCause::Signal(_) => "signal",
         StopCause::MaxFail { .. } => "max_fail",
         StopCause::Empty(_) => "empty",
+        StopCause::Deadline(_) => "deadline",
+        StopCause::Aborted { .. } => "aborted",
         StopCause::Broken(_) => "broken",
         StopCause::Unwritable(_) => "unwritable",
     };

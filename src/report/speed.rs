@@ -87,7 +87,7 @@ mod tests {
 
     fn counts(seconds: u64, done: u64, more: bool) -> Counts {
         let elapsed_ns = seconds * SECOND;
-        Counts { known: 1_200, more, done, failed: 1, running: 256, duplicates: 0, elapsed_ns }
+        Counts { known: 1_200, more, done, failed: 1, running: 256, elapsed_ns, ..Counts::default() }
     }
 
     #[test]

@@ -27,7 +27,7 @@ fn job(dir: &Path) -> Job {
 }
 
 fn plan(source: Source) -> TasksPlan {
-    TasksPlan { source, key: None, shuffle: false, skip: 0, limit: None }
+    TasksPlan { source, key: None, shuffle: false, skip: 0, limit: None, timeout_ns: 0 }
 }
 
 fn range(first: i64, last: i64, step: i64) -> TasksPlan {

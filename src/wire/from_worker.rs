@@ -29,6 +29,7 @@ pub const LOADED: u8 = 21;
 const DONE: u8 = 0;
 const DONE_WITH_EFFECTS: u8 = 1;
 const FAILED: u8 = 2;
+const SKIPPED: u8 = 3;
 
 /// Appends the outcome of an attempt that returned.
 #[inline]
@@ -57,6 +58,14 @@ pub fn put_failed(out: &mut Vec<u8>, handle: u64, elapsed_ns: u64, failure: &Fai
     put_failure(out, failure);
 }
 
+/// Appends the outcome of an attempt that had nothing to do.
+pub fn put_skipped(out: &mut Vec<u8>, handle: u64, elapsed_ns: u64, reason: &str) {
+    out.extend_from_slice(&handle.to_le_bytes());
+    varint::put(out, elapsed_ns);
+    out.push(SKIPPED);
+    put_slice(out, reason.as_bytes());
+}
+
 /// Reads all outcomes of a frame's body into `outcomes`.
 ///
 /// # Errors
@@ -68,6 +77,7 @@ pub fn take_outcomes(bytes: &[u8], outcomes: &mut Vec<Outcome>) -> Result<(), Ma
         let elapsed_ns = varint::take(bytes, at)?;
         let verdict = match take_byte(bytes, at)? {
             FAILED => Verdict::Failed(Box::new(take_failure(bytes, at)?)),
+            SKIPPED => Verdict::Skipped(take_text(bytes, at)?.into()),
             tag @ (DONE | DONE_WITH_EFFECTS) => {
                 let values = Payload::copy_from(take_sized(bytes, at)?);
                 let effects = if tag == DONE { None } else { Some(Box::new(take_effects(bytes, at)?)) };

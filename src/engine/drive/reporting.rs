@@ -71,10 +71,10 @@ impl Reporting {
                     elapsed_ns: delivery.elapsed_ns,
                     failure: (**failure).clone(),
                 }),
-                Verdict::Done(_) if self.single_tasks => {
+                Verdict::Done(_) | Verdict::Skipped(_) if self.single_tasks => {
                     self.batch.push(Event::TaskFinished { task: label(), elapsed_ns: delivery.elapsed_ns });
                 }
-                Verdict::Done(_) => {}
+                Verdict::Done(_) | Verdict::Skipped(_) => {}
             }
         }
     }

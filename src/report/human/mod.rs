@@ -107,6 +107,7 @@ impl Human {
                 String::new()
             }
             Event::TaskFailed { task, elapsed_ns, failure } => self.failed(task, *elapsed_ns, failure),
+            Event::TaskRetry { .. } | Event::TaskSlow { .. } | Event::WorkerRecycled { .. } => String::new(),
             Event::TaskProgress { task, done, total, message } => {
                 let said = Said { task, done: *done, total: *total, message: message.as_deref() };
                 self.task_progress(said, now)
