@@ -100,7 +100,7 @@ struct Drive<'a> {
     to_handler: Sender<ToHandler>,
     from_handler: Receiver<FromHandler>,
     handler_open: bool,
-    wake: Option<WakeReceiver>,
+    wake: WakeReceiver,
     signals: &'a Signals,
     poller: Poller,
     reporting: Reporting,
@@ -133,7 +133,7 @@ impl<'a> Drive<'a> {
             to_handler: run.to_handler,
             from_handler: run.from_handler,
             handler_open: true,
-            wake: Some(run.wake),
+            wake: run.wake,
             signals: run.signals,
             poller,
             reporting: Reporting::new(run.events, run.single_tasks),
@@ -166,13 +166,11 @@ impl<'a> Drive<'a> {
         let due = [self.engine.next_deadline(), self.reporting.next_ns(), overdue];
         let timeout =
             due.into_iter().flatten().min().map(|due| Duration::from_nanos(due.saturating_sub(now)));
-        let mut wake = self.wake.take().unwrap_or_else(|| unreachable!("it is put back below"));
-        let sleep = wake.prepare_sleep();
+        let sleep = self.wake.prepare_sleep();
         let has_work = !self.from_handler.is_empty()
             || (self.source_open && self.engine.wants_tasks() && self.source.has_some());
         let waited = self.poller.wait(ready, if has_work { Some(Duration::ZERO) } else { timeout });
         drop(sleep);
-        self.wake = Some(wake);
         waited
     }
 
