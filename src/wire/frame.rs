@@ -100,7 +100,8 @@ impl Reader {
     }
 
     fn wanted(&self) -> usize {
-        self.announced().map_or(0, |length| HEADER + (length as usize).min(MAX_BODY))
+        let allowed = self.announced().filter(|length| *length as usize <= MAX_BODY);
+        allowed.map_or(0, |length| HEADER + length as usize)
     }
 }
 
