@@ -195,6 +195,7 @@ impl Desk {
             }
             None => None,
         };
+        self.roles.remove_temporary();
         self.reply(FromHandler::Closed { finish, output, lost: self.lost });
         Ok(())
     }

@@ -10,6 +10,7 @@ use super::{Shared, in_role, role_failed};
 use crate::lua::call::Held;
 use crate::lua::script::{self, Roles};
 use crate::lua::state::{LogSink, State};
+use crate::lua::std::fs::{Temporary, take_temporary};
 use crate::model::Failure;
 use crate::model::job::Script;
 use crate::os::clock::monotonic_ns;
@@ -93,6 +94,8 @@ struct LuaBody {
     worker: Held,
     meta: Held,
     seed: i64,
+    /// Files of the `init` role, which stay as long as the thread.
+    temporary: Option<Temporary>,
 }
 
 impl LuaBody {
@@ -113,22 +116,26 @@ impl LuaBody {
                 .call_for_effect(init, Some(meta), &[])
                 .map_err(|failure| in_role("init", failure))?;
         }
-        Ok(LuaBody { state, roles, worker, meta, seed: job.seed })
+        let temporary = take_temporary(state.lua());
+        Ok(LuaBody { state, roles, worker, meta, seed: job.seed, temporary })
     }
 
-    fn exit(&self, shared: &Shared) {
+    fn exit(mut self, shared: &Shared) {
         if let Some(exit) = self.roles.get("exit")
             && let Err(failure) = self.state.bridge.call_for_effect(exit, Some(self.meta), &[])
         {
             shared.outbox.push_line(&role_failed("exit", &failure));
         }
+        drop((self.temporary.take(), take_temporary(self.state.lua())));
     }
 }
 
 impl Runner for LuaBody {
     fn run(&mut self, task: &TaskRecord<'_>, results: &mut Vec<u8>) -> Result<(), Failure> {
         self.state.random.borrow_mut().seed(self.seed, task.id.bits());
-        self.state.bridge.call(self.worker, None, task.args, results)
+        let result = self.state.bridge.call(self.worker, None, task.args, results);
+        drop(take_temporary(self.state.lua()));
+        result
     }
 }
 
