@@ -195,6 +195,7 @@ impl Work {
             }
             None => None,
         };
+        self.roles.remove_temporary();
         self.reply(FromHandler::Closed { finish, output, lost: self.lost });
         Ok(())
     }
