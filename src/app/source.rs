@@ -1,6 +1,7 @@
 //! The thread of the source: a built-in one, or the `tasks` role.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::engine::drive::SourceEnd;
 use crate::lua::state::LogSink;
@@ -50,11 +51,11 @@ pub fn spawn(
     log: impl FnOnce() -> LogSink + Send + 'static,
 ) -> io::Result<()> {
     std::thread::Builder::new().name("source".into()).spawn(move || {
-        let end = match opened {
+        let end = catch_unwind(AssertUnwindSafe(|| match opened {
             Opened::BuiltIn { source, first, more } => built_in(source, first, more, &handoff),
             Opened::Script => generated(&plan, &job, log(), &handoff),
-        };
-        handoff.end(end);
+        }));
+        handoff.end(end.unwrap_or_else(|_| Err(StopCause::Bug("the source's thread panicked".into()))));
     })?;
     Ok(())
 }
@@ -89,11 +90,14 @@ fn generated(plan: &TasksPlan, job: &Job, log: LogSink, handoff: &Handoff<Task, 
     match script::generate(plan, script, job, log, take) {
         Ok(count) if count <= plan.skip => Err(StopCause::Empty(match count {
             0 => format!("role `tasks` of {} put no task", script.name),
-            count => format!("role `tasks` of {} put {count} tasks, and `skip` leaves none of them", script.name),
+            count => {
+                format!("role `tasks` of {} put {count} tasks, and `skip` leaves none of them", script.name)
+            }
         })),
         Ok(_) => Ok(()),
         Err(Failure { message, traceback, .. }) => {
-            let at = traceback.unwrap_or_default().lines().map(|line| format!("\n    {line}")).collect::<String>();
+            let at =
+                traceback.unwrap_or_default().lines().map(|line| format!("\n    {line}")).collect::<String>();
             Err(StopCause::Broken(format!("role `tasks` raised: {message}{at}")))
         }
     }

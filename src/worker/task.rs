@@ -24,7 +24,7 @@ pub fn install(state: &State, shared: &'static Shared, current: &Rc<Current>) ->
     let lua = state.lua();
     let put = port::arguments(&state.bridge, {
         let current = Rc::clone(current);
-        Box::new(move |args| running(&current, "put").map(|()| current.put(args)))
+        Box::new(move |args| running(&current, "put").and_then(|()| current.put(args)))
     })?;
     let put_with = put::with_options(state, &put, {
         let current = Rc::clone(current);
@@ -32,7 +32,7 @@ pub fn install(state: &State, shared: &'static Shared, current: &Rc<Current>) ->
     })?;
     let emit = port::row(&state.bridge, {
         let current = Rc::clone(current);
-        Box::new(move |row| running(&current, "emit").map(|()| current.emit(row)))
+        Box::new(move |row| running(&current, "emit").and_then(|()| current.emit(row)))
     })?;
     let methods = lua.create_table()?;
     methods.raw_set("put", put)?;
@@ -95,7 +95,7 @@ fn progress(state: &State, shared: &'static Shared, current: &Rc<Current>) -> ml
             if is_end || now.saturating_sub(current.progress_ns.get()) >= PROGRESS_NS {
                 current.progress_ns.set(now);
                 if let Ok(task) = current.with(|task| task.handle) {
-                    shared.outbox.push_progress(&Progress { task, done, total, message });
+                    shared.outbox.push_progress(Progress { task, done, total, message });
                 }
             }
             Ok(())

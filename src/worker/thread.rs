@@ -67,7 +67,7 @@ fn attempts(shared: &Shared, index: usize, current: &Current, body: &mut dyn Run
         let ran = current.with(|task| {
             slot.begin(task.handle.bits(), start_ns);
             current.set_running(true);
-            let result = body.run(task, &mut results);
+            let result = body.run(task, &mut results).and_then(|()| current.has_room(results.len()));
             current.set_running(false);
             (task.handle, result)
         });
@@ -120,7 +120,7 @@ impl LuaBody {
         if let Some(exit) = self.roles.get("exit")
             && let Err(failure) = self.state.bridge.call_for_effect(exit, Some(self.meta), &[])
         {
-            shared.outbox.push_line(&role_failed("exit", &failure));
+            shared.outbox.push_line(role_failed("exit", &failure));
         }
     }
 }
@@ -143,6 +143,6 @@ pub fn log_sink(shared: &'static Shared, current: Option<Rc<Current>>) -> LogSin
     Rc::new(move |level, text, fields| {
         let running = current.as_ref().filter(|current| current.is_running());
         let task = running.and_then(|current| current.with(|task| task.handle).ok());
-        shared.outbox.push_line(&Line { task, level, text: text.to_owned(), fields });
+        shared.outbox.push_line(Line { task, level, text: text.to_owned(), fields });
     })
 }

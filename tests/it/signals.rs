@@ -149,6 +149,26 @@ fn waiting_for_tasks_from_a_silent_standard_input_ends_with_the_first_signal() {
 }
 
 #[test]
+fn a_handler_that_raises_after_a_signal_is_told_too() {
+    let script = r#"return { worker = function(n) io.open("begun", "a"):write("x\n"):close() sleep(0.5) return n end,
+        handler = function() error("the disk of the handler") end }"#;
+    let mut run = Job::new().range(1, 10).processes(1).threads(2).script(script).start();
+    run.until_lines("begun", 2);
+    run.signal(Signal::SIGINT);
+    run.wait().exit(130).says("the disk of the handler");
+}
+
+#[test]
+fn rows_that_cannot_be_written_weigh_more_than_a_signal() {
+    let script = r#"return { worker = function(n) io.open("begun", "a"):write("x\n"):close() sleep(0.5) return n end }"#;
+    let mut run =
+        Job::new().range(1, 10).processes(1).threads(2).script(script).shell("exec MPMS >/dev/full").start();
+    run.until_lines("begun", 2);
+    run.signal(Signal::SIGINT);
+    run.wait().exit(4).says("No space left on device");
+}
+
+#[test]
 fn a_stop_while_workers_are_starting_ends_well() {
     for wait in [0, 5, 10, 20, 40] {
         let script = "return { worker = function(n) sleep(0.05) return n end }";

@@ -25,7 +25,7 @@ fn a_role_that_raises_in_every_worker_ends_the_run_with_its_traceback() {
              return {{ worker = function() end, {role} = function() deep() end }}"
         ))
         .run();
-        done.exit(5).says(&format!("role `{role}` raised: job.lua:1: no licence")).says("in function 'deep'");
+        done.exit(5).says(&format!("role `{role}` raised: job.lua:1: no licence")).says("in upvalue 'deep'");
     }
 }
 
@@ -48,7 +48,7 @@ fn roles_of_the_coordinator_that_raise_end_the_run_with_their_traceback() {
         done.exit(5)
             .says(&format!("role `{role}` raised"))
             .says("job.lua:1: no way")
-            .says("in function 'deep'");
+            .says("in upvalue 'deep'");
     }
 }
 
@@ -65,6 +65,13 @@ fn a_generator_that_raises_half_way_ends_the_run_and_its_tasks_were_good() {
         .run();
     done.exit(5).says("role `tasks` raised: job.lua:2: the list is over");
     assert_eq!(done.lines("ran").len(), 50);
+}
+
+#[test]
+fn a_generator_that_raises_before_its_first_task_is_no_success() {
+    let script = r#"return { tasks = function() error("no list") end, worker = print, handler = print }"#;
+    let done = Job::new().processes(1).script(script).set("tasks", "script = 'job.lua'").run();
+    done.exit(5).says("role `tasks` raised: job.lua:1: no list");
 }
 
 #[test]

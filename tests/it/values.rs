@@ -148,11 +148,11 @@ fn what_a_task_leaves_besides_its_result_is_bounded_with_it() {
 #[test]
 fn long_words_of_a_task_are_cut_not_deadly() {
     for worker in [
-        "error(('x'):rep(100 << 20))",
-        "print(('x'):rep(100 << 20)) error('here')",
-        "mpms.log.info(('x'):rep(100 << 20)) error('here')",
-        "mpms.log.info('m', { field = ('x'):rep(100 << 20) }) error('here')",
-        "task.progress(1, 2, ('x'):rep(100 << 20)) error('here')",
+        "error(('x'):rep(80 << 20))",
+        "print(('x'):rep(80 << 20)) error('here')",
+        "mpms.log.info(('x'):rep(80 << 20)) error('here')",
+        "mpms.log.info('m', { field = ('x'):rep(80 << 20) }) error('here')",
+        "task.progress(1, 2, ('x'):rep(80 << 20)) error('here')",
     ] {
         let script = format!("return {{ worker = function(n) if n == 1 then {worker} end end }}");
         let done = Job::new().range(1, 3).processes(1).threads(1).script(&script).run();
