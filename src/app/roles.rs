@@ -116,7 +116,8 @@ pub fn diagnose(script: &Script, failure: &Failure) -> Diagnostic {
     };
     let diagnostic = match line {
         Some(line) => {
-            let source = SourceText::new(script.name.as_str(), String::from_utf8_lossy(&script.text).as_ref());
+            let source =
+                SourceText::new(script.name.as_str(), String::from_utf8_lossy(&script.text).as_ref());
             Diagnostic::on_line(code, message, &Arc::clone(&source), line)
         }
         None => Diagnostic::error(code, failure.message.as_str(), Place::File(script.name.clone())),

@@ -165,6 +165,7 @@ fn cause(cause: &StopCause) -> Value {
         StopCause::Empty(_) => "empty",
         StopCause::Broken(_) => "broken",
         StopCause::Unwritable(_) => "unwritable",
+        StopCause::Bug(_) => "bug",
     };
     json!({ "cause": code, "message": cause.to_string() })
 }

@@ -71,7 +71,7 @@ fn attempts(shared: &Shared, index: usize, current: &Current, body: &mut dyn Run
         let ran = current.with(|task| {
             slot.begin(task.handle.bits(), start_ns);
             current.set_running(true);
-            let result = body.run(task, &mut results);
+            let result = body.run(task, &mut results).and_then(|()| current.has_room(results.len()));
             current.set_running(false);
             (task.handle, result)
         });
@@ -128,7 +128,7 @@ impl LuaBody {
         if let Some(exit) = self.roles.get("exit")
             && let Err(failure) = self.state.bridge.call_for_effect(exit, Some(self.meta), &[])
         {
-            shared.outbox.push_line(&role_failed("exit", &failure));
+            shared.outbox.push_line(role_failed("exit", &failure));
         }
         drop((self.temporary.take(), take_temporary(self.state.lua())));
     }
@@ -152,7 +152,7 @@ impl Runner for CommandBody {
 /// What a state of this process shares with the others; its lines carry the task that is running.
 pub fn around(shared: &'static Shared, current: Option<Rc<Current>>) -> Around {
     let push = |task, level, text: &str, fields| {
-        shared.outbox.push_line(&Line { task, level, text: text.to_owned(), fields });
+        shared.outbox.push_line(Line { task, level, text: text.to_owned(), fields });
     };
     let here = Rc::new(move |level, text: &str, fields| {
         let running = current.as_ref().filter(|current| current.is_running());
