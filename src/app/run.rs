@@ -1,7 +1,7 @@
 //! `mpms run`: the path of a task, stop by stop.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -131,7 +131,9 @@ fn carry_out(ready: Ready, path: &Path, arguments: &RunArgs, signals: &Signals) 
     let keeper = KeeperLink::start(&KeeperOptions { env: env.clone(), ..KeeperOptions::default() })?;
 
     let (events, heard) = unbounded();
-    let options = report_options(path, arguments);
+    let rows_on_terminal = io::stdout().is_terminal()
+        && plan.output.as_ref().is_some_and(|output| output.target == OutputTarget::Stdout);
+    let options = report_options(path, arguments, rows_on_terminal);
     let single_tasks = options.wants_tasks();
     let reporter = report::spawn(options, heard)?;
     let _ = events.send(vec![Event::RunStarted {
@@ -243,13 +245,15 @@ fn log_sink(from: &'static str, events: Sender<Vec<Event>>) -> impl FnOnce() -> 
     }
 }
 
-fn report_options(path: &Path, arguments: &RunArgs) -> ReportOptions {
+fn report_options(path: &Path, arguments: &RunArgs, rows_on_terminal: bool) -> ReportOptions {
     ReportOptions {
         format: match arguments.format {
             Format::Human => report::Format::Human,
             Format::Json => report::Format::Json,
         },
         progress: match arguments.progress {
+            // a bar and rows would write over each other
+            Progress::Auto if rows_on_terminal => ProgressStyle::Plain,
             Progress::Auto => ProgressStyle::Auto,
             Progress::Bar => ProgressStyle::Bar,
             Progress::Plain => ProgressStyle::Plain,
