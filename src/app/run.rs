@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -168,7 +168,9 @@ fn carry_out(ready: Ready, path: &Path, arguments: &RunArgs, signals: &Signals) 
     let keeper = KeeperLink::start(&KeeperOptions { env: env.clone(), ..KeeperOptions::default() })?;
 
     let (events, heard) = unbounded();
-    let options = report_options(path, arguments);
+    let rows_on_terminal = io::stdout().is_terminal()
+        && plan.output.as_ref().is_some_and(|output| output.target == OutputTarget::Stdout);
+    let options = report_options(path, arguments, rows_on_terminal);
     let single_tasks = options.wants_tasks();
     let reporter = report::spawn(options, heard)?;
     let _ = events.send(vec![Event::RunStarted {
@@ -287,13 +289,15 @@ fn around(
     }
 }
 
-fn report_options(path: &Path, arguments: &RunArgs) -> ReportOptions {
+fn report_options(path: &Path, arguments: &RunArgs, rows_on_terminal: bool) -> ReportOptions {
     ReportOptions {
         format: match arguments.format {
             Format::Human => report::Format::Human,
             Format::Json => report::Format::Json,
         },
         progress: match arguments.progress {
+            // a bar and rows would write over each other
+            Progress::Auto if rows_on_terminal => ProgressStyle::Plain,
             Progress::Auto => ProgressStyle::Auto,
             Progress::Bar => ProgressStyle::Bar,
             Progress::Plain => ProgressStyle::Plain,
