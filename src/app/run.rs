@@ -101,7 +101,9 @@ fn prepare_interruptibly(
 ) -> Result<Ready, Code> {
     std::thread::scope(|scope| {
         let (done, prepared) = bounded(1);
-        let preparing = move || done.send(prepare(path, arguments, around));
+        let preparing = move || {
+            let _ = done.send(prepare(path, arguments, around));
+        };
         if let Err(error) = std::thread::Builder::new().name("prepare".into()).spawn_scoped(scope, preparing)
         {
             complain(arguments.color, &format!("cannot start a thread: {error}"), None);

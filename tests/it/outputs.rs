@@ -46,6 +46,8 @@ fn an_output_that_cannot_be_written_is_told_before_anything_runs() {
     job().file("out.jsonl", "precious\n").arg("-o").arg("out.jsonl").run().exit(2).says("out.jsonl");
     let done = job().arg("-o").arg("no/such/folder/out.jsonl").run();
     done.exit(2).says("no/such/folder");
+    let done = job().arg("-o").arg("/proc/rows.jsonl").run();
+    done.exit(4).says("cannot open the output /proc/rows.jsonl").says("(os error");
     assert!(!done.dir.path().join("ran").exists());
     let done = job().file("out.jsonl", "old\n").arg("-o").arg("out.jsonl").arg("-O").run();
     done.exit(0);

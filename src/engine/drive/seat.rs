@@ -14,6 +14,8 @@ use crate::wire::{frame, from_worker};
 
 /// Bytes of what a process prints that are kept for its last words, and the longest line.
 const LAST_WORDS: usize = 4 << 10;
+/// Lines of them that are told: no more than a person is shown.
+const LAST_LINES: usize = 20;
 /// Reads of 8 KiB from the pipe of a dead process: a pipe holds 64 KiB unless somebody made it larger.
 const MOST_READS: usize = 64;
 
@@ -85,6 +87,14 @@ impl Seat {
         }
         Ok(())
     }
+}
+
+/// The end of what a process wrote, in whole lines when it is more than one; nothing when it is blank.
+fn last_lines(words: &str) -> Option<String> {
+    let lines: Vec<&str> = words.trim().lines().collect();
+    let whole = if words.len() < LAST_WORDS || lines.len() < 2 { &lines[..] } else { &lines[1..] };
+    let text = whole[whole.len().saturating_sub(LAST_LINES)..].join("\n");
+    (!text.is_empty()).then_some(text)
 }
 
 /// A line that a process wrote, taken out of `line`.
@@ -305,8 +315,7 @@ impl Drive<'_> {
         }
         let running =
             seat.process.slots.iter().filter_map(|slot| Handle::new(slot.running()?.handle)).collect();
-        let last_words = String::from_utf8_lossy(&seat.last_words).trim().to_owned();
-        let last_words = Some(last_words).filter(|words| !words.is_empty());
+        let last_words = last_lines(&String::from_utf8_lossy(&seat.last_words));
         self.step(Input::WorkerGone { worker, running, death, last_words })
     }
 
