@@ -16,6 +16,8 @@ pub enum Code {
     State,
     /// 5: stopped by policy before the end.
     Stopped,
+    /// 101: a bug in mpms.
+    Bug,
     /// 128 + the signal that stopped it.
     Signal(i32),
 }
@@ -29,6 +31,7 @@ impl Code {
             Code::Usage => 2,
             Code::State => 4,
             Code::Stopped => 5,
+            Code::Bug => 101,
             Code::Signal(number) => 128 + number,
         }
     }
@@ -45,6 +48,7 @@ impl Code {
             ) => Code::Stopped,
             Some(StopCause::Empty(_)) => Code::Usage,
             Some(StopCause::Unwritable(_)) => Code::State,
+            Some(StopCause::Bug(_)) => Code::Bug,
             None if summary.rows_lost > 0 => Code::State,
             None if summary.counts.failed > 0 => Code::Failures,
             None => Code::Success,

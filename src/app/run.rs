@@ -1,11 +1,12 @@
 //! `mpms run`: the path of a task, stop by stop.
 
+use std::error::Error as _;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
 use super::exit::Code;
 use super::roles::{self, Found};
@@ -21,6 +22,7 @@ use crate::lua::std::log::Sinks;
 use crate::model::event::{Event, Level, LogLine, Summary};
 use crate::model::handling::FromHandler;
 use crate::model::{StopCause, Task};
+use crate::os::exit::exit_now;
 use crate::os::handoff::Handoff;
 use crate::os::keeper::{KeeperLink, KeeperOptions};
 use crate::os::limits;
@@ -34,6 +36,8 @@ use crate::wire::to_worker::{Body, Setup};
 
 /// From the first Ctrl-C to the end of what still runs.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long a signal may go unnoticed before the run has begun.
+const SIGNAL_CHECK: Duration = Duration::from_millis(50);
 /// Deliveries that may wait for the handler before workers get nothing new.
 const HANDLER_BACKLOG: usize = 16 << 10;
 /// Lines that may wait for the report before a script in the coordinator waits.
@@ -74,7 +78,7 @@ struct Ready {
 }
 
 fn run_one(path: &Path, arguments: &RunArgs, around: &Surroundings, signals: &Signals) -> Code {
-    let ready = match prepare(path, arguments, around) {
+    let ready = match prepare_interruptibly(path, arguments, around, signals) {
         Ok(ready) => ready,
         Err(code) => return code,
     };
@@ -85,6 +89,39 @@ fn run_one(path: &Path, arguments: &RunArgs, around: &Surroundings, signals: &Si
             Code::State
         }
     }
+}
+
+/// Prepares on a thread of its own: a loop in a script's top-level code, or a standard input that says nothing, must not
+/// keep a signal from ending it.
+fn prepare_interruptibly(
+    path: &Path,
+    arguments: &RunArgs,
+    around: &Surroundings,
+    signals: &Signals,
+) -> Result<Ready, Code> {
+    std::thread::scope(|scope| {
+        let (done, prepared) = bounded(1);
+        let preparing = move || {
+            let _ = done.send(prepare(path, arguments, around));
+        };
+        if let Err(error) = std::thread::Builder::new().name("prepare".into()).spawn_scoped(scope, preparing)
+        {
+            complain(arguments.color, &format!("cannot start a thread: {error}"), None);
+            return Err(Code::State);
+        }
+        loop {
+            match prepared.recv_timeout(SIGNAL_CHECK) {
+                Ok(prepared) => return prepared,
+                Err(RecvTimeoutError::Disconnected) => return Err(Code::Bug),
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(signal) = signals.next().filter(|signal| *signal != signals::Signal::Status) {
+                        // nothing has begun, and the thread may never end
+                        exit_now(Code::Signal(signal.number()).number());
+                    }
+                }
+            }
+        }
+    })
 }
 
 fn prepare(path: &Path, arguments: &RunArgs, around: &Surroundings) -> Result<Ready, Code> {
@@ -119,7 +156,8 @@ fn prepare(path: &Path, arguments: &RunArgs, around: &Surroundings) -> Result<Re
         Code::Usage
     })?;
     let sink = plan.output.as_ref().map(Sink::open).transpose().map_err(|error| {
-        complain(color, &error.to_string(), Some(error.help()));
+        let why = error.source().map_or_else(String::new, |source| format!(": {source}"));
+        complain(color, &format!("{error}{why}"), Some(error.help()));
         Code::State
     })?;
     Ok(Ready { plan, found, source, sink })
@@ -132,7 +170,9 @@ fn carry_out(ready: Ready, path: &Path, arguments: &RunArgs, signals: &Signals) 
     let keeper = KeeperLink::start(&KeeperOptions { env: env.clone(), ..KeeperOptions::default() })?;
 
     let (events, heard) = unbounded();
-    let options = report_options(path, arguments);
+    let rows_on_terminal = io::stdout().is_terminal()
+        && plan.output.as_ref().is_some_and(|output| output.target == OutputTarget::Stdout);
+    let options = report_options(path, arguments, rows_on_terminal);
     let single_tasks = options.wants_tasks();
     let reporter = report::spawn(options, heard)?;
     let _ = events.send(vec![Event::RunStarted {
@@ -161,7 +201,7 @@ fn carry_out(ready: Ready, path: &Path, arguments: &RunArgs, signals: &Signals) 
             let _ = events.send(vec![Event::RunFinished(Box::new(summary.clone()))]);
             summary
         }
-        Ok(()) => {
+        Ok(first) => {
             let handoff: Handoff<Task, drive::SourceEnd> = Handoff::new(plan.run.queue, waker);
             let around = around("tasks", events.clone(), found.frozen.clone());
             source::spawn(source, plan.tasks.clone(), plan.job.clone(), handoff.clone(), around)?;
@@ -173,6 +213,7 @@ fn carry_out(ready: Ready, path: &Path, arguments: &RunArgs, signals: &Signals) 
                 source: handoff,
                 to_handler,
                 from_handler,
+                first,
                 wake,
                 signals,
                 events,
@@ -184,12 +225,13 @@ fn carry_out(ready: Ready, path: &Path, arguments: &RunArgs, signals: &Signals) 
     Ok(summary)
 }
 
-/// Waits for the `start` role, which may open what the first result needs.
-fn wait_for_start(from_handler: &Receiver<FromHandler>, signals: &Signals) -> Result<(), StopCause> {
+/// Waits for the `start` role, which may open what the first result needs; gives what it put.
+fn wait_for_start(from_handler: &Receiver<FromHandler>, signals: &Signals) -> Result<Vec<Task>, StopCause> {
     loop {
-        match from_handler.recv_timeout(Duration::from_millis(50)) {
+        match from_handler.recv_timeout(SIGNAL_CHECK) {
             Ok(FromHandler::Failed(cause)) => return Err(cause),
-            Ok(_) => return Ok(()),
+            Ok(FromHandler::Started { puts }) => return Ok(puts),
+            Ok(_) => {}
             Err(RecvTimeoutError::Timeout) => {
                 if let Some(signal) = signals.next().filter(|signal| *signal != signals::Signal::Status) {
                     return Err(StopCause::Signal(signal.number()));
@@ -249,13 +291,15 @@ fn around(
     }
 }
 
-fn report_options(path: &Path, arguments: &RunArgs) -> ReportOptions {
+fn report_options(path: &Path, arguments: &RunArgs, rows_on_terminal: bool) -> ReportOptions {
     ReportOptions {
         format: match arguments.format {
             Format::Human => report::Format::Human,
             Format::Json => report::Format::Json,
         },
         progress: match arguments.progress {
+            // a bar and rows would write over each other
+            Progress::Auto if rows_on_terminal => ProgressStyle::Plain,
             Progress::Auto => ProgressStyle::Auto,
             Progress::Bar => ProgressStyle::Bar,
             Progress::Plain => ProgressStyle::Plain,

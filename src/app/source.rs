@@ -1,6 +1,7 @@
 //! The thread of the source: a built-in one, or the `tasks` role.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::engine::drive::SourceEnd;
 use crate::lua::state::Around;
@@ -50,11 +51,11 @@ pub fn spawn(
     around: impl FnOnce() -> Around + Send + 'static,
 ) -> io::Result<()> {
     std::thread::Builder::new().name("source".into()).spawn(move || {
-        let end = match opened {
+        let end = catch_unwind(AssertUnwindSafe(|| match opened {
             Opened::BuiltIn { source, first, more } => built_in(source, first, more, &handoff),
             Opened::Script => generated(&plan, &job, &around(), &handoff),
-        };
-        handoff.end(end);
+        }));
+        handoff.end(end.unwrap_or_else(|_| Err(StopCause::Bug("the source's thread panicked".into()))));
     })?;
     Ok(())
 }

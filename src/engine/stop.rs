@@ -28,7 +28,7 @@ impl Engine {
     pub(super) fn stop(&mut self, cause: StopCause) {
         let until_ns = self.now_ns.saturating_add(self.config.grace_ns);
         match (self.mode, &cause) {
-            (Mode::Open | Mode::Ending, StopCause::Unwritable(_)) => {
+            (Mode::Open | Mode::Ending, StopCause::Unwritable(_) | StopCause::Bug(_)) => {
                 self.begin_stop(cause, None);
                 self.kill_all();
             }
@@ -39,7 +39,9 @@ impl Engine {
             (Mode::Draining { until_ns: None }, StopCause::Signal(_)) => {
                 self.mode = Mode::Draining { until_ns: Some(until_ns) };
             }
-            (Mode::Draining { .. }, StopCause::Signal(_) | StopCause::Unwritable(_)) => self.kill_all(),
+            (Mode::Draining { .. }, StopCause::Signal(_) | StopCause::Unwritable(_) | StopCause::Bug(_)) => {
+                self.kill_all();
+            }
             (Mode::Draining { .. } | Mode::Killing | Mode::Finished, _) => {}
         }
     }

@@ -6,7 +6,9 @@
 mod at_hand;
 mod roles;
 
+use std::error::Error as _;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
@@ -48,7 +50,10 @@ pub struct Handler {
 pub fn spawn(handler: Handler, around: impl FnOnce() -> Around + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new().name("handler".into()).spawn(move || {
         let (replies, waker) = (handler.replies.clone(), handler.waker.clone());
-        if let Err(cause) = run(handler, &around()) {
+        let ended = catch_unwind(AssertUnwindSafe(|| run(handler, &around())));
+        if let Err(cause) =
+            ended.unwrap_or_else(|_| Err(StopCause::Bug("the handler's thread panicked".into())))
+        {
             // the receiver is gone only when the run is
             let _ = replies.send(FromHandler::Failed(cause));
             waker.wake();
@@ -70,8 +75,11 @@ fn run(handler: Handler, around: &Around) -> Result<(), StopCause> {
         waker,
     };
     work.roles.start()?;
-    work.puts.append(&mut work.roles.take_puts(TaskId::ROOT, PutBy::Start));
-    work.reply(FromHandler::Started);
+    let puts = work.roles.take_puts(TaskId::ROOT, PutBy::Start);
+    work.reply(FromHandler::Started { puts });
+    for row in work.roles.take_rows() {
+        work.write(&row)?;
+    }
     work.commit()?;
     while let Ok(message) = deliveries.recv() {
         match message {
@@ -163,7 +171,10 @@ impl Work {
     fn unless_closed(&mut self, written: Result<(), OutputError>) -> Result<(), StopCause> {
         match written {
             Err(OutputError::Closed { .. }) => self.lost = self.lost.max(1),
-            Err(error) => return Err(StopCause::Unwritable(format!("{error}; {}", error.help()))),
+            Err(error) => {
+                let why = error.source().map_or_else(String::new, |source| format!(": {source}"));
+                return Err(StopCause::Unwritable(format!("{error}{why}; {}", error.help())));
+            }
             Ok(()) => {}
         }
         Ok(())
@@ -195,6 +206,7 @@ impl Work {
             }
             None => None,
         };
+        self.roles.remove_temporary();
         self.reply(FromHandler::Closed { finish, output, lost: self.lost });
         Ok(())
     }

@@ -8,6 +8,7 @@ use crate::lua::call::{self, Held};
 use crate::lua::role::{self, AtHand};
 use crate::lua::script;
 use crate::lua::state::{Around, State};
+use crate::lua::std::fs::take_temporary;
 use crate::model::event::Summary;
 use crate::model::job::{Job, Script};
 use crate::model::task::PutBy;
@@ -126,6 +127,11 @@ impl HandlerRoles {
     /// What was emitted since the last time.
     pub fn take_rows(&self) -> Vec<Payload> {
         self.0.as_ref().map(|loaded| loaded.desk.take_rows()).unwrap_or_default()
+    }
+
+    /// Removes the temporary files of the roles, which are over.
+    pub fn remove_temporary(&self) {
+        drop(self.0.as_ref().map(|loaded| take_temporary(loaded.state.lua())));
     }
 
     /// `finish(meta, summary)`; what it returned, as text.

@@ -16,6 +16,10 @@ use super::stack::{self, Uncrossable};
 use crate::model::Failure;
 use crate::wire::value::Malformed;
 
+/// Calls of a stack beyond which only the innermost are named in a traceback.
+const DEEP: usize = 2_000;
+const DEEP_SHOWN: usize = 12;
+
 /// A value that the state keeps for us under a number, for ever.
 #[derive(Clone, Copy, Debug)]
 pub struct Held(c_int);
@@ -73,7 +77,10 @@ impl Bridge {
         let seen = Rc::clone(&raised);
         let handler = lua.create_function(move |lua, value: Value| {
             let mut failure = failure_of(&value);
-            failure.traceback = lua.traceback(None, 1).ok().map(|text| trimmed(&text.to_string_lossy()));
+            failure.traceback = match lua.inspect_stack(DEEP, |_| ()) {
+                None => lua.traceback(None, 1).ok().map(|text| trimmed(&text.to_string_lossy())),
+                Some(()) => Some(innermost(lua)),
+            };
             seen.replace(Some(failure));
             Ok(())
         })?;
@@ -247,6 +254,29 @@ pub fn failure_of(value: &Value) -> Failure {
     let after_ns = raised.retry_after.map(|seconds| (seconds.max(0.0) * 1e9) as u64);
     let retryable = Some(raised.retryable);
     Failure { code: raised.code, message: raised.message, retryable, after_ns, ..Failure::default() }
+}
+
+/// The traceback of a deep stack: its last calls only. Lua walks a stack from its end for every line and to find its
+/// other end, which after a million calls takes seconds.
+fn innermost(lua: &Lua) -> String {
+    let mut lines: Vec<String> = (1..=DEEP_SHOWN)
+        .filter_map(|level| {
+            lua.inspect_stack(level, |debug| {
+                let source = debug.source();
+                let place = match (source.short_src.as_deref(), debug.current_line()) {
+                    (Some(file), Some(line)) => format!("{file}:{line}:"),
+                    (file, _) => format!("{}:", file.unwrap_or("?")),
+                };
+                let names = debug.names();
+                match names.name {
+                    Some(name) => format!("{place} in {} '{name}'", names.name_what.unwrap_or("function")),
+                    None => format!("{place} in function"),
+                }
+            })
+        })
+        .collect();
+    lines.push(format!("...  (more than {DEEP} calls around these)"));
+    lines.join("\n")
 }
 
 /// A traceback without its heading and without our own frames.

@@ -41,13 +41,16 @@ impl Lines {
 
     fn write(&mut self, is_error: bool, text: &[u8], mut line: impl FnMut(&[u8])) {
         let open = &mut self.open[usize::from(is_error)];
-        for piece in text.split_inclusive(|byte| *byte == b'\n') {
+        for mut piece in text.split_inclusive(|byte| *byte == b'\n') {
+            while let Some((part, rest)) = piece.split_at_checked(Self::LONGEST - open.len()) {
+                open.extend_from_slice(part);
+                line(open.strip_suffix(b"\n").unwrap_or(open));
+                open.clear();
+                piece = if rest == b"\n" { &[] } else { rest };
+            }
             open.extend_from_slice(piece);
             if piece.ends_with(b"\n") {
                 open.pop();
-                line(open);
-                open.clear();
-            } else if open.len() >= Self::LONGEST {
                 line(open);
                 open.clear();
             }

@@ -18,7 +18,10 @@ pub enum ToHandler {
 #[derive(Debug)]
 pub enum FromHandler {
     /// `start` has returned.
-    Started,
+    Started {
+        /// What it put, with ids.
+        puts: Vec<Task>,
+    },
     /// So many deliveries, in their order, are handled.
     Handled {
         /// How many.

@@ -27,6 +27,21 @@ pub enum StopCause {
     Empty(String),
     /// Results or state cannot be written: the sentence to show.
     Unwritable(String),
+    /// A mistake of mpms itself: the sentence to show.
+    Bug(String),
+}
+
+impl StopCause {
+    /// Whether this is what must be told, though another came first: a stop that was asked for, or a policy, does not
+    /// hide that results are lost.
+    pub fn outweighs(&self, first: &StopCause) -> bool {
+        let rank = |cause: &StopCause| match cause {
+            StopCause::Bug(_) => 2,
+            StopCause::Unwritable(_) => 1,
+            _ => 0,
+        };
+        rank(self) > rank(first)
+    }
 }
 
 impl fmt::Display for StopCause {
@@ -41,6 +56,7 @@ impl fmt::Display for StopCause {
             StopCause::Empty(reason) | StopCause::Broken(reason) | StopCause::Unwritable(reason) => {
                 f.write_str(reason)
             }
+            StopCause::Bug(what) => write!(f, "a bug in mpms: {what}"),
         }
     }
 }

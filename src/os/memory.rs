@@ -27,9 +27,10 @@ pub fn rss(pid: i32) -> io::Result<u64> {
     kib_of_file(&format!("/proc/{pid}/status"), "VmRSS:")
 }
 
-/// Largest resident set size of this process so far.
+/// Largest resident set size of this program so far. `getrusage` would count the one that it was started from as well:
+/// its size at `exec` stays in the maximum.
 pub fn peak_rss_self() -> u64 {
-    usage::of_self().max_rss_bytes
+    kib_of_file("/proc/self/status", "VmHWM:").unwrap_or_else(|_| usage::of_self().max_rss_bytes)
 }
 
 fn kib_of_file(path: &str, key: &str) -> io::Result<u64> {

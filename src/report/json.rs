@@ -177,6 +177,7 @@ fn cause(cause: &StopCause) -> Value {
         StopCause::Aborted { .. } => "aborted",
         StopCause::Broken(_) => "broken",
         StopCause::Unwritable(_) => "unwritable",
+        StopCause::Bug(_) => "bug",
     };
     json!({ "cause": code, "message": cause.to_string() })
 }

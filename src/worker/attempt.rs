@@ -7,11 +7,14 @@ use crate::lua::role::worker::Attempts;
 use crate::lua::role::{AtHand, Facts, Outlet};
 use crate::model::outcome::Effects;
 use crate::model::task::TaskOptions;
-use crate::model::{Payload, Task, TaskId};
+use crate::model::{Failure, Payload, Task, TaskId};
 use crate::os::clock::monotonic_ns;
 use crate::wire::from_worker::Progress;
 use crate::wire::to_worker::{self, TaskRecord};
-use crate::wire::value::Malformed;
+use crate::wire::value::{MAX_BYTES, Malformed};
+
+/// What a put or a row takes in a frame beside its values; keys come on top, and have a frame's spare MiB.
+const EACH_BYTES: usize = 48;
 
 /// `task.progress` is sent on this often at most.
 const PROGRESS_NS: u64 = 100_000_000;
@@ -23,6 +26,8 @@ pub struct Current {
     running: Cell<bool>,
     effects: RefCell<Effects>,
     has_effects: Cell<bool>,
+    /// Of all puts and rows.
+    effect_bytes: Cell<usize>,
     progress_ns: Cell<u64>,
 }
 
@@ -35,6 +40,7 @@ impl Current {
             running: Cell::default(),
             effects: RefCell::default(),
             has_effects: Cell::default(),
+            effect_bytes: Cell::default(),
             progress_ns: Cell::default(),
         }
     }
@@ -64,10 +70,38 @@ impl Current {
         self.running.set(running);
     }
 
+    fn count(&self, what: &str, bytes: usize) -> Result<(), String> {
+        let all = self.effect_bytes.get() + bytes + EACH_BYTES;
+        if all > MAX_BYTES {
+            let most = MAX_BYTES >> 20;
+            return Err(format!("{what}: all that this task puts and emits is larger than {most} MiB"));
+        }
+        self.effect_bytes.set(all);
+        self.has_effects.set(true);
+        Ok(())
+    }
+
+    /// Whether results of so many bytes can cross together with what the attempt put and emitted.
+    ///
+    /// # Errors
+    /// When they cannot.
+    #[inline]
+    pub fn has_room(&self, results: usize) -> Result<(), Failure> {
+        if self.effect_bytes.get() + results <= MAX_BYTES {
+            return Ok(());
+        }
+        let most = MAX_BYTES >> 20;
+        let message = format!("the result and all that this task puts and emits is larger than {most} MiB");
+        Err(Failure::new("value", message))
+    }
+
     /// What the attempt put and emitted, if anything.
     #[inline]
     pub fn take_effects(&self) -> Option<Effects> {
-        self.has_effects.replace(false).then(|| self.effects.take())
+        self.has_effects.replace(false).then(|| {
+            self.effect_bytes.set(0);
+            self.effects.take()
+        })
     }
 
     fn must_run(&self, what: &str) -> Result<(), String> {
@@ -82,7 +116,7 @@ impl Outlet for Current {
     /// Counts if the attempt succeeds.
     fn put(&self, args: &[u8], options: Option<TaskOptions>) -> Result<(), String> {
         self.must_run("put")?;
-        self.has_effects.set(true);
+        self.count("put", args.len())?;
         // the id comes from the parent, which the coordinator knows
         let task = Task { id: TaskId::ROOT, args: Payload::copy_from(args), options: options.map(Box::new) };
         self.effects.borrow_mut().puts.push(task);
@@ -92,7 +126,7 @@ impl Outlet for Current {
     /// Counts if the attempt succeeds.
     fn emit(&self, row: &[u8]) -> Result<(), String> {
         self.must_run("emit")?;
-        self.has_effects.set(true);
+        self.count("emit", row.len())?;
         self.effects.borrow_mut().rows.push(Payload::copy_from(row));
         Ok(())
     }
@@ -118,7 +152,7 @@ impl Attempts for Current {
         if is_end || now.saturating_sub(self.progress_ns.get()) >= PROGRESS_NS {
             self.progress_ns.set(now);
             if let Ok(task) = self.with(|task| task.handle) {
-                self.shared.outbox.push_progress(&Progress { task, done, total, message });
+                self.shared.outbox.push_progress(Progress { task, done, total, message });
             }
         }
     }

@@ -14,6 +14,7 @@ mod thread;
 
 use std::io;
 use std::os::fd::AsFd as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,7 +81,12 @@ fn serve(socket: Arc<Socket>, slots: &'static [Slot]) -> io::Result<()> {
     let threads = (0..shared.setup.threads as usize)
         .map(|index| {
             let name = format!("thread {}", index + 1);
-            std::thread::Builder::new().name(name).spawn(move || thread::run(shared, index))
+            std::thread::Builder::new().name(name).spawn(move || {
+                // a thread that is gone would leave its task running for ever; the panic hook has told why
+                if catch_unwind(AssertUnwindSafe(|| thread::run(shared, index))).is_err() {
+                    exit_now(101);
+                }
+            })
         })
         .collect::<io::Result<Vec<_>>>();
     let threads = match threads {
@@ -100,7 +106,7 @@ fn serve(socket: Arc<Socket>, slots: &'static [Slot]) -> io::Result<()> {
         && let Some(exit) = roles.get("process_exit")
         && let Err(failure) = state.bridge.call_for_effect(exit, None, &[])
     {
-        shared.outbox.push_line(&role_failed("process_exit", &failure));
+        shared.outbox.push_line(role_failed("process_exit", &failure));
     }
     shared.outbox.flush()
 }

@@ -3,6 +3,7 @@
 //! An outcome leaves when its thread has nothing else to do, when the frame is full, when the last write is
 //! 200 µs ago, and at the latest after a millisecond, by the reading thread.
 
+use std::borrow::Cow;
 use std::io;
 use std::mem;
 use std::path::Path;
@@ -20,6 +21,10 @@ use crate::wire::from_worker::{self, Line, Progress};
 
 /// A thread that goes on with the next task writes after this time.
 const EVERY_NS: u64 = 200_000;
+/// Lines that come faster than the coordinator reads wait here up to this size; then their threads do.
+const MOST_BYTES: usize = 1 << 20;
+/// Of the words of a task, no more crosses at once: a frame has a limit, and breaking it is the end of the process.
+const LONGEST_TEXT: usize = 64 << 10;
 
 /// Messages on their way out.
 pub struct Outbox {
@@ -41,6 +46,10 @@ struct Collected {
 
 impl Collected {
     fn outcomes(&mut self) -> &mut Vec<u8> {
+        // other threads may push while one writes: two large results would be too much for a frame
+        if self.open.is_some_and(|at| self.bytes.len() - at >= frame::FULL) {
+            self.closed();
+        }
         if self.open.is_none() {
             self.open = Some(frame::begin(&mut self.bytes, from_worker::OUTCOMES));
         }
@@ -97,15 +106,18 @@ impl Outbox {
         failure: &Failure,
     ) -> io::Result<()> {
         let mut collected = self.lock();
-        from_worker::put_failed(collected.outcomes(), handle.bits(), elapsed_ns, failure);
+        from_worker::put_failed(collected.outcomes(), handle.bits(), elapsed_ns, &shortened(failure));
         self.pushed(collected, now_ns)
     }
 
     /// A line, which need not be written at once.
-    pub fn push_line(&self, line: &Line) {
-        from_worker::put_line(self.lock().closed(), line);
-        self.pending.store(true, Ordering::Relaxed);
-        self.nudge();
+    pub fn push_line(&self, mut line: Line) {
+        cut(&mut line.text);
+        for (name, text) in &mut line.fields {
+            cut(name);
+            cut(text);
+        }
+        self.push_words(|out| from_worker::put_line(out, &line));
     }
 
     /// A file came in by `require`.
@@ -116,10 +128,24 @@ impl Outbox {
     }
 
     /// How far a task is.
-    pub fn push_progress(&self, progress: &Progress) {
-        from_worker::put_progress(self.lock().closed(), progress);
+    pub fn push_progress(&self, mut progress: Progress) {
+        progress.message.as_mut().map(cut);
+        self.push_words(|out| from_worker::put_progress(out, &progress));
+    }
+
+    fn push_words(&self, put: impl FnOnce(&mut Vec<u8>)) {
+        let mut collected = self.lock();
+        let out = collected.closed();
+        put(out);
+        let is_full = out.len() >= MOST_BYTES;
+        drop(collected);
         self.pending.store(true, Ordering::Relaxed);
-        self.nudge();
+        if is_full {
+            // that the coordinator is gone is seen by whoever pushes the outcome
+            let _ = self.flush();
+        } else {
+            self.nudge();
+        }
     }
 
     /// The answer to a recall, at once.
@@ -136,7 +162,7 @@ impl Outbox {
     /// # Errors
     /// When the coordinator is gone.
     pub fn push_broken(&self, failure: &Failure) -> io::Result<()> {
-        from_worker::put_broken(self.lock().closed(), failure);
+        from_worker::put_broken(self.lock().closed(), &shortened(failure));
         self.flush()
     }
 
@@ -201,5 +227,27 @@ impl Outbox {
 
     fn lock(&self) -> MutexGuard<'_, Collected> {
         self.collected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A failure whose texts fit into a frame.
+fn shortened(failure: &Failure) -> Cow<'_, Failure> {
+    let traceback = failure.traceback.as_deref().unwrap_or_default();
+    if [failure.code.as_str(), &failure.message, traceback].iter().all(|text| text.len() <= LONGEST_TEXT) {
+        return Cow::Borrowed(failure);
+    }
+    let mut failure = failure.clone();
+    cut(&mut failure.code);
+    cut(&mut failure.message);
+    failure.traceback.as_mut().map(cut);
+    Cow::Owned(failure)
+}
+
+fn cut(text: &mut String) {
+    if text.len() > LONGEST_TEXT {
+        let whole = text.len();
+        text.truncate(text.floor_char_boundary(LONGEST_TEXT));
+        text.push_str(&format!("… ({whole} bytes)"));
+        text.shrink_to_fit();
     }
 }

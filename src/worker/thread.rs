@@ -12,7 +12,7 @@ use crate::lua::call::{self, Held};
 use crate::lua::role::{self, worker::Attempts};
 use crate::lua::script::{self, Roles};
 use crate::lua::state::{Around, State};
-use crate::lua::std::fs::remove_temporary;
+use crate::lua::std::fs::{Temporary, take_temporary};
 use crate::lua::std::log::Sinks;
 use crate::model::Failure;
 use crate::model::job::Script;
@@ -71,7 +71,7 @@ fn attempts(shared: &Shared, index: usize, current: &Current, body: &mut dyn Run
         let ran = current.with(|task| {
             slot.begin(task.handle.bits(), start_ns);
             current.set_running(true);
-            let result = body.run(task, &mut results);
+            let result = body.run(task, &mut results).and_then(|()| current.has_room(results.len()));
             current.set_running(false);
             (task.handle, result)
         });
@@ -97,6 +97,8 @@ struct LuaBody {
     worker: Held,
     meta: Held,
     seed: i64,
+    /// Files of the `init` role, which stay as long as the thread.
+    temporary: Option<Temporary>,
 }
 
 impl LuaBody {
@@ -118,15 +120,17 @@ impl LuaBody {
                 .call_for_effect(init, Some(meta), &[])
                 .map_err(|failure| in_role("init", failure))?;
         }
-        Ok(LuaBody { state, roles, worker, meta, seed: job.seed })
+        let temporary = take_temporary(state.lua());
+        Ok(LuaBody { state, roles, worker, meta, seed: job.seed, temporary })
     }
 
-    fn exit(&self, shared: &Shared) {
+    fn exit(mut self, shared: &Shared) {
         if let Some(exit) = self.roles.get("exit")
             && let Err(failure) = self.state.bridge.call_for_effect(exit, Some(self.meta), &[])
         {
-            shared.outbox.push_line(&role_failed("exit", &failure));
+            shared.outbox.push_line(role_failed("exit", &failure));
         }
+        drop((self.temporary.take(), take_temporary(self.state.lua())));
     }
 }
 
@@ -134,7 +138,7 @@ impl Runner for LuaBody {
     fn run(&mut self, task: &TaskRecord<'_>, results: &mut Vec<u8>) -> Result<(), Failure> {
         self.state.random.borrow_mut().seed(self.seed, task.id.bits());
         let result = self.state.bridge.call(self.worker, None, task.args, results);
-        remove_temporary(self.state.lua());
+        drop(take_temporary(self.state.lua()));
         result
     }
 }
@@ -148,7 +152,7 @@ impl Runner for CommandBody {
 /// What a state of this process shares with the others; its lines carry the task that is running.
 pub fn around(shared: &'static Shared, current: Option<Rc<Current>>) -> Around {
     let push = |task, level, text: &str, fields| {
-        shared.outbox.push_line(&Line { task, level, text: text.to_owned(), fields });
+        shared.outbox.push_line(Line { task, level, text: text.to_owned(), fields });
     };
     let here = Rc::new(move |level, text: &str, fields| {
         let running = current.as_ref().filter(|current| current.is_running());

@@ -17,12 +17,13 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::engine::{Action, Config, Engine, Input, StartFailure, WorkerId};
-use crate::model::event::{Event, Summary};
+use crate::model::event::{Event, Level, LogLine, Summary};
 use crate::model::handling::{FromHandler, ToHandler};
 use crate::model::{StopCause, Task};
 use crate::os::clock::monotonic_ns;
 use crate::os::handoff::Handoff;
 use crate::os::keeper::{Death, KeeperLink, KeeperOptions, KeeperReport};
+use crate::os::memory;
 use crate::os::poll::{Interest, Poller, Ready};
 use crate::os::process::kill_orphans;
 use crate::os::signals::Signals;
@@ -63,6 +64,8 @@ pub struct Run<'a> {
     pub to_handler: Sender<ToHandler>,
     /// From the handler's thread.
     pub from_handler: Receiver<FromHandler>,
+    /// What the `start` role has put.
+    pub first: Vec<Task>,
     /// Woken by both.
     pub wake: WakeReceiver,
     /// The signals of the process.
@@ -77,8 +80,13 @@ pub struct Run<'a> {
 ///
 /// # Errors
 /// When the system refuses what the loop cannot do without (polling, a keeper).
-pub fn run(run: Run<'_>) -> io::Result<Summary> {
+pub fn run(mut run: Run<'_>) -> io::Result<Summary> {
+    let first = std::mem::take(&mut run.first);
     let mut drive = Drive::new(run)?;
+    // before anything of the source: an empty one is no mistake then
+    if !first.is_empty() {
+        drive.step(Input::Handled { count: 0, puts: first })?;
+    }
     let mut summary = drive.until_finished()?;
     drive.close_handler(&mut summary)?;
     drive.end(summary)
@@ -100,7 +108,8 @@ struct Drive<'a> {
     to_handler: Sender<ToHandler>,
     from_handler: Receiver<FromHandler>,
     handler_open: bool,
-    wake: Option<WakeReceiver>,
+    handler_failure: Option<StopCause>,
+    wake: WakeReceiver,
     signals: &'a Signals,
     poller: Poller,
     reporting: Reporting,
@@ -133,7 +142,8 @@ impl<'a> Drive<'a> {
             to_handler: run.to_handler,
             from_handler: run.from_handler,
             handler_open: true,
-            wake: Some(run.wake),
+            handler_failure: None,
+            wake: run.wake,
             signals: run.signals,
             poller,
             reporting: Reporting::new(run.events, run.single_tasks),
@@ -166,13 +176,11 @@ impl<'a> Drive<'a> {
         let due = [self.engine.next_deadline(), self.reporting.next_ns(), overdue];
         let timeout =
             due.into_iter().flatten().min().map(|due| Duration::from_nanos(due.saturating_sub(now)));
-        let mut wake = self.wake.take().unwrap_or_else(|| unreachable!("it is put back below"));
-        let sleep = wake.prepare_sleep();
+        let sleep = self.wake.prepare_sleep();
         let has_work = !self.from_handler.is_empty()
             || (self.source_open && self.engine.wants_tasks() && self.source.has_some());
         let waited = self.poller.wait(ready, if has_work { Some(Duration::ZERO) } else { timeout });
         drop(sleep);
-        self.wake = Some(wake);
         waited
     }
 
@@ -184,7 +192,7 @@ impl<'a> Drive<'a> {
             token => {
                 let worker = ((token - SEATS) / 2) as WorkerId;
                 if (token - SEATS) % 2 == 1 {
-                    self.hear_output(worker);
+                    let _ = self.hear_output(worker);
                     return Ok(());
                 }
                 if ready.writable {
@@ -250,13 +258,17 @@ impl<'a> Drive<'a> {
                 return Ok(());
             }
             self.source_open = end.is_none();
-            // what came before a fault is good
-            let last = end.is_some();
+            let fault = match end {
+                Some(Err(StopCause::Empty(_))) if self.engine.counts().known > 0 => None,
+                Some(Err(cause)) => Some(cause),
+                Some(Ok(())) | None => None,
+            };
+            // what came before a fault is good; but were it the last of the source, the run could be complete before
+            // it is stopped
+            let last = !self.source_open && fault.is_none();
             self.step(Input::Offered { tasks, last })?;
-            match end {
-                Some(Err(StopCause::Empty(_))) if self.engine.counts().known > 0 => {}
-                Some(Err(cause)) => self.step(Input::Stop(cause))?,
-                Some(Ok(())) | None => {}
+            if let Some(cause) = fault {
+                self.step(Input::Stop(cause))?;
             }
         }
         Ok(())
@@ -268,10 +280,11 @@ impl<'a> Drive<'a> {
                 FromHandler::Handled { count, puts } => self.step(Input::Handled { count, puts })?,
                 FromHandler::Failed(cause) => {
                     self.handler_open = false;
+                    self.handler_failure = Some(cause.clone());
                     self.step(Input::Stop(cause))?;
                     self.step(Input::HandlerGone)?;
                 }
-                FromHandler::Started | FromHandler::Closed { .. } => {}
+                FromHandler::Started { .. } | FromHandler::Closed { .. } => {}
             }
         }
         Ok(())
@@ -370,6 +383,9 @@ impl<'a> Drive<'a> {
     fn close_handler(&mut self, summary: &mut Summary) -> io::Result<()> {
         self.source.close();
         if !self.handler_open {
+            if let Some(failure) = self.handler_failure.take() {
+                self.handler_failed(summary, failure);
+            }
             return Ok(());
         }
         let complete = summary.stopped.is_none();
@@ -383,7 +399,7 @@ impl<'a> Drive<'a> {
                     return Ok(());
                 }
                 Ok(FromHandler::Failed(cause)) => {
-                    summary.stopped.get_or_insert(cause);
+                    self.handler_failed(summary, cause);
                     return Ok(());
                 }
                 Ok(_) => continue,
@@ -393,19 +409,38 @@ impl<'a> Drive<'a> {
                 return Ok(());
             }
             self.sleep(&mut ready)?;
-            if ready.iter().any(|one| one.token == SIGNALS) {
-                while let Some(signal) = self.signals.next() {
-                    let cause = self.stopping.signalled(signal, monotonic_ns());
-                    summary.stopped = summary.stopped.take().or(cause);
+            for one in &ready {
+                match one.token {
+                    SIGNALS => {
+                        while let Some(signal) = self.signals.next() {
+                            let cause = self.stopping.signalled(signal, monotonic_ns());
+                            summary.stopped = summary.stopped.take().or(cause);
+                        }
+                    }
+                    // nothing but the death of the keeper can be news now, and nobody needs it any more
+                    KEEPER => while self.keeper.receive()?.is_some() {},
+                    _ => {}
                 }
             }
             self.tick()?;
         }
     }
 
+    /// The handler's failure is the cause of the stop, or it is told beside it: nobody may believe that all was written.
+    fn handler_failed(&mut self, summary: &mut Summary, failure: StopCause) {
+        match &summary.stopped {
+            Some(first) if *first == failure => {}
+            Some(first) if !failure.outweighs(first) => {
+                let (level, from, text) = (Level::Error, "handler".into(), failure.to_string());
+                self.reporting.push(Event::Log(LogLine { level, from, text, fields: Vec::new() }));
+            }
+            _ => summary.stopped = Some(failure),
+        }
+    }
+
     fn end(mut self, mut summary: Summary) -> io::Result<Summary> {
         self.keeper.shutdown()?;
-        self.used.max_rss_bytes = self.used.max_rss_bytes.max(usage::of_self().max_rss_bytes);
+        self.used.max_rss_bytes = self.used.max_rss_bytes.max(memory::peak_rss_self());
         let own = usage::of_self();
         let cpu = self.used.user + self.used.system + own.user + own.system;
         summary.cpu_seconds = cpu.as_secs_f64();

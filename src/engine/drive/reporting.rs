@@ -1,5 +1,8 @@
 //! Events on their way to the reports. The loop never waits for a report.
 
+use std::collections::VecDeque;
+use std::mem;
+
 use crossbeam_channel::Sender;
 
 use crate::engine::drive::PROGRESS_NS;
@@ -17,6 +20,10 @@ const NAME: usize = 60;
 pub(super) struct Reporting {
     events: Sender<Vec<Event>>,
     batch: Vec<Event>,
+    /// Log lines in it, and in each of the batches that wait for the reports.
+    lines: usize,
+    sent: VecDeque<usize>,
+    sent_lines: usize,
     single_tasks: bool,
     next_ns: u64,
     dropped: u64,
@@ -24,13 +31,25 @@ pub(super) struct Reporting {
 
 impl Reporting {
     pub fn new(events: Sender<Vec<Event>>, single_tasks: bool) -> Self {
-        Reporting { events, batch: Vec::new(), single_tasks, next_ns: 0, dropped: 0 }
+        Reporting {
+            events,
+            batch: Vec::new(),
+            lines: 0,
+            sent: VecDeque::new(),
+            sent_lines: 0,
+            single_tasks,
+            next_ns: 0,
+            dropped: 0,
+        }
     }
 
     pub fn push(&mut self, event: Event) {
-        if matches!(event, Event::Log(_)) && self.events.len() + self.batch.len() > MOST_LINES {
-            self.dropped += 1;
-            return;
+        if matches!(event, Event::Log(_)) {
+            if self.lines + self.sent_lines >= MOST_LINES {
+                self.dropped += 1;
+                return;
+            }
+            self.lines += 1;
         }
         self.batch.push(event);
     }
@@ -81,9 +100,17 @@ impl Reporting {
 
     /// Hands over what was collected.
     pub fn flush(&mut self) {
+        while self.sent.len() > self.events.len()
+            && let Some(taken) = self.sent.pop_front()
+        {
+            self.sent_lines -= taken;
+        }
         if !self.batch.is_empty() {
+            let lines = mem::take(&mut self.lines);
+            self.sent.push_back(lines);
+            self.sent_lines += lines;
             // the reports may be gone; the run goes on without them
-            let _ = self.events.send(std::mem::take(&mut self.batch));
+            let _ = self.events.send(mem::take(&mut self.batch));
         }
     }
 

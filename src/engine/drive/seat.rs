@@ -14,6 +14,10 @@ use crate::wire::{frame, from_worker};
 
 /// Bytes of what a process prints that are kept for its last words, and the longest line.
 const LAST_WORDS: usize = 4 << 10;
+/// Lines of them that are told: no more than a person is shown.
+const LAST_LINES: usize = 20;
+/// Reads of 8 KiB from the pipe of a dead process: a pipe holds 64 KiB unless somebody made it larger.
+const MOST_READS: usize = 64;
 
 pub(super) struct Seat {
     pub process: WorkerProcess,
@@ -29,7 +33,7 @@ pub(super) struct Seat {
 
 /// What a read found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Heard {
+pub(super) enum Heard {
     Something,
     Nothing,
     /// And nothing will come.
@@ -83,6 +87,21 @@ impl Seat {
         }
         Ok(())
     }
+}
+
+/// The end of what a process wrote, in whole lines when it is more than one; nothing when it is blank.
+fn last_lines(words: &str) -> Option<String> {
+    let lines: Vec<&str> = words.trim().lines().collect();
+    let whole = if words.len() < LAST_WORDS || lines.len() < 2 { &lines[..] } else { &lines[1..] };
+    let text = whole[whole.len().saturating_sub(LAST_LINES)..].join("\n");
+    (!text.is_empty()).then_some(text)
+}
+
+/// A line that a process wrote, taken out of `line`.
+fn printed(worker: WorkerId, line: &mut Vec<u8>) -> Event {
+    let text = String::from_utf8_lossy(line).trim_end().to_owned();
+    line.clear();
+    Event::Log(LogLine { level: Level::Print, from: format!("worker {worker}"), text, fields: Vec::new() })
 }
 
 fn is_gone(error: &io::Error) -> bool {
@@ -245,36 +264,50 @@ impl Drive<'_> {
     }
 
     /// What a process wrote to its standard output and error: lines of nobody, and its last words.
-    pub(super) fn hear_output(&mut self, worker: WorkerId) {
+    pub(super) fn hear_output(&mut self, worker: WorkerId) -> Heard {
         let mut buffer = [0; 8 << 10];
-        let Some(seat) = self.seats.get_mut(worker as usize).and_then(Option::as_mut) else { return };
-        match seat.process.output.read(&mut buffer) {
+        let Some(seat) = self.seats.get_mut(worker as usize).and_then(Option::as_mut) else {
+            return Heard::End;
+        };
+        let count = match seat.process.output.read(&mut buffer) {
             Ok(0) => {
                 let _ = self.poller.remove(seat.process.output.as_fd());
+                return Heard::End;
             }
-            Ok(count) => {
-                for piece in buffer[..count].split_inclusive(|byte| *byte == b'\n') {
-                    seat.line.extend_from_slice(piece);
-                    if piece.ends_with(b"\n") || seat.line.len() > LAST_WORDS {
-                        let text = String::from_utf8_lossy(&seat.line).trim_end().to_owned();
-                        seat.line.clear();
-                        let from = format!("worker {worker}");
-                        let line = LogLine { level: Level::Print, from, text, fields: Vec::new() };
-                        self.reporting.push(Event::Log(line));
-                    }
-                }
-                seat.last_words.extend_from_slice(&buffer[..count]);
-                let over = seat.last_words.len().saturating_sub(LAST_WORDS);
-                seat.last_words.drain(..over);
+            Ok(count) => count,
+            Err(_) => return Heard::Nothing,
+        };
+        for piece in buffer[..count].split_inclusive(|byte| *byte == b'\n') {
+            seat.line.extend_from_slice(piece);
+            if piece.ends_with(b"\n") || seat.line.len() > LAST_WORDS {
+                self.reporting.push(printed(worker, &mut seat.line));
             }
-            Err(_) => {}
+        }
+        seat.last_words.extend_from_slice(&buffer[..count]);
+        let over = seat.last_words.len().saturating_sub(LAST_WORDS);
+        seat.last_words.drain(..over);
+        Heard::Something
+    }
+
+    /// All that is in the pipe of a dead process, also a line without an end. Bounded: something that escaped its death
+    /// may hold the pipe, and write for ever.
+    fn hear_last_output(&mut self, worker: WorkerId) {
+        for _ in 0..MOST_READS {
+            if self.hear_output(worker) != Heard::Something {
+                break;
+            }
+        }
+        if let Some(seat) = self.seats.get_mut(worker as usize).and_then(Option::as_mut)
+            && !seat.line.is_empty()
+        {
+            self.reporting.push(printed(worker, &mut seat.line));
         }
     }
 
     /// The process is dead: reads to the end what it still said, then tells the engine.
     pub(super) fn worker_died(&mut self, worker: WorkerId, death: String) -> io::Result<()> {
         while self.read_once(worker)? == Heard::Something {}
-        self.hear_output(worker);
+        self.hear_last_output(worker);
         let Some(seat) = self.seats.get_mut(worker as usize).and_then(Option::take) else { return Ok(()) };
         for fd in [seat.process.socket.as_fd(), seat.process.output.as_fd()] {
             // one that was at its end is out already
@@ -282,8 +315,7 @@ impl Drive<'_> {
         }
         let running =
             seat.process.slots.iter().filter_map(|slot| Handle::new(slot.running()?.handle)).collect();
-        let last_words = String::from_utf8_lossy(&seat.last_words).trim().to_owned();
-        let last_words = Some(last_words).filter(|words| !words.is_empty());
+        let last_words = last_lines(&String::from_utf8_lossy(&seat.last_words));
         self.step(Input::WorkerGone { worker, running, death, last_words })
     }
 

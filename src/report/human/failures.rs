@@ -111,7 +111,7 @@ impl Failed<'_> {
     fn detail(&self, look: Look) -> String {
         let mut text = String::new();
         let traceback = self.failure.traceback.as_deref().unwrap_or_default();
-        for line in traceback.lines().take(TRACEBACK) {
+        for line in shown_of(self.failure, traceback) {
             let line = clean::shortened(&line.replace('\t', "  "), TRACED);
             text.push_str(&look.dim(&line));
         }
@@ -121,4 +121,11 @@ impl Failed<'_> {
         }
         text
     }
+}
+
+/// A call chain matters at its innermost, which comes first; what a process wrote, at its end.
+fn shown_of<'a>(failure: &Failure, traceback: &'a str) -> impl Iterator<Item = &'a str> {
+    let wrote = matches!(failure.code.as_str(), "crashed" | "exit_status");
+    let over = traceback.lines().count().saturating_sub(TRACEBACK);
+    traceback.lines().skip(if wrote { over } else { 0 }).take(TRACEBACK)
 }

@@ -14,10 +14,14 @@ pub(crate) fn split(failure: &Failure) -> (Option<&str>, &str) {
     (traced, &failure.message)
 }
 
-/// `path.lua:9` or `[string "…"]:9` at the start of a text, and what follows its second colon. Frames of
+/// `path.lua:9`, `job.toml:9` (for `code`) or `[string "…"]:9` at the start of a text, and what follows its second colon. Frames of
 /// the library (`mpms:9:`, `[C]:`) are no place of the job.
 fn place(text: &str) -> Option<(&str, &str)> {
-    let end = if text.starts_with("[string ") { text.find("]:")? + 1 } else { text.find(".lua:")? + 4 };
+    let end = if text.starts_with("[string ") {
+        text.find("]:")? + 1
+    } else {
+        [".lua:", ".toml:"].iter().filter_map(|end| Some(text.find(end)? + end.len() - 1)).min()?
+    };
     let number = &text[end + 1..];
     let digits = number.bytes().take_while(u8::is_ascii_digit).count();
     let rest = number[digits..].strip_prefix(':')?;
@@ -38,6 +42,8 @@ mod tests {
     fn the_place_is_taken_from_the_message() {
         let failed = failure("jobs/my crawl.lua:14: attempt to index a nil value", None);
         assert_eq!(split(&failed), (Some("jobs/my crawl.lua:14"), "attempt to index a nil value"));
+        let failed = failure("jobs/crawl.toml:4: no", None);
+        assert_eq!(split(&failed), (Some("jobs/crawl.toml:4"), "no"));
         let failed = failure("[string \"tasks\"]:3: x", None);
         assert_eq!(split(&failed), (Some("[string \"tasks\"]:3"), "x"));
     }

@@ -9,16 +9,17 @@ use crate::lua::error::LibError;
 use crate::lua::options::Options;
 use crate::lua::std::{env, path};
 
-/// What the running task has made; dropping an entry removes it.
+/// What `fs.temp_dir` and `fs.temp_file` have made; dropping it removes all of it.
 #[derive(Default)]
-struct Temporary {
+pub struct Temporary {
     folders: Vec<TempDir>,
     files: Vec<TempPath>,
 }
 
-/// Removes what `fs.temp_dir` and `fs.temp_file` made in this state. The worker calls it when a task ends.
-pub fn remove_temporary(lua: &Lua) {
-    lua.remove_app_data::<Temporary>();
+/// What was made in this state since the last call. Whoever runs roles in it drops this when their time is over: a state
+/// itself is never closed.
+pub fn take_temporary(lua: &Lua) -> Option<Temporary> {
+    lua.remove_app_data()
 }
 
 struct Names {

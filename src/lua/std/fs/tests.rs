@@ -159,6 +159,6 @@ fn temporary_things_are_gone_at_the_end_of_the_task() {
          mpms.fs.write(d .. '/x', '') assert(f:find '%.json$') return d, f",
     );
     assert!(std::fs::exists(&folder).expect("known") && std::fs::exists(&file).expect("known"));
-    super::remove_temporary(&lua);
+    drop(super::take_temporary(&lua));
     assert!(!std::fs::exists(&folder).expect("known") && !std::fs::exists(&file).expect("known"));
 }

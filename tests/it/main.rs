@@ -1,0 +1,17 @@
+//! Whole runs of the program: real processes, real signals, real deaths.
+//!
+//! Every run has an outer time limit, and leaves no process behind: both are checked for each one, see [`job`].
+
+mod chaos;
+mod coordinator;
+mod crashes;
+mod job;
+mod limits;
+mod outputs;
+mod processes;
+mod puts;
+mod roles;
+mod sandbox;
+mod signals;
+mod start;
+mod values;
