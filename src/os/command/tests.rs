@@ -87,7 +87,8 @@ fn at_its_timeout_it_may_clean_up() {
 
 #[test]
 fn one_that_ignores_the_timeout_is_killed_with_its_group() {
-    let (timeout, grace) = (Some(Duration::from_millis(100)), Duration::from_millis(100));
+    // long enough for a busy machine to come to the trap
+    let (timeout, grace) = (Some(Duration::from_secs(3)), Duration::from_millis(100));
     let done = run(&Command {
         timeout,
         grace,
