@@ -32,8 +32,6 @@ use crate::plan::{OutputFormat, OutputMode, OutputPlan, OutputTarget, Plan, Work
 use crate::report::{self, ColorChoice, ProgressStyle, ReportOptions, Verbosity};
 use crate::wire::to_worker::{Body, Setup};
 
-/// From the first Ctrl-C to the end of what still runs.
-const GRACE: Duration = Duration::from_secs(5);
 /// Deliveries that may wait for the handler before workers get nothing new.
 const HANDLER_BACKLOG: usize = 16 << 10;
 /// Lines that may wait for the report before a script in the coordinator waits.
@@ -94,6 +92,9 @@ fn prepare(path: &Path, arguments: &RunArgs, around: &Surroundings) -> Result<Re
         Code::Usage
     };
     let mut plan = plan::load(path, &arguments.overrides(), around).map_err(wrong)?;
+    if !arguments.quiet && arguments.format == Format::Human {
+        show(&plan.warnings, color);
+    }
     // relative paths in scripts and patterns are the job's
     if let Err(error) = std::env::set_current_dir(&plan.job.dir) {
         complain(color, &format!("cannot work in the folder {}: {error}", plan.job.dir.display()), None);
@@ -210,7 +211,7 @@ fn config(plan: &Plan) -> Config {
         ordered: plan.handler.ordered,
         queue: plan.run.queue,
         max_fail: plan.run.max_fail,
-        grace_ns: GRACE.as_nanos() as u64,
+        grace_ns: plan.worker.times.grace_ns,
         handler_backlog: HANDLER_BACKLOG,
     }
 }
