@@ -102,7 +102,8 @@ fn size(text: &str) -> Result<u64, Wrong> {
 /// A number of bytes with the largest unit that needs no fraction.
 fn in_bytes(bytes: u64) -> String {
     let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    let (unit, name) = units.into_iter().find(|(unit, _)| bytes > 0 && bytes % unit == 0).unwrap_or((1, "B"));
+    let (unit, name) =
+        units.into_iter().find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit)).unwrap_or((1, "B"));
     format!("{}{name}", bytes / unit)
 }
 
