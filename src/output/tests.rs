@@ -238,7 +238,8 @@ fn a_path_that_cannot_be_opened_is_named() {
     output.aim(&output.path().join("below"));
     let error = output.unopened().to_string();
     assert!(error.starts_with("cannot open the output") && error.ends_with("out/below"), "{error}");
-    output.aim(&output.folder.path().to_path_buf());
+    let folder = output.folder.path().to_path_buf();
+    output.aim(&folder);
     assert!(matches!(output.unopened(), OutputError::Open { .. }));
 }
 
