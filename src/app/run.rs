@@ -272,6 +272,6 @@ fn report_options(path: &Path, arguments: &RunArgs) -> ReportOptions {
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
         },
-        next: Some(format!("mpms run {} -j 1 -v", path.display())),
+        command: Some(format!("mpms run {}", path.display())),
     }
 }
