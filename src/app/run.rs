@@ -149,6 +149,8 @@ fn carry_out(ready: Ready, path: &Path, arguments: &RunArgs, signals: &Signals) 
     let desk = Handler {
         job: plan.job.clone(),
         script: plan.handler.script.clone(),
+        on_error: plan.handler.on_error,
+        tell: Box::new(teller(events.clone())),
         sink,
         deliveries,
         replies,
@@ -230,21 +232,29 @@ fn setup(plan: &Plan, found: &Found) -> Setup {
     }
 }
 
-/// What a state in the coordinator shares; a script there waits when the report is far behind with its lines.
+/// Tells the report from a thread that may wait: a script waits when the report is far behind with its lines.
+fn teller(events: Sender<Vec<Event>>) -> impl Fn(Event) + Send + 'static {
+    move |event| {
+        while events.len() > WAITING_LINES {
+            std::thread::yield_now();
+        }
+        let _ = events.send(vec![event]);
+    }
+}
+
+/// What a state in the coordinator shares.
 fn around(
     from: &'static str,
     events: Sender<Vec<Event>>,
     frozen: Frozen,
 ) -> impl FnOnce() -> Around + Send + 'static {
     move || {
+        let tell = teller(events);
         let logs = Sinks::of(move |level, text, fields| {
-            while events.len() > WAITING_LINES {
-                std::thread::yield_now();
-            }
             // print in the coordinator is for the person who runs the job: there is no failed task to show it with
             let level = if level == Level::Print { Level::Info } else { level };
             let line = LogLine { level, from: from.into(), text: text.to_owned(), fields };
-            let _ = events.send(vec![Event::Log(line)]);
+            tell(Event::Log(line));
         });
         Around { logs, frozen }
     }
