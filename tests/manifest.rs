@@ -31,9 +31,10 @@ fn flags(case: &Path) -> Overrides {
 }
 
 fn told(case: &Path) -> String {
-    let around = Surroundings { cwd: case.parent().expect("a folder").to_path_buf(), cpus: 4 };
+    let around =
+        Surroundings { cwd: case.parent().expect("a folder").to_path_buf(), cpus: 4, memory: 8 << 30 };
     match load(case, &flags(case), &around) {
-        Ok(_) => String::new(),
+        Ok(plan) => render_all(&plan.warnings, Look::default()),
         Err(found) => render_all(&found, Look::default()),
     }
 }

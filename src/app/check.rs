@@ -17,10 +17,12 @@ pub fn check(arguments: &CheckArgs) -> Code {
         let mut found = Vec::new();
         let paths = manifests(&arguments.paths)?;
         for path in &paths {
-            let plan = plan::load(path, &Overrides::default(), &around);
-            match plan.map(|plan| roles::check(&plan)) {
-                Ok(Ok(_)) => {}
-                Ok(Err(mut wrong)) | Err(mut wrong) => found.append(&mut wrong),
+            match plan::load(path, &Overrides::default(), &around) {
+                Err(mut wrong) => found.append(&mut wrong),
+                Ok(mut plan) => {
+                    found.append(&mut plan.warnings);
+                    found.append(&mut roles::check(&plan).err().unwrap_or_default());
+                }
             }
         }
         Ok((paths.len(), found))
@@ -32,6 +34,8 @@ pub fn check(arguments: &CheckArgs) -> Code {
             return Code::Usage;
         }
     };
+    let warnings = found.iter().filter(|found| !found.is_error()).count();
+    let mistakes = found.len() - warnings;
     match arguments.format {
         Format::Json => {
             let mut out = io::stdout().lock();
@@ -42,16 +46,19 @@ pub fn check(arguments: &CheckArgs) -> Code {
         Format::Human => {
             show(&found, arguments.color);
             let gap = if found.is_empty() { "" } else { "\n" };
-            let mistakes = match found.len() {
-                0 => "no mistakes".to_owned(),
-                1 => "1 mistake".to_owned(),
-                count => format!("{count} mistakes"),
-            };
-            let jobs = if jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") };
-            let _ = writeln!(io::stderr().lock(), "{gap}     Checked {jobs}: {mistakes}");
+            let jobs = counted(jobs, "job");
+            let mistakes =
+                if mistakes == 0 { "no mistakes".to_owned() } else { counted(mistakes, "mistake") };
+            let warnings =
+                if warnings == 0 { String::new() } else { format!(", {}", counted(warnings, "warning")) };
+            let _ = writeln!(io::stderr().lock(), "{gap}     Checked {jobs}: {mistakes}{warnings}");
         }
     }
-    if found.is_empty() { Code::Success } else { Code::Usage }
+    if mistakes == 0 { Code::Success } else { Code::Usage }
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The named manifests, and those in named folders, sorted.

@@ -34,7 +34,8 @@ pub fn main() -> ! {
 }
 
 fn surroundings() -> io::Result<Surroundings> {
-    Ok(Surroundings { cwd: std::env::current_dir()?, cpus: os::cpus::available() })
+    let (cpus, memory) = (os::cpus::available(), os::memory::total());
+    Ok(Surroundings { cwd: std::env::current_dir()?, cpus, memory })
 }
 
 /// Writes diagnostics to standard error.

@@ -34,8 +34,6 @@ use crate::plan::{OutputFormat, OutputMode, OutputPlan, OutputTarget, Plan, Work
 use crate::report::{self, ColorChoice, ProgressStyle, ReportOptions, Verbosity};
 use crate::wire::to_worker::{Body, Setup};
 
-/// From the first Ctrl-C to the end of what still runs.
-const GRACE: Duration = Duration::from_secs(5);
 /// How long a signal may go unnoticed before the run has begun.
 const SIGNAL_CHECK: Duration = Duration::from_millis(50);
 /// Deliveries that may wait for the handler before workers get nothing new.
@@ -131,6 +129,9 @@ fn prepare(path: &Path, arguments: &RunArgs, around: &Surroundings) -> Result<Re
         Code::Usage
     };
     let mut plan = plan::load(path, &arguments.overrides(), around).map_err(wrong)?;
+    if !arguments.quiet && arguments.format == Format::Human {
+        show(&plan.warnings, color);
+    }
     // relative paths in scripts and patterns are the job's
     if let Err(error) = std::env::set_current_dir(&plan.job.dir) {
         complain(color, &format!("cannot work in the folder {}: {error}", plan.job.dir.display()), None);
@@ -188,6 +189,8 @@ fn carry_out(ready: Ready, path: &Path, arguments: &RunArgs, signals: &Signals) 
     let desk = Handler {
         job: plan.job.clone(),
         script: plan.handler.script.clone(),
+        on_error: plan.handler.on_error,
+        tell: Box::new(teller(events.clone())),
         sink,
         deliveries,
         replies,
@@ -252,7 +255,7 @@ fn config(plan: &Plan) -> Config {
         ordered: plan.handler.ordered,
         queue: plan.run.queue,
         max_fail: plan.run.max_fail,
-        grace_ns: GRACE.as_nanos() as u64,
+        grace_ns: plan.worker.times.grace_ns,
         handler_backlog: HANDLER_BACKLOG,
     }
 }
@@ -271,21 +274,29 @@ fn setup(plan: &Plan, found: &Found) -> Setup {
     }
 }
 
-/// What a state in the coordinator shares; a script there waits when the report is far behind with its lines.
+/// Tells the report from a thread that may wait: a script waits when the report is far behind with its lines.
+fn teller(events: Sender<Vec<Event>>) -> impl Fn(Event) + Send + 'static {
+    move |event| {
+        while events.len() > WAITING_LINES {
+            std::thread::yield_now();
+        }
+        let _ = events.send(vec![event]);
+    }
+}
+
+/// What a state in the coordinator shares.
 fn around(
     from: &'static str,
     events: Sender<Vec<Event>>,
     frozen: Frozen,
 ) -> impl FnOnce() -> Around + Send + 'static {
     move || {
+        let tell = teller(events);
         let logs = Sinks::of(move |level, text, fields| {
-            while events.len() > WAITING_LINES {
-                std::thread::yield_now();
-            }
             // print in the coordinator is for the person who runs the job: there is no failed task to show it with
             let level = if level == Level::Print { Level::Info } else { level };
             let line = LogLine { level, from: from.into(), text: text.to_owned(), fields };
-            let _ = events.send(vec![Event::Log(line)]);
+            tell(Event::Log(line));
         });
         Around { logs, frozen }
     }
@@ -315,6 +326,6 @@ fn report_options(path: &Path, arguments: &RunArgs, rows_on_terminal: bool) -> R
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
         },
-        next: Some(format!("mpms run {} -j 1 -v", path.display())),
+        command: Some(format!("mpms run {}", path.display())),
     }
 }

@@ -14,15 +14,17 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::lua::state::Around;
+use crate::model::event::Event;
 use crate::model::handling::{FromHandler, ToHandler};
 use crate::model::job::{Job, Script};
 use crate::model::outcome::Effects;
+use crate::model::policy::OnError;
 use crate::model::task::PutBy;
 use crate::model::{Delivery, StopCause, Task, TaskId, Verdict};
 use crate::os::clock::monotonic_ns;
 use crate::os::wake::Waker;
 use crate::output::{OutputError, Sink, row_of_result};
-use roles::HandlerRoles;
+use roles::{HandlerRoles, Raised};
 
 /// The engine hears of handled tasks, and rows reach the file, at least this often.
 const GROUP: Duration = Duration::from_millis(50);
@@ -33,6 +35,10 @@ pub struct Handler {
     pub job: Job,
     /// The script that may hold its roles.
     pub script: Option<Script>,
+    /// What happens when `handler` or `failed` raises.
+    pub on_error: OnError,
+    /// Tells the reports; may wait while they are far behind.
+    pub tell: Box<dyn Fn(Event) + Send>,
     /// Where rows go.
     pub sink: Option<Sink>,
     /// What to handle.
@@ -63,9 +69,11 @@ pub fn spawn(handler: Handler, around: impl FnOnce() -> Around + Send + 'static)
 }
 
 fn run(handler: Handler, around: &Around) -> Result<(), StopCause> {
-    let Handler { job, script, sink, deliveries, replies, waker } = handler;
+    let Handler { job, script, on_error, tell, sink, deliveries, replies, waker } = handler;
     let mut work = Work {
         roles: HandlerRoles::load(&job, script.as_ref(), around)?,
+        on_error,
+        tell,
         sink,
         lost: 0,
         puts: Vec::new(),
@@ -108,6 +116,8 @@ fn run(handler: Handler, around: &Around) -> Result<(), StopCause> {
 /// The state of the thread.
 struct Work {
     roles: HandlerRoles,
+    on_error: OnError,
+    tell: Box<dyn Fn(Event) + Send>,
     sink: Option<Sink>,
     /// Rows that nobody reads any more.
     lost: u64,
@@ -143,16 +153,34 @@ impl Work {
                 self.write(&row)?;
             }
         }
-        self.roles.handle(delivery)?;
-        self.puts.append(&mut self.roles.take_puts(id, PutBy::Handler));
-        for row in self.roles.take_rows() {
-            self.write(&row)?;
+        let handled = self.roles.handle(delivery);
+        let (mut puts, rows) = (self.roles.take_puts(id, PutBy::Handler), self.roles.take_rows());
+        match handled {
+            Ok(()) => {
+                self.puts.append(&mut puts);
+                for row in rows {
+                    self.write(&row)?;
+                }
+            }
+            Err(raised) => self.raised(*raised)?,
         }
         self.count += 1;
         if u128::from(monotonic_ns().saturating_sub(self.group_ns)) >= GROUP.as_nanos() {
             self.commit()?;
         }
         Ok(())
+    }
+
+    /// What the call put and emitted is gone; what it changed in `meta` before it raised stays.
+    fn raised(&self, raised: Raised) -> Result<(), StopCause> {
+        match self.on_error {
+            OnError::Abort => Err(raised.into_cause()),
+            OnError::Log => {
+                let Raised { role, task, failure } = raised;
+                (self.tell)(Event::HandlerRaised { role, task, failure });
+                Ok(())
+            }
+        }
     }
 
     fn write(&mut self, row: &[u8]) -> Result<(), StopCause> {

@@ -9,11 +9,14 @@ use crate::lua::role::{self, AtHand};
 use crate::lua::script;
 use crate::lua::state::{Around, State};
 use crate::lua::std::fs::take_temporary;
-use crate::model::event::Summary;
+use crate::model::event::{Summary, TaskLabel};
 use crate::model::job::{Job, Script};
 use crate::model::task::PutBy;
 use crate::model::{Delivery, Failure, Payload, StopCause, Task, TaskId, Value, Verdict};
 use crate::wire::value;
+
+/// Characters of a task's arguments in its name, as in every report.
+const NAME: usize = 60;
 
 /// The loaded roles, or none when there is no script.
 pub struct HandlerRoles(Option<Loaded>);
@@ -81,34 +84,30 @@ impl HandlerRoles {
     /// `handler(meta, ...)` or `failed(meta, err)`
     ///
     /// # Errors
-    /// What it raised.
-    pub fn handle(&self, delivery: Delivery) -> Result<(), StopCause> {
+    /// What it raised. What the call put and emitted before is still to be taken.
+    pub fn handle(&self, delivery: Delivery) -> Result<(), Box<Raised>> {
         let Some(loaded) = &self.0 else { return Ok(()) };
-        let role = match delivery.verdict {
-            Verdict::Done(_) => loaded.handler,
-            Verdict::Failed(_) => loaded.failed,
-            Verdict::Skipped(_) => None,
+        let (role, name) = match delivery.verdict {
+            Verdict::Done(_) => (loaded.handler, "handler"),
+            Verdict::Failed(_) => (loaded.failed, "failed"),
+            Verdict::Skipped(_) => (None, ""),
         };
         let Some(role) = role else { return Ok(()) };
         loaded.desk.set(Some(delivery));
-        let ended = loaded.desk.with(|delivery| match &delivery.verdict {
-            Verdict::Done(done) => loaded
-                .state
-                .bridge
-                .call_for_effect(role, Some(loaded.meta), &done.values)
-                .map_err(|failure| broken("handler", Some(delivery.id), &failure)),
-            Verdict::Skipped(_) => Ok(()),
-            Verdict::Failed(failure) => {
-                let mut list = loaded.failure_list.borrow_mut();
-                list.clear();
-                list.push(1);
-                value::encode(&mut list, &error_value(failure));
-                loaded
-                    .state
-                    .bridge
-                    .call_for_effect(role, Some(loaded.meta), &list)
-                    .map_err(|failure| broken("failed", Some(delivery.id), &failure))
-            }
+        let ended = loaded.desk.with(|delivery| {
+            let call = |list: &[u8]| loaded.state.bridge.call_for_effect(role, Some(loaded.meta), list);
+            let ended = match &delivery.verdict {
+                Verdict::Done(done) => call(&done.values),
+                Verdict::Skipped(_) => Ok(()),
+                Verdict::Failed(failure) => {
+                    let mut list = loaded.failure_list.borrow_mut();
+                    list.clear();
+                    list.push(1);
+                    value::encode(&mut list, &error_value(failure, delivery.attempt));
+                    call(&list)
+                }
+            };
+            ended.map_err(|failure| Box::new(Raised { role: name, task: label(delivery), failure }))
         });
         loaded.desk.set(None);
         ended.unwrap_or(Ok(()))
@@ -156,9 +155,35 @@ impl HandlerRoles {
     }
 }
 
-/// What `failed` gets as `err`.
-fn error_value(failure: &Failure) -> Value {
+/// A call for a task that raised.
+pub struct Raised {
+    /// `handler` or `failed`.
+    pub role: &'static str,
+    /// The task at hand.
+    pub task: TaskLabel,
+    /// What it raised.
+    pub failure: Failure,
+}
+
+impl Raised {
+    /// The end of a run that does not go on after it.
+    pub fn into_cause(self) -> StopCause {
+        broken(self.role, Some(&self.task.id), &self.failure)
+    }
+}
+
+fn label(delivery: &Delivery) -> TaskLabel {
+    let name = match &delivery.key {
+        Some(key) => String::from_utf8_lossy(key).into_owned(),
+        None => value::describe_list(&delivery.args, NAME),
+    };
+    TaskLabel { id: delivery.id.to_string(), name, attempt: delivery.attempt, worker: delivery.worker }
+}
+
+/// What `failed` gets as `err`; `retryable` only when the error itself said so.
+fn error_value(failure: &Failure, attempt: u32) -> Value {
     let mut fields = vec![
+        (Value::text("attempt"), Value::Int(i64::from(attempt))),
         (Value::text("code"), Value::text(failure.code.as_str())),
         (Value::text("message"), Value::text(failure.message.as_str())),
     ];
@@ -195,7 +220,7 @@ fn summary_value(summary: &Summary) -> Value {
     Value::Map(fields)
 }
 
-fn broken(role: &str, task: Option<TaskId>, failure: &Failure) -> StopCause {
+fn broken(role: &str, task: Option<&str>, failure: &Failure) -> StopCause {
     let task = task.map(|id| format!(" at task {id}")).unwrap_or_default();
     let traceback = failure.traceback.as_deref().unwrap_or_default();
     let at = traceback.lines().map(|line| format!("\n    {line}")).collect::<String>();

@@ -13,7 +13,7 @@ use super::syntax::Syntax;
 use super::value::dismantle;
 
 /// Reads a manifest and the `--set` flags. What is right is in the manifest, everything that is wrong in
-/// the list, in the order of the text; nothing may run unless the list is empty.
+/// the list, in the order of the text; nothing may run unless it holds no error.
 pub fn check(source: &Arc<SourceText>, settings: &[String]) -> (Manifest, Vec<Diagnostic>) {
     let flags: Vec<_> = settings.iter().map(|setting| set::flag_text(setting)).collect();
     let (parsed, errors) = DeTable::parse_recoverable(&source.text);
@@ -29,7 +29,7 @@ pub fn check(source: &Arc<SourceText>, settings: &[String]) -> (Manifest, Vec<Di
             Err(found) => reader.push(*found),
         }
     }
-    let manifest = Manifest::read(&mut reader, Section { keys: &TOP, table: &top });
+    let manifest = Manifest::read(&mut reader, Section::of(&TOP, &top));
     reader.missing(&manifest, &top);
     dismantle(DeValue::Table(top));
     (manifest, findings(reader, syntax, source))
@@ -81,7 +81,10 @@ impl Reader {
 
 fn findings(reader: Reader, syntax: Syntax, source: &Arc<SourceText>) -> Vec<Diagnostic> {
     let (found, unlisted) = reader.into_found();
-    let mut all: Vec<_> = found.into_iter().filter(|found| syntax.trusts(found, source)).collect();
+    // What seems to be unused may be named on a broken line.
+    let trusted =
+        |found: &Diagnostic| syntax.trusts(found, source) && (found.is_error() || syntax.found.is_empty());
+    let mut all: Vec<_> = found.into_iter().filter(trusted).collect();
     all.extend(syntax.found);
     sort(&mut all, source);
     if unlisted > 0 {

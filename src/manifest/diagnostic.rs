@@ -165,6 +165,21 @@ impl Diagnostic {
         Self { label: label.into(), ..Self::error(code, title, Place::Spot(spot)) }
     }
 
+    /// As [`Diagnostic::at`], of something that runs and should be looked at.
+    pub fn warning(
+        code: &'static str,
+        title: impl Into<String>,
+        spot: Spot,
+        label: impl Into<String>,
+    ) -> Self {
+        Self { severity: Severity::Warning, ..Self::at(code, title, spot, label) }
+    }
+
+    /// Whether nothing can run.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
     /// An error on a line of a text: the line's text without its indentation is the place.
     pub fn on_line(
         code: &'static str,

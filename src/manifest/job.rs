@@ -2,6 +2,7 @@
 
 use super::diagnostic::{Diagnostic, Spot};
 use super::keys::{HANDLER, OUTPUT, RUN, TASKS, WORKER};
+use super::limits::LimitTable;
 use super::output::Output;
 use super::run::Run;
 use super::section::{Entry, Expected, Reader, STRING, Section};
@@ -58,6 +59,8 @@ pub struct Manifest {
     pub output: Option<Output>,
     /// `[run]`
     pub run: Run,
+    /// `[limits.NAME]`, in the order in which they were written.
+    pub limits: Vec<LimitTable>,
 }
 
 impl Manifest {
@@ -69,7 +72,9 @@ impl Manifest {
         let handler = reader.section(top, "handler", &HANDLER);
         let output = reader.section(top, "output", &OUTPUT);
         let run = reader.section(top, "run", &RUN);
-        Self {
+        let limits = reader.limits(top);
+        let taken = worker.and_then(|worker| reader.limit_names(top, worker));
+        let read = Self {
             name: top.entry("name").and_then(|entry| reader.name(&entry)),
             description: top
                 .entry("description")
@@ -84,11 +89,14 @@ impl Manifest {
             meta: reader.meta(top),
             env: reader.env(top),
             tasks: tasks.map(|section| Tasks::read(reader, section)).unwrap_or_default(),
-            worker: worker.map(|section| Worker::read(reader, section)).unwrap_or_default(),
+            worker: worker.map(|section| Worker::read(reader, section, taken)).unwrap_or_default(),
             handler: handler.map(|section| Handler::read(reader, section)).unwrap_or_default(),
             output: output.and_then(|section| Output::read(reader, top, section)),
             run: run.map(|section| Run::read(reader, section)).unwrap_or_default(),
-        }
+            limits,
+        };
+        reader.unused_limits(top, &read);
+        read
     }
 }
 
@@ -99,7 +107,7 @@ impl Reader {
     pub(super) fn lua(&mut self, section: Section<'_>) -> Option<Lua> {
         let (script, code) = (section.entry("script"), section.entry("code"));
         if let (Some(script), Some(code)) = (&script, &code) {
-            let title = format!("`script` and `code` in {}: only one can be", section.keys.shown());
+            let title = format!("`script` and `code` in {}: only one can be", section.shown());
             let found =
                 Diagnostic::at("manifest::conflict", title, self.spot(code.key.clone()), "Lua text here")
                     .related(self.spot(script.key.clone()), "and a Lua file here")

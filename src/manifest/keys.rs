@@ -26,46 +26,64 @@ pub(super) const TOP: Keys = Keys {
         "handler",
         "output",
         "run",
+        "limits",
     ],
-    later: &["env_file", "secrets", "stage", "limits", "thresholds", "permissions"],
+    later: &["env_file", "secrets", "stage", "thresholds", "permissions"],
 };
 
 pub(super) const TASKS: Keys = Keys {
     table: "tasks",
     built: &[
         "script", "code", "items", "range", "product", "glob", "lines", "csv", "jsonl", "key", "shuffle",
-        "skip", "limit",
+        "skip", "limit", "timeout",
     ],
-    later: &["timeout"],
+    later: &[],
 };
 
 pub(super) const WORKER: Keys = Keys {
     table: "worker",
-    built: &["script", "code", "command", "processes", "threads", "crash_limit"],
-    later: &[
-        "from",
-        "coroutines",
+    built: &[
+        "script",
+        "code",
+        "command",
+        "processes",
+        "threads",
         "timeout",
         "grace_period",
         "slow_timeout",
         "retries",
+        "crash_limit",
         "recycle",
         "memory",
         "limits",
     ],
+    later: &["from", "coroutines"],
 };
 
+pub(super) const RETRIES: Keys = Keys {
+    table: "worker.retries",
+    built: &["count", "backoff", "delay", "max_delay", "jitter", "on"],
+    later: &[],
+};
+
+pub(super) const RECYCLE: Keys =
+    Keys { table: "worker.recycle", built: &["tasks", "lifetime", "memory"], later: &[] };
+
+pub(super) const LIMIT: Keys =
+    Keys { table: "limits.NAME", built: &["rate", "burst", "concurrency", "per", "retry_after"], later: &[] };
+
 pub(super) const HANDLER: Keys =
-    Keys { table: "handler", built: &["script", "code", "ordered"], later: &["on_error", "timeout"] };
+    Keys { table: "handler", built: &["script", "code", "ordered", "on_error", "timeout"], later: &[] };
 
 pub(super) const OUTPUT: Keys =
     Keys { table: "output", built: &["path", "format", "fields", "mode"], later: &[] };
 
 pub(super) const RUN: Keys =
-    Keys { table: "run", built: &["max_fail", "queue"], later: &["deadline", "journal", "keep"] };
+    Keys { table: "run", built: &["max_fail", "deadline", "queue"], later: &["journal", "keep"] };
 
 /// Every table, to find where a key belongs that stands in the wrong one.
-pub(super) const ALL: [&Keys; 6] = [&TOP, &TASKS, &WORKER, &HANDLER, &OUTPUT, &RUN];
+pub(super) const ALL: [&Keys; 9] =
+    [&TOP, &TASKS, &WORKER, &RETRIES, &RECYCLE, &HANDLER, &OUTPUT, &LIMIT, &RUN];
 
 impl Keys {
     /// `` `[worker]` ``, or `the manifest`.

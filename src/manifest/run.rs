@@ -9,6 +9,8 @@ use super::section::{Entry, Expected, Reader, Section, shorten};
 pub struct Run {
     /// `max_fail`
     pub max_fail: Option<MaxFail>,
+    /// `deadline`, in nanoseconds
+    pub deadline_ns: Option<u64>,
     /// `queue`, 1 to 1 000 000
     pub queue: Option<usize>,
 }
@@ -33,6 +35,9 @@ impl Run {
         let queue = section.entry("queue").and_then(|entry| reader.integer(&entry, 1..=MAX_QUEUE, QUEUE));
         Self {
             max_fail: section.entry("max_fail").and_then(|entry| reader.max_fail(&entry)),
+            deadline_ns: section
+                .entry("deadline")
+                .and_then(|entry| reader.duration(&entry, Some("leave it out: then a run takes its time"))),
             queue: queue.map(|queue| queue.value as usize),
         }
     }

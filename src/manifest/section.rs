@@ -27,6 +27,8 @@ pub(super) struct Reader {
 #[derive(Clone, Copy)]
 pub(super) struct Section<'a> {
     pub(super) keys: &'static Keys,
+    /// Where it stands: that of the keys, but for tables whose name somebody chose.
+    pub(super) path: &'a str,
     pub(super) table: &'a DeTable<'a>,
 }
 
@@ -40,9 +42,24 @@ pub(super) struct Entry<'a> {
 }
 
 impl<'a> Section<'a> {
+    /// A table that stands where its keys say.
+    pub(super) fn of(keys: &'static Keys, table: &'a DeTable<'a>) -> Self {
+        Section { keys, path: keys.table, table }
+    }
+
+    /// `` `[worker]` ``, or `the manifest`.
+    pub(super) fn shown(&self) -> String {
+        if self.path.is_empty() { "the manifest".into() } else { format!("`[{}]`", shorten(self.path)) }
+    }
+
+    /// `worker.threads`
+    fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.into() } else { format!("{}.{key}", self.path) }
+    }
+
     pub(super) fn entry(&self, name: &'static str) -> Option<Entry<'a>> {
         let (key, value) = self.table.get_key_value(name)?;
-        Some(Entry { path: self.keys.path(name), name, key: key.span(), value })
+        Some(Entry { path: self.path_of(name), name, key: key.span(), value })
     }
 }
 
@@ -98,7 +115,7 @@ impl Reader {
     pub(super) fn check_keys(&mut self, section: Section<'_>) {
         for (key, value) in entries(section.table) {
             let name = key.get_ref().as_ref();
-            if section.keys.built.contains(&name) || is_neutral(&section.keys.path(name), value.get_ref()) {
+            if section.keys.built.contains(&name) || is_neutral(&section.path_of(name), value.get_ref()) {
                 continue;
             }
             if self.found.len() >= MAX_FINDINGS {
@@ -106,15 +123,15 @@ impl Reader {
                 continue;
             }
             let found = match section.keys.later.iter().find(|later| **later == name) {
-                Some(later) => self.not_built(section.keys, later, key.span()),
-                None => self.unknown_key(section.keys, key),
+                Some(later) => self.not_built(section, later, key.span()),
+                None => self.unknown_key(section, key),
             };
             self.push(found);
         }
     }
 
-    fn not_built(&self, keys: &Keys, name: &str, span: Range<usize>) -> Diagnostic {
-        let path = keys.path(name);
+    fn not_built(&self, section: Section<'_>, name: &str, span: Range<usize>) -> Diagnostic {
+        let path = section.path_of(name);
         let title = format!("`{path}` is not built yet in this version of mpms");
         let found =
             Diagnostic::at("manifest::not_built", title, self.spot(span), "known, but has no effect yet");
@@ -126,16 +143,17 @@ impl Reader {
         }
     }
 
-    fn unknown_key(&self, keys: &Keys, key: &Spanned<DeString<'_>>) -> Diagnostic {
+    fn unknown_key(&self, section: Section<'_>, key: &Spanned<DeString<'_>>) -> Diagnostic {
+        let keys = section.keys;
         let name = key.get_ref().as_ref();
         let spot = self.spot(key.span());
         let shown = shorten(name);
-        let title = format!("unknown key `{shown}` in {}", keys.shown());
+        let title = format!("unknown key `{shown}` in {}", section.shown());
         let found = Diagnostic::at(
             "manifest::unknown_key",
             title,
             spot.clone(),
-            format!("not a key of {}", keys.shown()),
+            format!("not a key of {}", section.shown()),
         );
         if let Some(meant) = closest(name, keys.built.iter().copied()) {
             return found.help("a key with a similar name exists").patch(spot, meant);
@@ -149,7 +167,7 @@ impl Reader {
         if !at_home.is_empty() {
             return found.help(format!("`{name}` is a key of {}", at_home.join(" and ")));
         }
-        found.help(format!("the keys of {} are {}", keys.shown(), keys.built.join(", ")))
+        found.help(format!("the keys of {} are {}", section.shown(), keys.built.join(", ")))
     }
 
     pub(super) fn wrong_type(&mut self, entry: &Entry<'_>, expected: Expected) {
@@ -186,7 +204,7 @@ impl Reader {
     ) -> Option<Section<'a>> {
         let entry = parent.entry(name)?;
         let table = self.table(&entry)?;
-        let section = Section { keys, table };
+        let section = Section::of(keys, table);
         self.check_keys(section);
         Some(section)
     }
@@ -345,7 +363,6 @@ impl Reader {
 fn neutral(path: &str) -> Option<&'static str> {
     match path {
         "worker.coroutines" => Some("1"),
-        "worker.retries" => Some("0"),
         "run.journal" => Some("false"),
         _ => None,
     }

@@ -21,6 +21,8 @@ pub struct Tasks {
     pub skip: Option<u64>,
     /// `limit`
     pub limit: Option<u64>,
+    /// `timeout`, in nanoseconds
+    pub timeout_ns: Option<u64>,
 }
 
 /// Where tasks come from. Paths are relative to the manifest's folder.
@@ -84,11 +86,31 @@ impl Tasks {
             shuffle: section.entry("shuffle").and_then(|entry| reader.boolean(&entry)).map(|flag| flag.value),
             skip: count(reader, "skip"),
             limit: count(reader, "limit"),
+            timeout_ns: reader.tasks_timeout(section),
         }
     }
 }
 
 impl Reader {
+    /// `timeout`, which only a script can exceed.
+    fn tasks_timeout(&mut self, section: Section<'_>) -> Option<u64> {
+        let entry = section.entry("timeout")?;
+        let other = SOURCES[2..].iter().find_map(|name| section.entry(name));
+        if let Some(other) = other {
+            let title = format!("`tasks.timeout` has no effect on `{}`", other.name);
+            let found = Diagnostic::at(
+                "manifest::conflict",
+                title,
+                self.spot(entry.key.clone()),
+                "for a script only",
+            )
+            .related(self.spot(other.key), "the source of tasks")
+            .help("remove it; it is the time between two puts of the role `tasks`");
+            self.push(found);
+        }
+        self.duration(&entry, Some("leave it out for the default, 10 minutes"))
+    }
+
     fn source(&mut self, section: Section<'_>) -> Option<Source> {
         let written: Vec<_> = SOURCES.iter().filter_map(|name| section.entry(name)).collect();
         if written.len() > 1 {

@@ -5,16 +5,21 @@ use toml::de::DeValue;
 use super::diagnostic::{Diagnostic, Spot};
 use super::job::{Located, Lua};
 use super::overrides::Processes;
+use super::retries::Retries;
 use super::section::{Entry, Expected, Reader, Section};
+use crate::model::policy::{OnError, Recycle};
 
 /// Processes at most; the engine keeps a table of them, and a machine with more CPUs is not known.
 pub const MAX_PROCESSES: usize = 4096;
 /// Threads in a process at most.
 pub const MAX_THREADS: usize = 1024;
+/// Memory of a worker process at least: with less, it would not get as far as its first task.
+pub const MIN_MEMORY: u64 = 16 << 20;
 
 const PROCESSES: Expected =
     Expected { title: "an integer or \"auto\"", label: "integer from 1 to 4096, or \"auto\"" };
 const THREADS: Expected = Expected { title: "an integer", label: "integer from 1 to 1024" };
+const ON_ERROR: [(&str, OnError); 2] = [("abort", OnError::Abort), ("log", OnError::Log)];
 const CRASHES: Expected = Expected { title: "an integer", label: "integer from 1 to 1000" };
 
 /// `[worker]`
@@ -26,8 +31,22 @@ pub struct Worker {
     pub processes: Option<Processes>,
     /// `threads`, 1 to 1024
     pub threads: Option<usize>,
+    /// `timeout`, in nanoseconds, as all times
+    pub timeout_ns: Option<u64>,
+    /// `grace_period`, may be 0
+    pub grace_ns: Option<u64>,
+    /// `slow_timeout`
+    pub slow_ns: Option<u64>,
+    /// `retries`
+    pub retries: Option<Retries>,
     /// `crash_limit`, 1 to 1000
     pub crash_limit: Option<u32>,
+    /// `recycle`
+    pub recycle: Option<Recycle>,
+    /// `memory`, in bytes
+    pub memory: Option<u64>,
+    /// `limits`: names of tables that exist
+    pub limits: Vec<String>,
 }
 
 /// What an attempt runs.
@@ -46,10 +65,14 @@ pub struct Handler {
     pub lua: Option<Lua>,
     /// `ordered`
     pub ordered: Option<bool>,
+    /// `on_error`
+    pub on_error: Option<OnError>,
+    /// `timeout`, in nanoseconds
+    pub timeout_ns: Option<u64>,
 }
 
 impl Worker {
-    pub(super) fn read(reader: &mut Reader, section: Section<'_>) -> Self {
+    pub(super) fn read(reader: &mut Reader, section: Section<'_>, limits: Option<Vec<String>>) -> Self {
         Self {
             body: reader.body(section),
             processes: section.entry("processes").and_then(|entry| reader.processes(&entry)),
@@ -57,10 +80,21 @@ impl Worker {
                 .entry("threads")
                 .and_then(|entry| reader.integer(&entry, 1..=MAX_THREADS as i64, THREADS))
                 .map(|threads| threads.value as usize),
+            timeout_ns: section.entry("timeout").and_then(|entry| {
+                reader.duration(&entry, Some("leave it out: then an attempt takes its time"))
+            }),
+            grace_ns: section.entry("grace_period").and_then(|entry| reader.duration(&entry, None)),
+            slow_ns: section
+                .entry("slow_timeout")
+                .and_then(|entry| reader.duration(&entry, Some("leave it out for the default, 60 seconds"))),
+            retries: section.entry("retries").and_then(|entry| reader.retries(&entry)),
             crash_limit: section
                 .entry("crash_limit")
                 .and_then(|entry| reader.integer(&entry, 1..=1000, CRASHES))
                 .map(|deaths| deaths.value as u32),
+            recycle: section.entry("recycle").and_then(|entry| reader.recycle(&entry)),
+            memory: section.entry("memory").and_then(|entry| reader.size(&entry, MIN_MEMORY)),
+            limits: limits.unwrap_or_default(),
         }
     }
 }
@@ -70,6 +104,13 @@ impl Handler {
         Self {
             lua: reader.lua(section),
             ordered: section.entry("ordered").and_then(|entry| reader.boolean(&entry)).map(|flag| flag.value),
+            on_error: section
+                .entry("on_error")
+                .and_then(|entry| reader.choice(&entry, &ON_ERROR))
+                .map(|policy| policy.value),
+            timeout_ns: section
+                .entry("timeout")
+                .and_then(|entry| reader.duration(&entry, Some("leave it out for the default, 10 minutes"))),
         }
     }
 }

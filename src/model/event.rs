@@ -63,6 +63,15 @@ pub enum Event {
         /// Why, in words: `after 1,000 tasks`.
         why: String,
     },
+    /// `handler` or `failed` raised, and the run goes on (`on_error = "log"`).
+    HandlerRaised {
+        /// Which of the two.
+        role: &'static str,
+        /// The task at hand.
+        task: TaskLabel,
+        /// What it raised.
+        failure: Failure,
+    },
     /// A task says how far it is: `task.progress(done, total, message)`.
     TaskProgress {
         /// Which one.

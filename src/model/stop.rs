@@ -51,7 +51,10 @@ impl fmt::Display for StopCause {
             StopCause::Signal(number) => write!(f, "ended by signal {number}"),
             StopCause::MaxFail { failed: 1 } => f.write_str("1 task failed (max_fail)"),
             StopCause::MaxFail { failed } => write!(f, "{failed} tasks failed (max_fail)"),
-            StopCause::Deadline(ns) => write!(f, "the deadline of {} s is over", *ns as f64 / 1e9),
+            StopCause::Deadline(ns) => {
+                let time = jiff::SignedDuration::from_nanos(i64::try_from(*ns).unwrap_or(i64::MAX));
+                write!(f, "the deadline of {time:#} is over")
+            }
             StopCause::Aborted { task, reason } => write!(f, "task {task} stopped the run: {reason}"),
             StopCause::Empty(reason) | StopCause::Broken(reason) | StopCause::Unwritable(reason) => {
                 f.write_str(reason)

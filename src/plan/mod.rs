@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::manifest::Diagnostic;
 pub use crate::manifest::{KeyField, MaxFail, OutputFormat, OutputMode};
 use crate::model::Value;
 pub use crate::model::job::{Job, Script};
@@ -34,6 +35,8 @@ pub struct Plan {
     pub run: RunPlan,
     /// `[limits.NAME]` of those that the worker takes, in the order of `worker.limits`.
     pub limits: Vec<Limit>,
+    /// What should be looked at though it runs.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// `[tasks]`

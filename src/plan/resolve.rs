@@ -10,12 +10,12 @@ use super::params::params;
 use super::paths::{absolute, shown};
 use super::scripts::{Scripts, unreadable};
 use super::{
-    HandlerPlan, Input, Job, OnError, Plan, Recycle, Retries, RunPlan, Script, Source, TasksPlan, Times,
+    HandlerPlan, Input, Job, Limit, OnError, Plan, Retries, RunPlan, Script, Source, TasksPlan, Times,
     WorkerBody, WorkerPlan,
 };
 use crate::manifest::{
-    Body, Diagnostic, Located, MAX_PROCESSES, Manifest, Overrides, Processes, Source as Written, Spot, check,
-    read, sort,
+    Body, Diagnostic, LimitTable, Located, MAX_PROCESSES, MIN_MEMORY, Manifest, Overrides, Processes,
+    Retries as WrittenRetries, Source as Written, Spot, check, read, sort,
 };
 use crate::model::Value;
 
@@ -25,6 +25,9 @@ const CRASH_LIMIT: u32 = 3;
 /// Generated tasks kept ready: at ten thousand small tasks a second the generator may pause for 0.4 s
 /// and no worker notices; with tasks of 1 KiB it is 4 MiB. More threads than half of it get two tasks each.
 const QUEUE: usize = 4096;
+
+/// Share of the memory that workers get together: the rest is for the coordinator and the system.
+const MEMORY_PERCENT: u64 = 80;
 
 /// `grace_period`, as Kubernetes and nextest have it in seconds: 5.
 const GRACE_NS: u64 = 5_000_000_000;
@@ -40,6 +43,8 @@ pub struct Surroundings {
     pub cwd: PathBuf,
     /// CPUs that affinity and cgroup allow; what `processes = "auto"` means.
     pub cpus: usize,
+    /// Bytes that the machine or the control group has.
+    pub memory: u64,
 }
 
 /// Reads a manifest (a path relative to the shell's folder) and settles everything about the run.
@@ -57,12 +62,13 @@ pub fn load(path: &Path, overrides: &Overrides, around: &Surroundings) -> Result
         Settling { manifest: &manifest, overrides, around, scripts, inputs: Vec::new(), found: Vec::new() };
     let plan = settling.plan(&file);
     // A file of a broken line may be none that somebody meant.
-    let news = settling.found.into_iter().filter(|new| !found.iter().any(|known| same_line(known, new)));
+    let doubtful = |new: &Diagnostic| found.iter().any(|known| known.is_error() && same_line(known, new));
+    let news = settling.found.into_iter().filter(|new| !doubtful(new));
     let news: Vec<_> = news.collect();
     found.extend(news);
     sort(&mut found, &source);
     match plan {
-        Some(plan) if found.is_empty() => Ok(plan),
+        Some(plan) if !found.iter().any(Diagnostic::is_error) => Ok(Plan { warnings: found, ..plan }),
         _ => Err(found),
     }
 }
@@ -103,7 +109,8 @@ impl Settling<'_> {
         refuse_own_input(output.as_ref(), &self.inputs, &mut self.found);
         let worker = self.worker(body?);
         let run = self.run(&worker);
-        Some(Plan { job, tasks: self.tasks(source?), worker, handler, output, run, limits: Vec::new() })
+        let (tasks, limits) = (self.tasks(source?), self.limits());
+        Some(Plan { job, tasks, worker, handler, output, run, limits, warnings: Vec::new() })
     }
 
     fn job(&mut self, file: &Path) -> Job {
@@ -162,7 +169,7 @@ impl Settling<'_> {
             shuffle: tasks.shuffle.unwrap_or(false),
             skip: tasks.skip.unwrap_or(0),
             limit: self.overrides.limit.or(tasks.limit),
-            timeout_ns: ROLE_TIMEOUT_NS,
+            timeout_ns: tasks.timeout_ns.unwrap_or(ROLE_TIMEOUT_NS),
         }
     }
 
@@ -190,11 +197,28 @@ impl Settling<'_> {
             processes,
             threads,
             crash_limit: written.crash_limit.unwrap_or(CRASH_LIMIT),
-            retries: Retries::default(),
-            times: Times { timeout_ns: None, grace_ns: GRACE_NS, slow_ns: SLOW_NS },
-            recycle: Recycle::default(),
-            memory: u64::MAX,
+            retries: retries(written.retries.as_ref()),
+            times: Times {
+                timeout_ns: written.timeout_ns,
+                grace_ns: written.grace_ns.unwrap_or(GRACE_NS),
+                slow_ns: written.slow_ns.unwrap_or(SLOW_NS),
+            },
+            recycle: written.recycle.unwrap_or_default(),
+            memory: written.memory.unwrap_or_else(|| self.share_of_memory(processes)),
         }
+    }
+
+    fn share_of_memory(&self, processes: usize) -> u64 {
+        (self.around.memory / 100 * MEMORY_PERCENT / processes as u64).max(MIN_MEMORY)
+    }
+
+    /// Those that the worker takes, in its order.
+    fn limits(&self) -> Vec<Limit> {
+        let names = self.manifest.worker.limits.iter();
+        names
+            .filter_map(|name| self.manifest.limits.iter().find(|limit| limit.name == *name))
+            .map(limit)
+            .collect()
     }
 
     fn handler(&mut self) -> HandlerPlan {
@@ -205,8 +229,8 @@ impl Settling<'_> {
         HandlerPlan {
             script,
             ordered: self.overrides.ordered || self.manifest.handler.ordered.unwrap_or(false),
-            on_error: OnError::Abort,
-            timeout_ns: ROLE_TIMEOUT_NS,
+            on_error: self.manifest.handler.on_error.unwrap_or(OnError::Abort),
+            timeout_ns: self.manifest.handler.timeout_ns.unwrap_or(ROLE_TIMEOUT_NS),
         }
     }
 
@@ -215,8 +239,34 @@ impl Settling<'_> {
         RunPlan {
             max_fail: self.manifest.run.max_fail,
             queue: self.manifest.run.queue.unwrap_or(enough),
-            deadline_ns: None,
+            deadline_ns: self.manifest.run.deadline_ns,
         }
+    }
+}
+
+fn retries(written: Option<&WrittenRetries>) -> Retries {
+    let default = Retries::default();
+    let Some(written) = written else { return default };
+    let delay_ns = written.delay_ns.unwrap_or(default.delay_ns.min(written.max_delay_ns.unwrap_or(u64::MAX)));
+    Retries {
+        count: written.count,
+        backoff: written.backoff.unwrap_or(default.backoff),
+        delay_ns,
+        // A long first delay is meant.
+        max_delay_ns: written.max_delay_ns.unwrap_or(default.max_delay_ns.max(delay_ns)),
+        jitter: written.jitter.unwrap_or(default.jitter),
+        on: written.on.clone(),
+    }
+}
+
+fn limit(written: &LimitTable) -> Limit {
+    Limit {
+        name: written.name.clone(),
+        rate: written.rate,
+        burst: written.burst.unwrap_or(1),
+        concurrency: written.concurrency,
+        per: written.per.clone(),
+        retry_after: written.retry_after.unwrap_or(true),
     }
 }
 
@@ -235,7 +285,7 @@ mod tests {
 
     use super::*;
     use crate::manifest::{MaxFail, OutputFormat, OutputMode};
-    use crate::plan::{OutputPlan, OutputTarget};
+    use crate::plan::{OutputPlan, OutputTarget, Rate, Recycle};
 
     /// A folder with `jobs/job.toml` and `scripts/job.lua`; the shell stands in it.
     struct Repository(tempfile::TempDir);
@@ -260,7 +310,7 @@ mod tests {
         }
 
         fn load(&self, overrides: &Overrides) -> Result<Plan, Vec<String>> {
-            let around = Surroundings { cwd: self.root(), cpus: 6 };
+            let around = Surroundings { cwd: self.root(), cpus: 6, memory: 10 << 30 };
             let told = |found: Vec<Diagnostic>| found.iter().map(ToString::to_string).collect();
             load(Path::new("jobs/job.toml"), overrides, &around).map_err(told)
         }
@@ -283,6 +333,57 @@ mod tests {
         assert_eq!((plan.run.max_fail, plan.run.queue), (None, 4096));
         assert_eq!((plan.tasks.skip, plan.tasks.limit, plan.tasks.shuffle), (0, None, false));
         assert!(plan.output.is_none() && !plan.handler.ordered);
+    }
+
+    #[test]
+    fn policies_have_the_defaults_of_the_contract() {
+        let plan = Repository::new(SCRIPT).plan(&Overrides::default());
+        let (worker, second) = (plan.worker, 1_000_000_000);
+        assert_eq!(worker.times, Times { timeout_ns: None, grace_ns: 5 * second, slow_ns: 60 * second });
+        assert_eq!((worker.retries, worker.recycle), (Retries::default(), Recycle::default()));
+        assert_eq!(worker.memory, (10 << 30) / 100 * 80 / 6, "80 % of 10 GiB for six processes");
+        assert_eq!((plan.handler.on_error, plan.handler.timeout_ns), (OnError::Abort, 600 * second));
+        assert_eq!((plan.tasks.timeout_ns, plan.run.deadline_ns), (600 * second, None));
+        assert!(plan.limits.is_empty() && plan.warnings.is_empty());
+        let crowd = Repository::new(&format!("{SCRIPT}worker.processes = 4096")).plan(&Overrides::default());
+        assert_eq!(crowd.worker.memory, MIN_MEMORY);
+    }
+
+    #[test]
+    fn policies_are_settled_as_they_were_written() {
+        let text = format!(
+            "{SCRIPT}[worker]\nretries = 2\nlimits = ['b', 'a']\n[limits.a]\nconcurrency = 4\n\
+             [limits.unused]\nconcurrency = 1\n[limits.b]\nrate = '10/s'\nper = 'host'\n"
+        );
+        let plan = Repository::new(&text).plan(&Overrides::default());
+        assert_eq!(plan.worker.retries, Retries { count: 2, ..Retries::default() });
+        let names: Vec<_> = plan.limits.iter().map(|limit| limit.name.as_str()).collect();
+        assert_eq!(names, ["b", "a"], "in the order of the worker");
+        let expected = Limit {
+            name: "b".into(),
+            rate: Some(Rate { count: 10, per_ns: 1_000_000_000 }),
+            burst: 1,
+            concurrency: None,
+            per: Some("host".into()),
+            retry_after: true,
+        };
+        assert_eq!(plan.limits[0], expected);
+        let warned: Vec<_> = plan.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(warned, ["jobs/job.toml:7:2: the limit `unused` is used by nobody"]);
+    }
+
+    #[test]
+    fn a_first_delay_may_be_longer_than_the_usual_longest() {
+        for (table, delay, longest) in [
+            ("{ count = 1, delay = '5m' }", 300, 300),
+            ("{ count = 1, max_delay = '500ms' }", 0, 0),
+            ("{ count = 1, delay = '2s' }", 2, 60),
+        ] {
+            let text = format!("{SCRIPT}worker.retries = {table}");
+            let Retries { delay_ns, max_delay_ns, .. } =
+                Repository::new(&text).plan(&Overrides::default()).worker.retries;
+            assert_eq!((delay_ns / 1_000_000_000, max_delay_ns / 1_000_000_000), (delay, longest), "{table}");
+        }
     }
 
     #[test]
@@ -404,7 +505,7 @@ mod tests {
     #[test]
     fn a_manifest_that_cannot_be_read_is_told() {
         let repository = Repository::new(SCRIPT);
-        let around = Surroundings { cwd: repository.root(), cpus: 1 };
+        let around = Surroundings { cwd: repository.root(), cpus: 1, memory: 1 << 30 };
         for (path, title) in [
             ("none.toml", "cannot read the manifest `none.toml`: there is no such file"),
             ("jobs", "cannot read the manifest `jobs`: it is a folder"),

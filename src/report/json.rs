@@ -6,18 +6,22 @@
 //! | event | fields |
 //! |---|---|
 //! | `run_started` | `job`, `processes`, `threads`, `seed` |
-//! | `progress` (once a second) | `known`, `more`, `done`, `failed`, `running`, `duplicates`, `elapsed` |
+//! | `progress` (once a second) | `known`, `more`, `done` (with `skipped`), `failed`, `skipped`, `retrying`, `running`, `duplicates`, `elapsed` |
 //! | `task_started` | `id`, `name`, `attempt`, `worker` |
 //! | `task_progress` | those, `done`, `total` or null, `message` or null |
 //! | `task_finished` | those of `task_started`, `elapsed` |
 //! | `task_failed` | those, `error`: `code`, `message`, `location`, `traceback`, `retryable` (the last three may be null) |
+//! | `task_retry` | those of `task_failed` (of the attempt that failed), `attempts` (in all, at most), `next` (until the next one) |
+//! | `task_slow` | those of `task_started`, `elapsed` (so far; once an attempt) |
 //! | `worker_started` | `worker`, `pid` |
 //! | `worker_exited` | `worker`, `pid`, `unexpected` (in words, or null), `suspects` |
+//! | `worker_recycled` | `worker`, `why` (in words: `after 1,000 tasks`) |
+//! | `handler_raised` (`on_error = "log"`) | `role`, those of `task_started`, `error` |
 //! | `log` | `level` (`debug` `print` `info` `warn` `error`), `from`, `text`, `fields` (an object) |
 //! | `stopping` | `cause`, `message`, `running` |
-//! | `run_finished` | those of `progress`, `retried`, `not_started`, `stopped` (null, or `cause` and `message`), `latency` (null, or `p50` `p95` `p99` `max`), `cpu_seconds`, `peak_rss_bytes`, `crashes`, `output` (null, or `path` and `rows`), `finish` (text or null) |
+//! | `run_finished` | those of `progress`, `retried` (of `done`), `handler_raised`, `not_started`, `stopped` (null, or `cause` and `message`), `latency` (null, or `p50` `p95` `p99` `max`), `cpu_seconds`, `peak_rss_bytes`, `crashes`, `output` (null, or `path` and `rows`), `finish` (text or null) |
 //!
-//! `cause` is one of `signal`, `max_fail`, `broken`, `unwritable`. Numbers that JSON has not are null.
+//! `cause` is one of `signal`, `max_fail`, `deadline`, `aborted`, `broken`, `empty`, `unwritable`. Numbers that JSON has not are null.
 
 use std::io::{self, Write};
 
@@ -35,12 +39,14 @@ const SECOND: u64 = 1_000_000_000;
 pub struct Json<W> {
     out: W,
     next_progress_ns: u64,
+    /// How often the handler raised.
+    raised: u64,
 }
 
 impl<W: Write> Json<W> {
     /// Writes to `out`, which should not block for ever.
     pub fn new(out: W) -> Self {
-        Json { out, next_progress_ns: 0 }
+        Json { out, next_progress_ns: 0, raised: 0 }
     }
 
     /// Whether a second has gone since the last counters.
@@ -60,7 +66,8 @@ impl<W: Write> Listener for Json<W> {
         {
             return Ok(());
         }
-        let (name, fields) = object(event);
+        self.raised += u64::from(matches!(event, Event::HandlerRaised { .. }));
+        let (name, fields) = object(event, self.raised);
         let mut whole = json!({ "event": name, "time": Timestamp::now().to_string() });
         merge(&mut whole, fields);
         self.out.write_all(line(&whole).as_bytes())
@@ -87,7 +94,7 @@ fn line(value: &Value) -> String {
     line
 }
 
-fn object(event: &Event) -> (&'static str, Value) {
+fn object(event: &Event, raised: u64) -> (&'static str, Value) {
     match event {
         Event::RunStarted { job, processes, threads, seed } => {
             let run = json!({ "job": job, "processes": processes, "threads": threads, "seed": seed });
@@ -116,6 +123,10 @@ fn object(event: &Event) -> (&'static str, Value) {
             let said = json!({ "done": done, "total": total, "message": message });
             ("task_progress", with(label(task), said))
         }
+        Event::HandlerRaised { role, task, failure } => {
+            let first = with(json!({ "role": role }), label(task));
+            ("handler_raised", with(first, json!({ "error": error(failure) })))
+        }
         Event::Log(line) => ("log", log(line)),
         Event::WorkerStarted { worker, pid } => ("worker_started", json!({ "worker": worker, "pid": pid })),
         Event::WorkerExited { worker, pid, unexpected, suspects } => {
@@ -125,7 +136,7 @@ fn object(event: &Event) -> (&'static str, Value) {
         Event::Stopping { cause: why, running } => {
             ("stopping", with(cause(why), json!({ "running": running })))
         }
-        Event::RunFinished(summary) => ("run_finished", finished(summary)),
+        Event::RunFinished(summary) => ("run_finished", finished(summary, raised)),
     }
 }
 
@@ -139,6 +150,8 @@ fn counters(counts: &Counts) -> Value {
         "more": counts.more,
         "done": counts.done,
         "failed": counts.failed,
+        "skipped": counts.skipped,
+        "retrying": counts.retrying,
         "running": counts.running,
         "duplicates": counts.duplicates,
         "elapsed": seconds(counts.elapsed_ns),
@@ -182,7 +195,7 @@ fn cause(cause: &StopCause) -> Value {
     json!({ "cause": code, "message": cause.to_string() })
 }
 
-fn finished(summary: &Summary) -> Value {
+fn finished(summary: &Summary, raised: u64) -> Value {
     let latency = summary.times_ns.map(|times| {
         let [p50, p95, p99, max] = times.map(seconds);
         json!({ "p50": p50, "p95": p95, "p99": p99, "max": max })
@@ -190,6 +203,7 @@ fn finished(summary: &Summary) -> Value {
     let output = summary.output.as_ref().map(|(path, rows)| json!({ "path": path, "rows": rows }));
     let rest = json!({
         "retried": summary.again,
+        "handler_raised": raised,
         "not_started": summary.not_started,
         "stopped": summary.stopped.as_ref().map(cause),
         "latency": latency,
@@ -265,11 +279,21 @@ mod tests {
             Event::TaskStarted(task()),
             Event::TaskProgress { task: task(), done: f64::NAN, total: None, message: None },
             Event::TaskFinished { task: task(), elapsed_ns: 1_500_000_000 },
-            Event::TaskFailed { task: task(), elapsed_ns: 5, failure },
+            Event::TaskFailed { task: task(), elapsed_ns: 5, failure: failure.clone() },
             Event::WorkerStarted { worker: 1, pid: 7 },
             Event::WorkerExited { worker: 1, pid: 7, unexpected: None, suspects: 0 },
             Event::Log(log),
             Event::Stopping { cause: StopCause::Signal(2), running: 3 },
+            Event::TaskRetry {
+                task: task(),
+                elapsed_ns: 5,
+                failure: failure.clone(),
+                attempts: 4,
+                next_ns: 1_500_000_000,
+            },
+            Event::TaskSlow { task: task(), elapsed_ns: 60_000_000_000 },
+            Event::WorkerRecycled { worker: 2, why: "after 1,000 tasks".into() },
+            Event::HandlerRaised { role: "failed", task: task(), failure },
             Event::RunFinished(Box::new(summary)),
         ]
     }
@@ -277,7 +301,7 @@ mod tests {
     #[test]
     fn every_event_has_its_documented_fields() {
         let label = "id name attempt worker";
-        let counters = "known more done failed running duplicates elapsed";
+        let counters = "known more done failed skipped retrying running duplicates elapsed";
         let expected = [
             ("run_started", "job processes threads seed".to_owned()),
             ("progress", counters.to_owned()),
@@ -289,10 +313,14 @@ mod tests {
             ("worker_exited", "worker pid unexpected suspects".to_owned()),
             ("log", "level from text fields".to_owned()),
             ("stopping", "cause message running".to_owned()),
+            ("task_retry", format!("{label} elapsed error attempts next")),
+            ("task_slow", format!("{label} elapsed")),
+            ("worker_recycled", "worker why".to_owned()),
+            ("handler_raised", format!("role {label} error")),
             (
                 "run_finished",
                 format!(
-                    "{counters} retried not_started stopped latency cpu_seconds peak_rss_bytes crashes \
+                    "{counters} retried handler_raised not_started stopped latency cpu_seconds peak_rss_bytes crashes \
                      output finish"
                 ),
             ),
@@ -314,8 +342,12 @@ mod tests {
         assert_eq!(told[5]["error"]["message"], "404\u{1b}\u{9b}\u{7f}");
         assert_eq!(told[5]["error"]["location"], "crawl.lua:9");
         assert_eq!(told[8]["fields"]["a"], "1");
-        assert_eq!(told[10]["stopped"]["cause"], "max_fail");
-        assert_eq!(told[10]["latency"]["max"], 4e-9);
+        assert_eq!((&told[10]["attempts"], &told[10]["next"]), (&json!(4), &json!(1.5)));
+        assert_eq!(told[10]["error"]["code"], "http_status");
+        assert_eq!(told[11]["elapsed"], 60.0);
+        assert_eq!(told[14]["stopped"]["cause"], "max_fail");
+        assert_eq!(told[14]["latency"]["max"], 4e-9);
+        assert_eq!(told[14]["handler_raised"], 1);
     }
 
     #[test]

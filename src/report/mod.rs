@@ -8,6 +8,7 @@ use std::io;
 
 use crate::model::event::Event;
 
+mod allowance;
 mod bar;
 pub mod diagnostic;
 pub mod human;

@@ -13,8 +13,8 @@ pub struct ReportOptions {
     pub verbosity: Verbosity,
     /// `Auto` asks the environment (`NO_COLOR`, `CLICOLOR_FORCE`, `TERM`) and the terminal.
     pub color: ColorChoice,
-    /// The command to type next when tasks failed, for the last line; no line without it.
-    pub next: Option<String>,
+    /// The command that runs the job, to which the last line adds what to type next; no line without it.
+    pub command: Option<String>,
 }
 
 impl Default for ReportOptions {
@@ -24,7 +24,7 @@ impl Default for ReportOptions {
             progress: ProgressStyle::Auto,
             verbosity: Verbosity::Normal,
             color: ColorChoice::Auto,
-            next: None,
+            command: None,
         }
     }
 }

@@ -63,6 +63,12 @@ impl Speed {
             text.push_str(&format!(" · eta {}", units::duration(left)));
         }
         text.push_str(&format!(" · {} running", units::count(counts.running)));
+        if counts.retrying > 0 {
+            text.push_str(&format!(" · {} retrying", units::count(counts.retrying)));
+        }
+        if counts.skipped > 0 {
+            text.push_str(&format!(" · {} skipped", units::count(counts.skipped)));
+        }
         if counts.failed > 0 {
             text.push_str(&format!(" · {} failed", units::count(counts.failed)));
         }
@@ -98,6 +104,13 @@ mod tests {
         }
         assert_eq!(speed.text(), "801/1,200  66% · 80.0/s · eta 5.0s · 256 running · 1 failed");
         assert_eq!(speed.fraction(), Some(801.0 / 1_200.0));
+    }
+
+    #[test]
+    fn what_waits_and_what_was_skipped_is_told() {
+        let mut speed = Speed::default();
+        speed.observe(&Counts { retrying: 2, skipped: 1_300, ..counts(0, 800, true) });
+        assert_eq!(speed.text(), "801/1,200+ · 256 running · 2 retrying · 1,300 skipped · 1 failed");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::model::event::TaskLabel;
+use crate::report::allowance::Allowance;
 use crate::report::human::clean;
 use crate::report::units;
 
@@ -16,14 +17,13 @@ const LONG: Duration = Duration::from_secs(1);
 const SILENT: Duration = Duration::from_secs(60);
 const EVERY: Duration = Duration::from_secs(10);
 /// Lines of text at once, and one more each second: a million short tasks do not flood a log.
-const BURST: f64 = 20.0;
+const BURST: u32 = 20;
 
 /// The tasks that told how far they are.
 #[derive(Debug)]
 pub(super) struct TaskProgress {
     tasks: Vec<Followed>,
-    lines_left: f64,
-    refilled: Option<Instant>,
+    lines: Allowance,
 }
 
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(super) struct Said<'a> {
 
 impl TaskProgress {
     pub(super) fn new() -> Self {
-        TaskProgress { tasks: Vec::new(), lines_left: BURST, refilled: None }
+        TaskProgress { tasks: Vec::new(), lines: Allowance::new(BURST, Duration::from_secs(1)) }
     }
 
     /// Takes what a task says. A line, when one is due: at each quarter, or ten seconds after the last.
@@ -71,7 +71,7 @@ impl TaskProgress {
         }
         task.told = now;
         let line = task.text.clone();
-        self.may_tell(now).then_some(line)
+        self.lines.take(now).then_some(line)
     }
 
     /// Forgets a task that ended.
@@ -100,17 +100,6 @@ impl TaskProgress {
             told: now,
         });
         self.tasks.len() - 1
-    }
-
-    fn may_tell(&mut self, now: Instant) -> bool {
-        let passed = self.refilled.map_or(Duration::ZERO, |then| now.saturating_duration_since(then));
-        self.refilled = Some(now);
-        self.lines_left = (self.lines_left + passed.as_secs_f64()).min(BURST);
-        let may = self.lines_left >= 1.0;
-        if may {
-            self.lines_left -= 1.0;
-        }
-        may
     }
 }
 

@@ -37,7 +37,7 @@ impl Failures {
     /// Counts a failure. The lines to show now: nothing when there were enough of its kind.
     pub(super) fn add(&mut self, look: Look, failed: &Failed<'_>) -> String {
         let name = clean::shortened(&failed.task.name, 100);
-        let what = failed.what();
+        let what = what(failed.failure);
         let detailed = self.groups.kinds() < DETAILED;
         let detail = if detailed { failed.detail(look) } else { String::new() };
         let example = || Example {
@@ -45,7 +45,7 @@ impl Failures {
             what: what.clone(),
             unseen: if failed.shown_now { String::new() } else { detail.clone() },
         };
-        let nth = self.groups.add(failed.kind(), example);
+        let nth = self.groups.add(kind(failed.failure), example);
         if !failed.shown_now || nth > SHOWN {
             return String::new();
         }
@@ -90,31 +90,33 @@ pub(super) struct Failed<'a> {
     pub(super) shown_now: bool,
 }
 
+/// What failures have in common that count as one kind.
+pub(super) fn kind(failure: &Failure) -> String {
+    let (place, message) = location::split(failure);
+    let message = clean::shortened(message, 1_000);
+    format!("{}\0{}\0{}", failure.code, without_numbers(&message), place.unwrap_or_default())
+}
+
+/// `http_status 404   crawl.lua:9`.
+pub(super) fn what(failure: &Failure) -> String {
+    let (place, message) = location::split(failure);
+    let mut text = clean::line(&format!("{} {}", failure.code, message.trim_end()));
+    if let Some(place) = place {
+        text.push_str("   ");
+        text.push_str(&clean::shortened(place, 200));
+    }
+    text
+}
+
+/// A traceback, as much of it as helps.
+pub(super) fn traced(look: Look, failure: &Failure) -> String {
+    let lines = shown_of(failure, failure.traceback.as_deref().unwrap_or_default());
+    lines.map(|line| look.dim(&clean::shortened(&line.replace('\t', "  "), TRACED))).collect()
+}
+
 impl Failed<'_> {
-    fn kind(&self) -> String {
-        let (place, message) = location::split(self.failure);
-        let message = clean::shortened(message, 1_000);
-        format!("{}\0{}\0{}", self.failure.code, without_numbers(&message), place.unwrap_or_default())
-    }
-
-    /// `http_status 404   crawl.lua:9`.
-    fn what(&self) -> String {
-        let (place, message) = location::split(self.failure);
-        let mut text = clean::line(&format!("{} {}", self.failure.code, message.trim_end()));
-        if let Some(place) = place {
-            text.push_str("   ");
-            text.push_str(&clean::shortened(place, 200));
-        }
-        text
-    }
-
     fn detail(&self, look: Look) -> String {
-        let mut text = String::new();
-        let traceback = self.failure.traceback.as_deref().unwrap_or_default();
-        for line in shown_of(self.failure, traceback) {
-            let line = clean::shortened(&line.replace('\t', "  "), TRACED);
-            text.push_str(&look.dim(&line));
-        }
+        let mut text = traced(look, self.failure);
         if !self.prints.is_empty() {
             text.push_str(&look.dim("printed:"));
             text.extend(self.prints.iter().map(|line| look.dim(&format!("  {line}"))));

@@ -51,6 +51,11 @@ pub(super) fn worker_started(look: Look, worker: u32, pid: i32) -> String {
     look.line(Tone::Note, "Worker", &format!("{worker} (pid {pid}) started"))
 }
 
+/// `RECYCLED worker 2 after 1,000 tasks`.
+pub(super) fn worker_recycled(look: Look, worker: u32, why: &str) -> String {
+    look.line(Tone::Note, "RECYCLED", &format!("worker {worker} {}", clean::line(why)))
+}
+
 /// `CRASH worker 3 (pid 41214) killed by signal 9 (SIGKILL); 10 tasks start again`.
 pub(super) fn crash(look: Look, worker: u32, pid: i32, how: &str, suspects: usize) -> String {
     let again = match suspects {

@@ -18,7 +18,10 @@ mod groups;
 mod lines;
 pub(super) mod location;
 mod look;
+mod next;
 mod prints;
+mod raised;
+mod retries;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -28,6 +31,8 @@ use failures::{Failed, Failures};
 pub use look::Look;
 use look::Tone;
 use prints::Prints;
+use raised::Raised;
+use retries::{Retries, Retry, Slow};
 
 /// Lines that wait for the next tick while a bar is drawn: taking it away for each would flicker.
 const WAITING: usize = 16 * 1024;
@@ -51,12 +56,15 @@ pub struct Human {
     out: Box<dyn Write + Send>,
     look: Look,
     verbosity: Verbosity,
-    next: Option<String>,
+    command: Option<String>,
     progress: Progress,
     running: bool,
     speed: Speed,
     tasks: TaskProgress,
     failures: Failures,
+    retries: Retries,
+    slow: Slow,
+    raised: Raised,
     crashes: Crashes,
     prints: Prints,
     waiting: String,
@@ -69,7 +77,7 @@ impl Human {
             out,
             look,
             verbosity: options.verbosity,
-            next: options.next.clone(),
+            command: options.command.clone(),
             progress: match shown {
                 Shown::Bar if !quiet => Progress::Bar(Bar::on_stderr()),
                 Shown::Plain if !quiet => Progress::Plain(Plain::new(Instant::now())),
@@ -79,6 +87,9 @@ impl Human {
             speed: Speed::default(),
             tasks: TaskProgress::new(),
             failures: Failures::new(),
+            retries: Retries::new(),
+            slow: Slow::new(),
+            raised: Raised::new(),
             crashes: Crashes::new(),
             prints: Prints::default(),
             waiting: String::new(),
@@ -107,7 +118,18 @@ impl Human {
                 String::new()
             }
             Event::TaskFailed { task, elapsed_ns, failure } => self.failed(task, *elapsed_ns, failure),
-            Event::TaskRetry { .. } | Event::TaskSlow { .. } | Event::WorkerRecycled { .. } => String::new(),
+            Event::TaskRetry { task, elapsed_ns, failure, attempts, next_ns } => {
+                let (elapsed_ns, attempts, next_ns) = (*elapsed_ns, *attempts, *next_ns);
+                self.retry(Retry { task, elapsed_ns, failure, attempts, next_ns })
+            }
+            Event::TaskSlow { task, elapsed_ns } if self.at_least(Verbosity::Normal) => {
+                self.slow.add(look, task, *elapsed_ns, now)
+            }
+            Event::WorkerRecycled { worker, why } if self.at_least(Verbosity::Verbose) => {
+                lines::worker_recycled(look, *worker, why)
+            }
+            Event::TaskSlow { .. } | Event::WorkerRecycled { .. } => String::new(),
+            Event::HandlerRaised { role, task, failure } => self.raised.add(look, role, task, failure),
             Event::TaskProgress { task, done, total, message } => {
                 let said = Said { task, done: *done, total: *total, message: message.as_deref() };
                 self.task_progress(said, now)
@@ -151,6 +173,12 @@ impl Human {
         self.failures.add(self.look, &Failed { task, elapsed_ns, failure, prints, shown_now })
     }
 
+    fn retry(&mut self, retry: Retry<'_>) -> String {
+        // What it printed belongs to the attempt that failed.
+        self.forget(retry.task);
+        if self.at_least(Verbosity::Normal) { self.retries.add(self.look, retry) } else { String::new() }
+    }
+
     fn forget(&mut self, task: &TaskLabel) -> Vec<String> {
         self.tasks.ended(&task.id);
         self.prints.take(task)
@@ -166,17 +194,24 @@ impl Human {
     fn finished(&mut self, summary: &Summary) -> String {
         self.running = false;
         let mut text = if self.at_least(Verbosity::Normal) {
-            summary::lines(self.look, summary)
+            summary::lines(self.look, summary, self.raised.count())
         } else {
             summary::headline_if_stopped(self.look, summary)
         };
-        let troubles = self.crashes.repeated(self.look) + &self.failures.repeated(self.look);
+        let troubles = [
+            self.retries.repeated(self.look),
+            self.slow.repeated(self.look),
+            self.crashes.repeated(self.look),
+            self.raised.repeated(self.look),
+            self.failures.repeated(self.look),
+        ]
+        .concat();
         if !troubles.is_empty() && !text.is_empty() {
             text.push('\n');
         }
         text.push_str(&troubles);
-        if let Some(next) = self.next.as_deref().filter(|_| summary.counts.failed > 0) {
-            text.push_str(&self.look.line(Tone::Note, "Next", next));
+        if let Some(next) = self.command.as_deref().and_then(|command| next::command(command, summary)) {
+            text.push_str(&self.look.line(Tone::Note, "Next", &next));
         }
         text
     }

@@ -6,9 +6,15 @@ use crate::report::human::look::{Look, Tone};
 use crate::report::units;
 
 /// What the run did, in tasks, times and rows; without the failures.
-pub(super) fn lines(look: Look, summary: &Summary) -> String {
+/// `raised`: calls of the handler.
+pub(super) fn lines(look: Look, summary: &Summary, raised: u64) -> String {
     let mut text = headline(look, summary);
-    let facts = facts(summary);
+    let mut facts = facts(summary);
+    match raised {
+        0 => {}
+        1 => facts.push("handler raised once".into()),
+        times => facts.push(format!("handler raised {} times", units::count(times))),
+    }
     if !facts.is_empty() {
         text.push_str(&look.under(&facts.join(" · ")));
     }
@@ -43,13 +49,15 @@ fn headline(look: Look, summary: &Summary) -> String {
 
 fn outcomes(summary: &Summary) -> Vec<String> {
     let counts = &summary.counts;
-    let mut parts = vec![format!("{} ok", units::count(counts.done.saturating_sub(summary.again)))];
+    let ok = counts.done.saturating_sub(summary.again).saturating_sub(counts.skipped);
+    let mut parts = vec![format!("{} ok", units::count(ok))];
     let mut add = |number: u64, what: &str| {
         if number > 0 {
             parts.push(format!("{} {what}", units::count(number)));
         }
     };
     add(summary.again, "ok after retry");
+    add(counts.skipped, "skipped");
     add(counts.failed, "failed");
     add(summary.not_started, "not started");
     let accounted = [counts.done, counts.failed, summary.not_started]

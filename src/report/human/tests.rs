@@ -25,8 +25,8 @@ impl Write for Page {
 /// All that is written of `events`.
 fn told(verbosity: Verbosity, events: &[Event]) -> String {
     let page = Page::default();
-    let next = Some("mpms run jobs/crawl.toml -j 1 -v --limit 5".to_owned());
-    let options = ReportOptions { verbosity, next, ..ReportOptions::default() };
+    let command = Some("mpms run jobs/crawl.toml".to_owned());
+    let options = ReportOptions { verbosity, command, ..ReportOptions::default() };
     let mut human = Human::new(Box::new(page.clone()), Look::plain(), Shown::Plain, &options);
     for event in events {
         human.event(event).expect("a page takes all");
@@ -118,7 +118,7 @@ fn a_run_with_failures() {
              words: 7\\x1b[2J
 
         FAIL /p/37   http_status 404   crawl.lua:9   x2
-        Next mpms run jobs/crawl.toml -j 1 -v --limit 5
+        Next mpms run jobs/crawl.toml -j 1 -v
 ";
     assert_eq!(text, expected);
 }
@@ -185,7 +185,7 @@ fn quiet_shows_errors_and_the_failures_at_the_end() {
                crawl.lua:9: in function <crawl.lua:3>
              printed:
                kept
-        Next mpms run jobs/crawl.toml -j 1 -v --limit 5
+        Next mpms run jobs/crawl.toml -j 1 -v
 ";
     // The line break between summary and failures goes with the summary.
     assert_eq!(text, expected);
@@ -272,4 +272,100 @@ fn a_thousand_kinds_of_failure_do_not_flood() {
     assert_eq!(live.matches("stack traceback").count(), 20);
     assert_eq!(end.matches("FAIL").count(), 20);
     assert!(end.contains("             and 980 failures of other kinds\n"), "{end}");
+}
+
+fn retry(name: &str, attempt: u32, message: &str) -> Event {
+    let task = TaskLabel { attempt, ..task(name) };
+    let failure = Failure::new("timeout", message);
+    Event::TaskRetry { task, elapsed_ns: 10_000_000_000, failure, attempts: 4, next_ns: 1_000_000_000 }
+}
+
+fn slow(name: &str) -> Event {
+    Event::TaskSlow { task: TaskLabel { attempt: 2, ..task(name) }, elapsed_ns: 60_000_000_000 }
+}
+
+fn recycled() -> Event {
+    Event::WorkerRecycled { worker: 2, why: "after 1,000 tasks".into() }
+}
+
+fn raised(name: &str) -> Event {
+    let traceback = "handler.lua:3: in function <handler.lua:3>";
+    let failure =
+        Failure { traceback: Some(traceback.into()), ..Failure::new("lua_error", "handler.lua:3: no sum") };
+    Event::HandlerRaised { role: "handler", task: task(name), failure }
+}
+
+#[test]
+fn retries_and_slow_tasks_are_told_as_they_happen() {
+    let summary = Summary {
+        counts: Counts { known: 20, done: 20, skipped: 3, elapsed_ns: 20_000_000_000, ..Counts::default() },
+        again: 5,
+        ..Summary::default()
+    };
+    let events = [
+        retry("/p/52", 1, "after 10s"),
+        slow("/p/61"),
+        recycled(),
+        raised("/p/7"),
+        finished(summary.clone()),
+    ];
+    let expected = "       RETRY [ 10.00s] /p/52   timeout after 10s, attempt 1/4, next in 1.0s
+        SLOW [>60.00s] /p/61   still running: attempt 2 in worker 3
+       ERROR role `handler` raised at /p/7   lua_error no sum   handler.lua:3
+             handler.lua:3: in function <handler.lua:3>
+     Summary [ 20.0s] 20 tasks: 12 ok, 5 ok after retry, 3 skipped
+             rate 1.0/s · handler raised once
+";
+    assert_eq!(told(Verbosity::Normal, &events), expected);
+    let verbose = told(Verbosity::Verbose, &events);
+    assert!(verbose.contains("    RECYCLED worker 2 after 1,000 tasks\n"), "{verbose}");
+    let quiet = told(Verbosity::Quiet, &events);
+    assert!(quiet.starts_with("       ERROR role") && !quiet.contains("RETRY"), "{quiet}");
+}
+
+#[test]
+fn many_retries_slow_tasks_and_errors_are_counted() {
+    let mut events = Vec::new();
+    for n in 0..500 {
+        let name = format!("/p/{n}");
+        events.extend([retry(&name, 1, &format!("after {n}s")), slow(&name), raised(&name)]);
+    }
+    events.push(finished(Summary::default()));
+    let text = told(Verbosity::Normal, &events);
+    let (live, end) = text.split_once("Summary").expect("a summary");
+    assert_eq!((live.matches("RETRY").count(), live.matches("ERROR").count()), (3, 3));
+    let shown = live.matches("SLOW").count();
+    assert!((10..20).contains(&shown), "{shown}");
+    assert!(end.contains("handler raised 500 times"), "{end}");
+    assert!(end.contains("       RETRY timeout after 0s   x500\n"), "{end}");
+    assert!(
+        end.contains(&format!("        SLOW and {} attempts of other tasks took long\n", 500 - shown)),
+        "{end}"
+    );
+    assert!(
+        end.contains("       ERROR role `handler` raised   lua_error no sum   handler.lua:3   x500\n"),
+        "{end}"
+    );
+}
+
+#[test]
+fn a_stop_by_policy_says_what_did_not_start_and_what_to_type() {
+    let stopped = |cause| Summary {
+        counts: Counts { known: 100, done: 10, elapsed_ns: 5_400_000_000_000, ..Counts::default() },
+        not_started: 90,
+        stopped: Some(cause),
+        ..Summary::default()
+    };
+    let hour = 3_600_000_000_000;
+    let deadline = StopCause::Deadline(hour + hour / 2);
+    let aborted = StopCause::Aborted { task: "7".into(), reason: "the disk\nis full".into() };
+    let expected = "     Stopped [1h 30m] 100 tasks: 10 ok, 90 not started
+       Cause the deadline of 1h 30m is over
+             rate 6.7/h
+        Next mpms run jobs/crawl.toml --set run.deadline=3h
+";
+    assert_eq!(told(Verbosity::Normal, &[finished(stopped(deadline))]), expected);
+    let text = told(Verbosity::Normal, &[finished(stopped(aborted))]);
+    assert!(text.contains("       Cause task 7 stopped the run: the disk\n             is full\n"), "{text}");
+    assert!(text.ends_with("        Next mpms run jobs/crawl.toml -j 1 -v\n"), "{text}");
 }
