@@ -30,7 +30,7 @@ use crate::output::Sink;
 use crate::plan::{self, Surroundings};
 use crate::plan::{OutputFormat, OutputMode, OutputPlan, OutputTarget, Plan, WorkerBody};
 use crate::report::{self, ColorChoice, ProgressStyle, ReportOptions, Verbosity};
-use crate::wire::to_worker::{Body, Setup};
+use crate::wire::to_worker::{Body, Bounds, ROLE_NS, Setup};
 
 /// From the first Ctrl-C to the end of what still runs.
 const GRACE: Duration = Duration::from_secs(5);
@@ -148,6 +148,7 @@ fn carry_out(ready: Ready, path: &Path, arguments: &RunArgs, signals: &Signals) 
     let desk = Handler {
         job: plan.job.clone(),
         script: plan.handler.script.clone(),
+        timeout_ns: plan.handler.timeout_ns,
         sink,
         deliveries,
         replies,
@@ -226,6 +227,13 @@ fn setup(plan: &Plan, found: &Found) -> Setup {
         threads: plan.worker.threads as u32,
         process_roles: found.process_roles,
         frozen: found.frozen.known(),
+        bounds: Bounds {
+            timeout_ns: plan.worker.times.timeout_ns,
+            grace_ns: plan.worker.times.grace_ns,
+            role_ns: plan.worker.times.timeout_ns.map_or(ROLE_NS, |timeout| timeout.max(ROLE_NS)),
+            memory: plan.worker.memory,
+            max_attempts: plan.worker.retries.count.saturating_add(1),
+        },
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Handler {
     pub job: Job,
     /// The script that may hold its roles.
     pub script: Option<Script>,
+    /// For one call of a role, in nanoseconds.
+    pub timeout_ns: u64,
     /// Where rows go.
     pub sink: Option<Sink>,
     /// What to handle.
@@ -58,9 +60,9 @@ pub fn spawn(handler: Handler, around: impl FnOnce() -> Around + Send + 'static)
 }
 
 fn run(handler: Handler, around: &Around) -> Result<(), StopCause> {
-    let Handler { job, script, sink, deliveries, replies, waker } = handler;
+    let Handler { job, script, timeout_ns, sink, deliveries, replies, waker } = handler;
     let mut work = Work {
-        roles: HandlerRoles::load(&job, script.as_ref(), around)?,
+        roles: HandlerRoles::load(&job, script.as_ref(), timeout_ns, around)?,
         sink,
         lost: 0,
         puts: Vec::new(),
