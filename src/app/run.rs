@@ -32,7 +32,7 @@ use crate::output::Sink;
 use crate::plan::{self, Surroundings};
 use crate::plan::{OutputFormat, OutputMode, OutputPlan, OutputTarget, Plan, WorkerBody};
 use crate::report::{self, ColorChoice, ProgressStyle, ReportOptions, Verbosity};
-use crate::wire::to_worker::{Body, Setup};
+use crate::wire::to_worker::{Body, Bounds, ROLE_NS, Setup};
 
 /// How long a signal may go unnoticed before the run has begun.
 const SIGNAL_CHECK: Duration = Duration::from_millis(50);
@@ -191,6 +191,7 @@ fn carry_out(ready: Ready, path: &Path, arguments: &RunArgs, signals: &Signals) 
         script: plan.handler.script.clone(),
         on_error: plan.handler.on_error,
         tell: Box::new(teller(events.clone())),
+        timeout_ns: plan.handler.timeout_ns,
         sink,
         deliveries,
         replies,
@@ -271,6 +272,13 @@ fn setup(plan: &Plan, found: &Found) -> Setup {
         threads: plan.worker.threads as u32,
         process_roles: found.process_roles,
         frozen: found.frozen.known(),
+        bounds: Bounds {
+            timeout_ns: plan.worker.times.timeout_ns,
+            grace_ns: plan.worker.times.grace_ns,
+            role_ns: plan.worker.times.timeout_ns.map_or(ROLE_NS, |timeout| timeout.max(ROLE_NS)),
+            memory: plan.worker.memory,
+            max_attempts: plan.worker.retries.count.saturating_add(1),
+        },
     }
 }
 

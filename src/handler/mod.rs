@@ -39,6 +39,8 @@ pub struct Handler {
     pub on_error: OnError,
     /// Tells the reports; may wait while they are far behind.
     pub tell: Box<dyn Fn(Event) + Send>,
+    /// For one call of a role, in nanoseconds.
+    pub timeout_ns: u64,
     /// Where rows go.
     pub sink: Option<Sink>,
     /// What to handle.
@@ -69,9 +71,9 @@ pub fn spawn(handler: Handler, around: impl FnOnce() -> Around + Send + 'static)
 }
 
 fn run(handler: Handler, around: &Around) -> Result<(), StopCause> {
-    let Handler { job, script, on_error, tell, sink, deliveries, replies, waker } = handler;
+    let Handler { job, script, timeout_ns, on_error, tell, sink, deliveries, replies, waker } = handler;
     let mut work = Work {
-        roles: HandlerRoles::load(&job, script.as_ref(), around)?,
+        roles: HandlerRoles::load(&job, script.as_ref(), timeout_ns, around)?,
         on_error,
         tell,
         sink,

@@ -9,6 +9,7 @@ use crate::lua::role::{self, AtHand};
 use crate::lua::script;
 use crate::lua::state::{Around, State};
 use crate::lua::std::fs::take_temporary;
+use crate::lua::watchdog;
 use crate::model::event::{Summary, TaskLabel};
 use crate::model::job::{Job, Script};
 use crate::model::task::PutBy;
@@ -22,6 +23,8 @@ const NAME: usize = 60;
 pub struct HandlerRoles(Option<Loaded>);
 
 struct Loaded {
+    timeout_ns: u64,
+    calls: watchdog::Calls,
     state: State,
     meta: Held,
     desk: Rc<Desk>,
@@ -38,7 +41,12 @@ impl HandlerRoles {
     ///
     /// # Errors
     /// When it cannot be loaded.
-    pub fn load(job: &Job, script: Option<&Script>, around: &Around) -> Result<Self, StopCause> {
+    pub fn load(
+        job: &Job,
+        script: Option<&Script>,
+        timeout_ns: u64,
+        around: &Around,
+    ) -> Result<Self, StopCause> {
         let Some(script) = script else { return Ok(HandlerRoles(None)) };
         let loaded = (|| {
             let memory = call::unavailable;
@@ -47,8 +55,11 @@ impl HandlerRoles {
             let desk = Rc::new(Desk::default());
             let at_hand: Rc<dyn AtHand> = Rc::clone(&desk) as _;
             let meta = role::handler::install(&state, &job.meta, &at_hand).map_err(memory)?;
-            let roles = script::load(&state, script, "handler")?;
+            let roles = script::load_within(timeout_ns, &state, script, "handler")?;
+            let calls = watchdog::Calls::new(&state.bridge, timeout_ns);
             Ok(Loaded {
+                timeout_ns,
+                calls,
                 start: roles.get("start"),
                 handler: roles.get("handler"),
                 failed: roles.get("failed"),
@@ -76,8 +87,7 @@ impl HandlerRoles {
             return Ok(());
         };
         let bridge = &loaded.state.bridge;
-        bridge
-            .call_for_effect(start, Some(loaded.meta), &[])
+        watchdog::during(bridge, loaded.timeout_ns, || bridge.call_for_effect(start, Some(loaded.meta), &[]))
             .map_err(|failure| broken("start", None, &failure))
     }
 
@@ -94,6 +104,7 @@ impl HandlerRoles {
         };
         let Some(role) = role else { return Ok(()) };
         loaded.desk.set(Some(delivery));
+        loaded.calls.begin();
         let ended = loaded.desk.with(|delivery| {
             let call = |list: &[u8]| loaded.state.bridge.call_for_effect(role, Some(loaded.meta), list);
             let ended = match &delivery.verdict {
@@ -107,8 +118,11 @@ impl HandlerRoles {
                     call(&list)
                 }
             };
-            ended.map_err(|failure| Box::new(Raised { role: name, task: label(delivery), failure }))
+            ended
+                .map_err(watchdog::as_timeout)
+                .map_err(|failure| Box::new(Raised { role: name, task: label(delivery), failure }))
         });
+        loaded.calls.end();
         loaded.desk.set(None);
         ended.unwrap_or(Ok(()))
     }
@@ -144,11 +158,11 @@ impl HandlerRoles {
         loaded.desk.close();
         let list = value::encode_list([summary_value(summary)].iter());
         let mut results = Vec::new();
-        loaded
-            .state
-            .bridge
-            .call(finish, Some(loaded.meta), &list, &mut results)
-            .map_err(|failure| broken("finish", None, &failure))?;
+        let bridge = &loaded.state.bridge;
+        watchdog::during(bridge, loaded.timeout_ns, || {
+            bridge.call(finish, Some(loaded.meta), &list, &mut results)
+        })
+        .map_err(|failure| broken("finish", None, &failure))?;
         let values = value::decode_list(&results).unwrap_or_default();
         let said = values.iter().filter(|value| **value != Value::Nil).map(value::describe);
         Ok(Some(said.collect::<Vec<_>>().join("\t")).filter(|text| !text.is_empty()))

@@ -4,7 +4,7 @@
 )]
 //! Calling a script's function with encoded arguments, and taking its results encoded.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
 use std::rc::Rc;
 
@@ -12,7 +12,9 @@ use mlua::ffi::{self, lua_State};
 use mlua::{Lua, Value};
 
 use super::error;
+use super::module::Shim;
 use super::stack::{self, Uncrossable};
+use super::verb::Verb;
 use crate::model::Failure;
 use crate::wire::value::Malformed;
 
@@ -41,8 +43,19 @@ pub struct Bridge {
     pub lua: &'static Lua,
     state: *mut lua_State,
     message_handler: Held,
+    /// Of the library's error tables.
+    pub(super) error_metatable: Held,
     /// What the message handler saw, for the call that is going on.
-    raised: Rc<RefCell<Option<Failure>>>,
+    raised: Rc<RefCell<Option<Seen>>>,
+    /// The last call ended by `task.skip`.
+    skipped: Cell<bool>,
+    /// What a failure for lack of memory says, where there is a limit.
+    memory_words: RefCell<Option<String>>,
+}
+
+struct Seen {
+    failure: Failure,
+    verb: Option<Verb>,
 }
 
 /// One call, for the C function that carries it out.
@@ -76,21 +89,54 @@ impl Bridge {
         let raised = Rc::new(RefCell::new(None));
         let seen = Rc::clone(&raised);
         let handler = lua.create_function(move |lua, value: Value| {
+            let verb = if let Value::Table(table) = &value { Verb::of(table) } else { None };
             let mut failure = failure_of(&value);
+            failure.asked = verb == Some(Verb::Retry);
+            failure.abort = verb == Some(Verb::Abort);
             failure.traceback = match lua.inspect_stack(DEEP, |_| ()) {
                 None => lua.traceback(None, 1).ok().map(|text| trimmed(&text.to_string_lossy())),
                 Some(()) => Some(innermost(lua)),
             };
-            seen.replace(Some(failure));
+            seen.replace(Some(Seen { failure, verb }));
             Ok(())
         })?;
         let mut state = std::ptr::null_mut();
         // SAFETY: the closure only stores the pointer; outside of any call it is the main state, which lives as long
         // as `lua`, that is for ever
         unsafe { lua.exec_raw::<()>((), |raw| state = raw)? };
-        let mut bridge = Bridge { lua, state, message_handler: Held(ffi::LUA_NOREF), raised };
+        let none = Held(ffi::LUA_NOREF);
+        let mut bridge = Bridge {
+            lua,
+            state,
+            message_handler: none,
+            error_metatable: none,
+            raised,
+            skipped: Cell::default(),
+            memory_words: RefCell::default(),
+        };
         bridge.message_handler = bridge.hold(handler)?;
+        bridge.error_metatable = bridge.hold(Shim::of(lua)?.error_metatable)?;
         Ok(bridge)
+    }
+
+    /// Limits the memory of the state; `words` are what a task that goes over it fails with.
+    ///
+    /// # Errors
+    /// When Lua was given an allocator of its own.
+    pub fn limit_memory(&self, bytes: usize, words: String) -> mlua::Result<()> {
+        self.lua.set_memory_limit(bytes)?;
+        self.memory_words.replace(Some(words));
+        Ok(())
+    }
+
+    /// Whether the last call ended by `task.skip`; its failure's message is the reason then. Tells it once.
+    pub fn take_skipped(&self) -> bool {
+        self.skipped.take()
+    }
+
+    /// The main coroutine.
+    pub(super) fn main(&self) -> *mut lua_State {
+        self.state
     }
 
     /// Keeps a value for later calls.
@@ -179,20 +225,41 @@ impl Bridge {
         if status != ffi::LUA_OK {
             // SAFETY: the error is on top; it is memory, or a message handler that failed
             unsafe { ffi::lua_settop(self.state, -2) };
-            return Err(memory_failure());
+            return Err(self.out_of_memory(memory_failure()));
         }
         match call.end {
             End::Returned => Ok(()),
-            End::Raised(ffi::LUA_ERRMEM) => Err(memory_failure()),
-            End::Raised(_) => Err(self.raised.take().unwrap_or_else(|| {
-                Failure::new(
-                    "lua_error",
-                    "the error could not be read: another error came while it was reported",
-                )
-            })),
+            End::Raised(ffi::LUA_ERRMEM) => Err(self.out_of_memory(memory_failure())),
+            End::Raised(_) => Err(self.seen()),
             End::Args(error) => Err(Failure::new("value", format!("the arguments cannot be read: {error}"))),
             End::Result(error) => Err(Failure::new("value", error.sentence("result"))),
             End::Open => Err(Failure::new("lua_error", "the call did not end")),
+        }
+    }
+}
+
+impl Bridge {
+    #[cold]
+    fn seen(&self) -> Failure {
+        let Some(Seen { failure, verb }) = self.raised.take() else {
+            return Failure::new(
+                "lua_error",
+                "the error could not be read: another error came while it was reported",
+            );
+        };
+        self.skipped.set(verb == Some(Verb::Skip));
+        if failure.code == MEMORY && verb.is_none() { self.out_of_memory(failure) } else { failure }
+    }
+
+    /// Gives back what the call held, so that the next one begins with all that there is.
+    #[cold]
+    fn out_of_memory(&self, failure: Failure) -> Failure {
+        self.raised.take();
+        // a collection that fails leaves things as they are
+        let _ = self.lua.gc_collect();
+        match &*self.memory_words.borrow() {
+            Some(words) => Failure { message: words.clone(), retryable: Some(false), ..failure },
+            None => failure,
         }
     }
 }
@@ -244,8 +311,11 @@ unsafe extern "C-unwind" fn carry_out(state: *mut lua_State) -> c_int {
     }
 }
 
+/// The code of a lack of memory.
+const MEMORY: &str = "memory";
+
 fn memory_failure() -> Failure {
-    Failure::new("memory", "not enough memory for the Lua state")
+    Failure::new(MEMORY, "not enough memory for the Lua state")
 }
 
 /// What a raised value says, without a traceback.
@@ -280,7 +350,7 @@ fn innermost(lua: &Lua) -> String {
 }
 
 /// A traceback without its heading and without our own frames.
-fn trimmed(text: &str) -> String {
+pub(super) fn trimmed(text: &str) -> String {
     text.lines()
         .skip_while(|line| line.trim_start().starts_with("stack traceback:"))
         .map(str::trim)

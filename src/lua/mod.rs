@@ -1,6 +1,7 @@
 //! Everything that knows Lua: states, scripts, the value code on the stack, the library.
 
 pub mod call;
+pub mod coroutine;
 pub mod error;
 pub mod frozen;
 pub mod module;
@@ -12,6 +13,9 @@ pub mod random;
 pub mod require;
 pub mod role;
 pub mod script;
+pub mod shell;
 pub mod stack;
 pub mod state;
 pub mod std;
+pub mod verb;
+pub mod watchdog;

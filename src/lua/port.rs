@@ -7,7 +7,6 @@ use mlua::Function;
 use mlua::ffi::{self, lua_State};
 
 use super::call::{Bridge, Held};
-use super::module::Shim;
 use super::stack;
 
 /// What happens with the encoded values; a sentence when they are refused.
@@ -44,7 +43,7 @@ pub fn row(bridge: &Bridge, sink: Sink) -> mlua::Result<Function> {
 }
 
 fn port(bridge: &Bridge, what: What, sink: Sink) -> mlua::Result<Function> {
-    let error_metatable = bridge.hold(Shim::of(bridge.lua)?.error_metatable)?;
+    let error_metatable = bridge.error_metatable;
     let port = Port { what, buffer: Vec::new(), sink, refusal: String::new(), error_metatable };
     // the state lives for ever, and so does what its functions point to
     let port = Box::into_raw(Box::new(port));

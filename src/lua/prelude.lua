@@ -179,7 +179,31 @@ local function bind(f, a, b)
   return function() return f(a, b) end
 end
 
+-- functions that run when the attempt ends, last first, whatever the others did
+local pcall = pcall
+local function deferrals(complain)
+  local list, count = { }, 0
+  local function add(f)
+    count = count + 1
+    list[count] = f
+  end
+  local function run()
+    -- were it cut short itself, nothing of it is left for the next attempt
+    local now, last = list, count
+    list, count = { }, 0
+    for i = last, 1, -1 do
+      local ok, e = pcall(now[i])
+      if not ok then
+        local shown, text = pcall(tostring, e)
+        complain(shown and text or "an error that cannot be shown")
+      end
+    end
+    if count > 0 then return run() end
+  end
+  return add, run
+end
+
 return {
-  bind = bind,
+  bind = bind, deferrals = deferrals,
   read_only = read_only, with_options = with_options, lazy = lazy, with_task = with_task, putter = putter,
 }

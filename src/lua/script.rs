@@ -5,6 +5,7 @@ use mlua::{Function, Value};
 
 use super::call::{Held, failure_of};
 use super::state::State;
+use super::watchdog;
 use crate::model::Failure;
 use crate::model::job::Script;
 
@@ -61,6 +62,27 @@ pub fn load(state: &State, script: &Script, lone: &'static str) -> Result<Roles,
             format!("{} returns {} instead of a table of roles", script.name, article(other.type_name())),
         )),
     }
+}
+
+/// The same, for `limit_ns` at most: top-level code may hold a loop too.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_within(
+    limit_ns: u64,
+    state: &State,
+    script: &Script,
+    lone: &'static str,
+) -> Result<Roles, Failure> {
+    watchdog::during(&state.bridge, limit_ns, || load(state, script, lone)).map_err(|failure| {
+        match failure.code == watchdog::TIMEOUT {
+            true => Failure {
+                message: format!("{} while {} was loaded", failure.message, script.name),
+                ..failure
+            },
+            false => failure,
+        }
+    })
 }
 
 fn role_of(script: &str, key: &Value, value: Value) -> Result<(&'static str, Function), Failure> {

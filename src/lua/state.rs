@@ -11,10 +11,12 @@ use std::rc::Rc;
 use mlua::{Function, Lua, LuaOptions, StdLib, Table};
 
 use super::call::{Bridge, Held};
+use super::coroutine;
 use super::frozen::Frozen;
 use super::prelude;
 use super::random::Random;
 use super::require::{self, Roots};
+use super::shell;
 use super::stack;
 use super::std::log::Sinks;
 use super::std::{self as library, StdEnv};
@@ -53,6 +55,7 @@ impl State {
         // (`install_require` removes their searchers), only text is loaded
         let lua = unsafe { Lua::unsafe_new_with(StdLib::ALL, LuaOptions::default()) };
         let lua: &'static Lua = Box::leak(Box::new(lua));
+        coroutine::install(lua)?;
         let prelude = prelude::install(lua, &job.env, Rc::clone(&around.logs.here))?;
         let env = StdEnv { log: around.logs.clone(), ..StdEnv::quiet(role) };
         library::install(lua, &env)?;
@@ -63,6 +66,7 @@ impl State {
             on_load: Some(Rc::new(move |file| frozen.check(&file.path, file.hash))),
         };
         require::install_require(lua, &roots)?;
+        shell::install(lua)?;
         let bridge = Bridge::new(lua)?;
         let random = RefCell::new(Random::of(&bridge)?);
         let state = State { bridge, random, prelude };

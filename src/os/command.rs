@@ -10,6 +10,9 @@ use super::usage::Usage;
 
 mod capture;
 mod run;
+mod shell;
+
+pub use shell::{GoOn, Shell, Stream, Talk, flush_streams};
 
 /// A command to run, with the settings that most commands want.
 #[derive(Clone, Debug)]

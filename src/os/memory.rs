@@ -27,6 +27,11 @@ pub fn rss(pid: i32) -> io::Result<u64> {
     kib_of_file(&format!("/proc/{pid}/status"), "VmRSS:")
 }
 
+/// Private writable memory of this process, which `RLIMIT_DATA` bounds.
+pub fn data_self() -> io::Result<u64> {
+    kib_of_file("/proc/self/status", "VmData:")
+}
+
 /// Largest resident set size of this program so far. `getrusage` would count the one that it was started from as well:
 /// its size at `exec` stays in the maximum.
 pub fn peak_rss_self() -> u64 {

@@ -6,9 +6,11 @@
 //! * [`slots`]: which task runs on which thread, in memory that outlives the worker
 //! * [`socket`], [`poll`], [`wake`]: talk, wait, wake up
 //! * [`signals`], [`exit`]: how the program is asked to end, and how it does
+//! * [`poke`]: waking one thread out of whatever it does
 //! * [`command`]: external commands, ended with all that they started
 //! * [`clock`], [`cpus`], [`memory`], [`usage`], [`limits`], [`title`]: measures and settings of a process
 
+pub mod allocator;
 pub mod clock;
 pub mod command;
 pub mod cpus;
@@ -18,6 +20,7 @@ pub mod keeper;
 pub mod limits;
 pub mod memory;
 pub mod pidfd;
+pub mod poke;
 pub mod poll;
 pub mod process;
 pub mod signals;

@@ -43,6 +43,16 @@ pub struct Running {
 }
 
 impl Slot {
+    /// One of this process alone, outside of any mapping.
+    pub const fn idle() -> Self {
+        Slot { handle: AtomicU64::new(0), started_ns: AtomicU64::new(0), flags: AtomicU32::new(0) }
+    }
+
+    /// The handle of what runs, 0 when idle: what the owner of the slot asks for. One plain load on x86.
+    pub fn handle(&self) -> u64 {
+        self.handle.load(Ordering::Relaxed)
+    }
+
     /// An attempt starts. `handle` is not 0, and no two attempts of one worker have the same. Three plain stores on x86.
     pub fn begin(&self, handle: u64, now_ns: u64) {
         debug_assert!(handle != 0, "0 means idle");

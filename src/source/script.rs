@@ -7,6 +7,7 @@ use crate::lua::call;
 use crate::lua::role::{Outlet, generator};
 use crate::lua::script;
 use crate::lua::state::{Around, State};
+use crate::lua::watchdog;
 use crate::model::job::{Job, Script};
 use crate::model::task::TaskOptions;
 use crate::model::{Failure, Payload, Task, TaskId};
@@ -30,7 +31,7 @@ pub fn generate(
     let memory = call::unavailable;
     let state = State::new(job, script, "tasks", around).map_err(memory)?;
     state.random.borrow_mut().seed(job.seed, u128::MAX - 1);
-    let roles = script::load(&state, script, "tasks")?;
+    let roles = script::load_within(plan.timeout_ns, &state, script, "tasks")?;
     let tasks = roles
         .get("tasks")
         .ok_or_else(|| Failure::new("role", format!("{} has no role `tasks`", script.name)))?;
@@ -41,9 +42,13 @@ pub fn generate(
         last: plan.limit.map(|limit| plan.skip.saturating_add(limit)),
         take: RefCell::new(take),
         ended: false.into(),
+        calls: watchdog::Calls::new(&state.bridge, plan.timeout_ns),
     });
     let call = generator::bind(&state, tasks, &job.meta, &puts).map_err(memory)?;
-    match state.bridge.call_for_effect(call, None, &[]) {
+    puts.calls.begin();
+    let ended = state.bridge.call_for_effect(call, None, &[]).map_err(watchdog::as_timeout);
+    puts.calls.end();
+    match ended {
         // the error that ended the generator was our own way to end it
         Err(_) if puts.ended.get() => Ok(puts.position.get()),
         Err(failure) => Err(failure),
@@ -58,6 +63,8 @@ struct Puts {
     last: Option<u64>,
     take: RefCell<Take>,
     ended: std::cell::Cell<bool>,
+    /// From one put to the next.
+    calls: watchdog::Calls,
 }
 
 impl Outlet for Puts {
@@ -82,7 +89,11 @@ impl Outlet for Puts {
         };
         let task =
             Task { id: TaskId::at(position), args: Payload::copy_from(args), options: options.map(Box::new) };
-        if (self.take.borrow_mut())(task) {
+        // it waits there as long as the queue is full
+        self.calls.end();
+        let taken = (self.take.borrow_mut())(task);
+        self.calls.begin();
+        if taken {
             Ok(())
         } else {
             self.ended.set(true);

@@ -26,6 +26,9 @@ pub const PROGRESS: u8 = 20;
 /// Kind of a frame that says which file came in by `require`.
 pub const LOADED: u8 = 21;
 
+/// Kind of a frame with a reason: the process takes no more tasks and wants to be replaced (`task.die`).
+pub const RETIRE: u8 = 22;
+
 const DONE: u8 = 0;
 const DONE_WITH_EFFECTS: u8 = 1;
 const FAILED: u8 = 2;
@@ -205,6 +208,21 @@ pub fn put_broken(out: &mut Vec<u8>, failure: &Failure) {
     frame::end(out, at);
 }
 
+/// Appends a frame by which a process asks to be replaced.
+pub fn put_retire(out: &mut Vec<u8>, reason: &str) {
+    let at = frame::begin(out, RETIRE);
+    put_slice(out, reason.as_bytes());
+    frame::end(out, at);
+}
+
+/// Reads the reason in such a frame.
+///
+/// # Errors
+/// When the bytes are none.
+pub fn take_retire(bytes: &[u8]) -> Result<String, Malformed> {
+    take_text(bytes, &mut 0)
+}
+
 /// Appends a frame that names a file and the hash of its text.
 pub fn put_loaded(out: &mut Vec<u8>, path: &Path, hash: u128) {
     let at = frame::begin(out, LOADED);
@@ -268,6 +286,7 @@ mod tests {
             let _ = take_handles(&bytes);
             let _ = take_broken(&bytes);
             let _ = take_loaded(&bytes);
+            let _ = take_retire(&bytes);
             let _ = crate::wire::to_worker::take_setup(&bytes);
             let _ = crate::wire::to_worker::take_task(&bytes, &mut 0);
         }

@@ -34,6 +34,53 @@ pub struct Setup {
     pub process_roles: bool,
     /// Files that were loaded by `require` so far, with the hash of their text.
     pub frozen: Vec<(PathBuf, u128)>,
+    /// What it holds its tasks to.
+    pub bounds: Bounds,
+}
+
+/// What a worker holds its tasks to. Times are in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// From the start of an attempt to its soft stop.
+    pub timeout_ns: Option<u64>,
+    /// From the soft stop to the kill by the coordinator.
+    pub grace_ns: u64,
+    /// For loading the script and for each of `process_init`, `init`, `exit` and `process_exit`.
+    pub role_ns: u64,
+    /// Bytes of the process; `u64::MAX`: no limit.
+    pub memory: u64,
+    /// Attempts that a task has, with the first.
+    pub max_attempts: u32,
+}
+
+impl Default for Bounds {
+    /// None, and ten minutes for a role.
+    fn default() -> Self {
+        Bounds {
+            timeout_ns: None,
+            grace_ns: 5_000_000_000,
+            role_ns: ROLE_NS,
+            memory: u64::MAX,
+            max_attempts: 1,
+        }
+    }
+}
+
+/// For a role of a worker that is not the task itself, unless a task has longer: ten minutes, as for the handler.
+pub const ROLE_NS: u64 = 600_000_000_000;
+
+impl Bounds {
+    /// The limit of memory as people write it: `256 MiB`.
+    pub fn memory_words(&self) -> String {
+        let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+        match units.into_iter().find(|(shift, _)| self.memory >> shift > 0) {
+            Some((shift, unit)) => {
+                let size = self.memory as f64 / f64::from(1u32 << shift);
+                format!("{} {unit}", (size * 10.0).round() / 10.0)
+            }
+            None => format!("{} bytes", self.memory),
+        }
+    }
 }
 
 /// What an attempt runs.
@@ -85,6 +132,11 @@ pub fn put_setup(out: &mut Vec<u8>, setup: &Setup) {
     for (path, hash) in &setup.frozen {
         put_file(out, path, *hash);
     }
+    let Bounds { timeout_ns, grace_ns, role_ns, memory, max_attempts } = setup.bounds;
+    out.push(u8::from(timeout_ns.is_some()));
+    for number in [timeout_ns.unwrap_or(0), grace_ns, role_ns, memory, u64::from(max_attempts)] {
+        varint::put(out, number);
+    }
     frame::end(out, at);
 }
 
@@ -119,8 +171,13 @@ pub fn take_setup(bytes: &[u8]) -> Result<Setup, Malformed> {
     let process_roles = take_byte(bytes, at)? != 0;
     let count = take_count(bytes, at, 17)?;
     let frozen = (0..count).map(|_| take_file(bytes, at)).collect::<Result<_, _>>()?;
+    let has_timeout = take_byte(bytes, at)? != 0;
+    let timeout_ns = Some(varint::take(bytes, at)?).filter(|_| has_timeout);
+    let (grace_ns, role_ns) = (varint::take(bytes, at)?, varint::take(bytes, at)?);
+    let (memory, max_attempts) = (varint::take(bytes, at)?, number(at)?);
+    let bounds = Bounds { timeout_ns, grace_ns, role_ns, memory, max_attempts };
     let job = Job { name, description, manifest, dir, seed, params, meta, env };
-    Ok(Setup { job, body, worker, threads, process_roles, frozen })
+    Ok(Setup { job, body, worker, threads, process_roles, frozen, bounds })
 }
 
 const WIDE_ID: u8 = 1;

@@ -1,15 +1,20 @@
 //! The attempt that a thread runs, as the scripts' `task`, `put` and `emit` see it.
 
 use std::cell::{Cell, RefCell, RefMut};
+use std::sync::atomic::Ordering;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Shared;
 use crate::lua::role::worker::Attempts;
 use crate::lua::role::{AtHand, Facts, Outlet};
+use crate::lua::watchdog;
+use crate::model::event::Level;
 use crate::model::outcome::Effects;
 use crate::model::task::TaskOptions;
 use crate::model::{Failure, Payload, Task, TaskId};
 use crate::os::clock::monotonic_ns;
-use crate::wire::from_worker::Progress;
+use crate::os::slots::Slot;
+use crate::wire::from_worker::{Line, Progress};
 use crate::wire::to_worker::{self, TaskRecord};
 use crate::wire::value::{MAX_BYTES, Malformed};
 
@@ -22,6 +27,7 @@ const PROGRESS_NS: u64 = 100_000_000;
 /// The one attempt of a thread, or none.
 pub struct Current {
     shared: &'static Shared,
+    slot: &'static Slot,
     record: RefCell<Vec<u8>>,
     running: Cell<bool>,
     effects: RefCell<Effects>,
@@ -29,19 +35,22 @@ pub struct Current {
     /// Of all puts and rows.
     effect_bytes: Cell<usize>,
     progress_ns: Cell<u64>,
+    deferring: Cell<bool>,
 }
 
 impl Current {
     /// None yet.
-    pub fn new(shared: &'static Shared) -> Self {
+    pub fn new(shared: &'static Shared, slot: &'static Slot) -> Self {
         Current {
             shared,
+            slot,
             record: RefCell::default(),
             running: Cell::default(),
             effects: RefCell::default(),
             has_effects: Cell::default(),
             effect_bytes: Cell::default(),
             progress_ns: Cell::default(),
+            deferring: Cell::default(),
         }
     }
 
@@ -104,6 +113,18 @@ impl Current {
         })
     }
 
+    /// Whether the attempt deferred something; asked once.
+    #[inline]
+    pub fn take_deferring(&self) -> bool {
+        self.deferring.take()
+    }
+
+    /// A line of the task's, as an error.
+    pub fn complain(&self, text: String) {
+        let task = self.with(|task| task.handle).ok();
+        self.shared.outbox.push_line(Line { task, level: Level::Error, text, fields: Vec::new() });
+    }
+
     fn must_run(&self, what: &str) -> Result<(), String> {
         match self.is_running() {
             true => Ok(()),
@@ -146,6 +167,30 @@ impl AtHand for Current {
 }
 
 impl Attempts for Current {
+    fn max_attempts(&self) -> u32 {
+        self.shared.setup.bounds.max_attempts
+    }
+
+    fn deadline(&self) -> Option<f64> {
+        let timeout_ns = self.shared.setup.bounds.timeout_ns?;
+        let running = self.slot.running()?;
+        let left = running.started_ns.saturating_add(timeout_ns) as f64 - monotonic_ns() as f64;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Some(now.as_secs_f64() + left / 1e9)
+    }
+
+    fn is_cancelled(&self) -> bool {
+        watchdog::is_over() || self.shared.stopping.load(Ordering::Relaxed)
+    }
+
+    fn die(&self, reason: &str) {
+        self.shared.outbox.push_retire(reason);
+    }
+
+    fn set_deferring(&self) {
+        self.deferring.set(true);
+    }
+
     fn progress(&self, done: f64, total: Option<f64>, message: Option<String>) {
         let now = monotonic_ns();
         let is_end = total.is_some_and(|total| done >= total);

@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::lua::watchdog;
 use crate::model::{Failure, Value};
 use crate::os::command::Command;
 use crate::wire::value;
@@ -15,6 +17,8 @@ const LAST_WORDS: usize = 4 << 10;
 pub struct CommandBody {
     argv: Vec<Vec<Piece>>,
     dir: PathBuf,
+    /// From the soft stop to the kill of the command, when attempts have a timeout.
+    grace: Option<Duration>,
 }
 
 /// A part of one argument.
@@ -31,8 +35,8 @@ enum Piece {
 
 impl CommandBody {
     /// `{field}`, `{}` and `{1}` are replaced, `{{` is a brace; other braces stay as they are.
-    pub fn new(argv: &[String], dir: &Path) -> Self {
-        CommandBody { argv: argv.iter().map(|word| pieces(word)).collect(), dir: dir.to_path_buf() }
+    pub fn new(argv: &[String], dir: &Path, grace: Option<Duration>) -> Self {
+        CommandBody { argv: argv.iter().map(|word| pieces(word)).collect(), dir: dir.to_path_buf(), grace }
     }
 
     /// Runs the command of one task; appends `{code, stdout, stderr}` as the encoded results.
@@ -40,12 +44,23 @@ impl CommandBody {
     /// # Errors
     /// When a placeholder has no value, the command cannot start, or it ends with another status than 0.
     pub fn execute(&self, args: &[u8], results: &mut Vec<u8>) -> Result<(), Failure> {
+        self.run(args, results).map_err(watchdog::as_timeout)
+    }
+
+    fn run(&self, args: &[u8], results: &mut Vec<u8>) -> Result<(), Failure> {
         let args = value::decode_list(args).map_err(|error| Failure::new("value", error.to_string()))?;
         let argv = self.argv.iter().map(|word| fill(word, &args)).collect::<Result<Vec<_>, _>>()?;
         let mut command = Command::new(argv);
         command.cwd = Some(self.dir.clone());
-        let finished = command.run().map_err(|error| Failure::new("command", error.to_string()))?;
-        if finished.code != Some(0) {
+        let finished = match self.grace {
+            Some(grace) => {
+                command.grace = grace;
+                command.run_while(&|| !watchdog::is_over())
+            }
+            None => command.run(),
+        };
+        let finished = finished.map_err(|error| Failure::new("command", error.to_string()))?;
+        if finished.code != Some(0) || finished.stopped {
             let how = match (finished.code, finished.signal) {
                 (Some(code), _) => format!("exit status {code}"),
                 (None, Some(signal)) => format!("ended by {}", crate::os::signals::name(signal)),

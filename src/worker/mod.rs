@@ -8,6 +8,7 @@
 
 mod attempt;
 mod command;
+mod memory;
 mod outbox;
 mod queue;
 mod thread;
@@ -16,12 +17,15 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::lua::frozen::Frozen;
 use crate::lua::script::{self, Roles};
 use crate::lua::state::State;
+use crate::lua::watchdog;
 use crate::model::{Failure, Handle};
+use crate::os::allocator;
 use crate::os::clock::monotonic_ns;
 use crate::os::exit::exit_now;
 use crate::os::keeper::WorkerSeat;
@@ -42,6 +46,8 @@ struct Shared {
     outbox: Arc<Outbox>,
     frozen: Frozen,
     slots: &'static [Slot],
+    /// The coordinator wants no more of this process.
+    stopping: AtomicBool,
 }
 
 /// An outcome waits this long at most while its thread runs the next task.
@@ -61,11 +67,14 @@ pub fn run(seat: WorkerSeat) -> ! {
 fn serve(socket: Arc<Socket>, slots: &'static [Slot]) -> io::Result<()> {
     let mut frames = frame::Reader::default();
     let setup = read_setup(&socket, &mut frames)?;
+    memory::limit_process(&setup.bounds, setup.threads);
+    allocator::blame(&slots[0]);
     let (waker, mut wake) = wake_pair()?;
     let outbox = Arc::new(Outbox::new(Arc::clone(&socket), waker));
     let tell = Arc::clone(&outbox);
     let frozen = Frozen::new(&setup.frozen, move |path, hash| tell.push_loaded(path, hash));
-    let shared = Shared { setup, queue: Queue::default(), outbox, frozen, slots };
+    let shared =
+        Shared { setup, queue: Queue::default(), outbox, frozen, slots, stopping: AtomicBool::new(false) };
     let shared: &'static Shared = Box::leak(Box::new(shared));
     if let Err(error) = std::env::set_current_dir(&shared.setup.job.dir) {
         let dir = shared.setup.job.dir.display();
@@ -104,7 +113,9 @@ fn serve(socket: Arc<Socket>, slots: &'static [Slot]) -> io::Result<()> {
     }
     if let Some((state, roles)) = process
         && let Some(exit) = roles.get("process_exit")
-        && let Err(failure) = state.bridge.call_for_effect(exit, None, &[])
+        && let Err(failure) = watchdog::during(&state.bridge, shared.setup.bounds.role_ns, || {
+            state.bridge.call_for_effect(exit, None, &[])
+        })
     {
         shared.outbox.push_line(role_failed("process_exit", &failure));
     }
@@ -135,9 +146,12 @@ fn process_state(shared: &'static Shared) -> Result<Option<(State, Roles)>, Fail
     }
     let state = State::new(&shared.setup.job, script, "process_init", &thread::around(shared, None))
         .map_err(|error| Failure::new("memory", error.to_string()))?;
-    let roles = script::load(&state, script, "worker")?;
+    memory::limit_state(&state, &shared.setup);
+    let limit_ns = shared.setup.bounds.role_ns;
+    let roles = script::load_within(limit_ns, &state, script, "worker")?;
     if let Some(init) = roles.get("process_init") {
-        state.bridge.call_for_effect(init, None, &[]).map_err(|failure| in_role("process_init", failure))?;
+        watchdog::during(&state.bridge, limit_ns, || state.bridge.call_for_effect(init, None, &[]))
+            .map_err(|failure| in_role("process_init", failure))?;
     }
     Ok(Some((state, roles)))
 }
@@ -159,6 +173,7 @@ fn read_frames(
                 wire::TASKS => shared.queue.push(body),
                 wire::RECALL => shared.outbox.push_returned(&shared.queue.recall())?,
                 wire::STOP => {
+                    shared.stopping.store(true, Ordering::Relaxed);
                     shared.queue.close();
                     return Ok(());
                 }

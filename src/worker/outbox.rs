@@ -94,6 +94,16 @@ impl Outbox {
         self.pushed(collected, now_ns)
     }
 
+    /// The attempt had nothing to do.
+    ///
+    /// # Errors
+    /// When the coordinator is gone.
+    pub fn push_skipped(&self, handle: Handle, elapsed_ns: u64, now_ns: u64, reason: &str) -> io::Result<()> {
+        let mut collected = self.lock();
+        from_worker::put_skipped(collected.outcomes(), handle.bits(), elapsed_ns, reason);
+        self.pushed(collected, now_ns)
+    }
+
     /// The attempt failed.
     ///
     /// # Errors
@@ -123,6 +133,13 @@ impl Outbox {
     /// A file came in by `require`.
     pub fn push_loaded(&self, path: &Path, hash: u128) {
         from_worker::put_loaded(self.lock().closed(), path, hash);
+        self.pending.store(true, Ordering::Relaxed);
+        self.nudge();
+    }
+
+    /// The process wants to be replaced.
+    pub fn push_retire(&self, reason: &str) {
+        from_worker::put_retire(self.lock().closed(), reason);
         self.pending.store(true, Ordering::Relaxed);
         self.nudge();
     }

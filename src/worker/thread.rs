@@ -3,44 +3,66 @@
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::attempt::Current;
 use super::command::CommandBody;
+use super::memory::limit_state;
 use super::queue::Taken;
 use super::{Shared, in_role, role_failed};
 use crate::lua::call::{self, Held};
 use crate::lua::role::{self, worker::Attempts};
 use crate::lua::script::{self, Roles};
+use crate::lua::shell;
 use crate::lua::state::{Around, State};
 use crate::lua::std::fs::{Temporary, take_temporary};
 use crate::lua::std::log::Sinks;
+use crate::lua::watchdog;
 use crate::model::Failure;
 use crate::model::job::Script;
+use crate::os::allocator;
 use crate::os::clock::monotonic_ns;
 use crate::os::exit::exit_now;
+use crate::os::slots::Slot;
 use crate::wire::from_worker::Line;
-use crate::wire::to_worker::{Body, TaskRecord};
+use crate::wire::to_worker::{Body, Bounds, TaskRecord};
 
 /// What runs an attempt: fills the encoded list of results.
 trait Runner {
-    fn run(&mut self, task: &TaskRecord<'_>, results: &mut Vec<u8>) -> Result<(), Failure>;
+    fn run(&mut self, task: &TaskRecord<'_>, results: &mut Vec<u8>) -> Result<(), Ended>;
+}
+
+/// An attempt that did not return.
+enum Ended {
+    Failed(Failure),
+    Skipped(String),
 }
 
 /// The life of thread `index`.
 pub fn run(shared: &'static Shared, index: usize) {
-    let current = Rc::new(Current::new(shared));
+    let slot = &shared.slots[index];
+    allocator::blame(slot);
+    let current = Rc::new(Current::new(shared, slot));
     let ended = match &shared.setup.body {
         Body::Lua(script) => match LuaBody::new(shared, script, &current) {
             Ok(mut body) => {
-                let ended = attempts(shared, index, &current, &mut body);
+                if let Some(timeout_ns) = shared.setup.bounds.timeout_ns {
+                    watchdog::watch_slot(Some(&body.state.bridge), slot, timeout_ns);
+                }
+                let ended = attempts(shared, slot, &current, &mut body);
                 body.exit(shared);
                 ended
             }
             Err(failure) => shared.outbox.push_broken(&failure).and_then(|()| exit_now(1)),
         },
         Body::Command(argv) => {
-            let mut body = CommandBody::new(argv, &shared.setup.job.dir);
-            attempts(shared, index, &current, &mut body)
+            let Bounds { timeout_ns, grace_ns, .. } = shared.setup.bounds;
+            if let Some(timeout_ns) = timeout_ns {
+                watchdog::watch_slot(None, slot, timeout_ns);
+            }
+            let grace = timeout_ns.map(|_| Duration::from_nanos(grace_ns / 2));
+            let mut body = CommandBody::new(argv, &shared.setup.job.dir, grace);
+            attempts(shared, slot, &current, &mut body)
         }
     };
     if ended.and_then(|()| shared.outbox.flush()).is_err() {
@@ -50,8 +72,7 @@ pub fn run(shared: &'static Shared, index: usize) {
 }
 
 /// Runs tasks until the queue is closed.
-fn attempts(shared: &Shared, index: usize, current: &Current, body: &mut dyn Runner) -> io::Result<()> {
-    let slot = &shared.slots[index];
+fn attempts(shared: &Shared, slot: &Slot, current: &Current, body: &mut dyn Runner) -> io::Result<()> {
     let mut results = Vec::new();
     let mut now_ns = monotonic_ns();
     loop {
@@ -71,7 +92,9 @@ fn attempts(shared: &Shared, index: usize, current: &Current, body: &mut dyn Run
         let ran = current.with(|task| {
             slot.begin(task.handle.bits(), start_ns);
             current.set_running(true);
-            let result = body.run(task, &mut results).and_then(|()| current.has_room(results.len()));
+            let result = body
+                .run(task, &mut results)
+                .and_then(|()| current.has_room(results.len()).map_err(Ended::Failed));
             current.set_running(false);
             (task.handle, result)
         });
@@ -81,9 +104,15 @@ fn attempts(shared: &Shared, index: usize, current: &Current, body: &mut dyn Run
         let elapsed_ns = now_ns - start_ns;
         match result {
             Ok(()) => shared.outbox.push_done(handle, elapsed_ns, now_ns, &results, effects.as_ref())?,
-            Err(failure) => shared.outbox.push_failed(handle, elapsed_ns, now_ns, &failure)?,
+            Err(Ended::Failed(failure)) => {
+                shared.outbox.push_failed(handle, elapsed_ns, now_ns, &failure)?;
+            }
+            Err(Ended::Skipped(reason)) => {
+                shared.outbox.push_skipped(handle, elapsed_ns, now_ns, &reason)?;
+            }
         }
         slot.end();
+        watchdog::settle();
         if results.capacity() > 1 << 20 {
             results = Vec::new();
         }
@@ -99,6 +128,12 @@ struct LuaBody {
     seed: i64,
     /// Files of the `init` role, which stay as long as the thread.
     temporary: Option<Temporary>,
+    current: Rc<Current>,
+    /// Runs what the attempt deferred.
+    deferred: Held,
+    role_ns: u64,
+    /// For all that an attempt deferred.
+    deferred_ns: u64,
 }
 
 impl LuaBody {
@@ -108,25 +143,54 @@ impl LuaBody {
         let state =
             State::new(job, script, "worker", &around(shared, Some(Rc::clone(current)))).map_err(memory)?;
         let attempts: Rc<dyn Attempts> = Rc::clone(current) as _;
-        role::worker::install(&state, &attempts).map_err(memory)?;
-        let roles = script::load(&state, script, "worker")?;
+        let deferred = role::worker::install(&state, &attempts).map_err(memory)?;
+        limit_state(&state, &shared.setup);
+        let Bounds { role_ns, grace_ns, .. } = shared.setup.bounds;
+        let roles = script::load_within(role_ns, &state, script, "worker")?;
         let worker = roles
             .get("worker")
             .ok_or_else(|| Failure::new("role", format!("{} has no role `worker`", script.name)))?;
         let meta = state.read_only(&job.meta, "meta").and_then(|meta| state.hold(meta)).map_err(memory)?;
         if let Some(init) = roles.get("init") {
-            state
-                .bridge
-                .call_for_effect(init, Some(meta), &[])
+            watchdog::during(&state.bridge, role_ns, || state.bridge.call_for_effect(init, Some(meta), &[]))
                 .map_err(|failure| in_role("init", failure))?;
         }
         let temporary = take_temporary(state.lua());
-        Ok(LuaBody { state, roles, worker, meta, seed: job.seed, temporary })
+        shell::keep_all();
+        let current = Rc::clone(current);
+        // the coordinator kills at the end of the grace
+        let deferred_ns = grace_ns / 2;
+        Ok(LuaBody {
+            state,
+            roles,
+            worker,
+            meta,
+            seed: job.seed,
+            temporary,
+            current,
+            deferred,
+            role_ns,
+            deferred_ns,
+        })
+    }
+
+    #[cold]
+    fn run_deferred(&self) {
+        let bridge = &self.state.bridge;
+        let ended =
+            watchdog::during(bridge, self.deferred_ns, || bridge.call_for_effect(self.deferred, None, &[]));
+        if let Err(failure) = ended {
+            let text = format!("what the task deferred was not finished: {}", failure.message);
+            self.current.complain(text);
+        }
+        self.current.take_deferring();
     }
 
     fn exit(mut self, shared: &Shared) {
         if let Some(exit) = self.roles.get("exit")
-            && let Err(failure) = self.state.bridge.call_for_effect(exit, Some(self.meta), &[])
+            && let Err(failure) = watchdog::during(&self.state.bridge, self.role_ns, || {
+                self.state.bridge.call_for_effect(exit, Some(self.meta), &[])
+            })
         {
             shared.outbox.push_line(role_failed("exit", &failure));
         }
@@ -135,17 +199,28 @@ impl LuaBody {
 }
 
 impl Runner for LuaBody {
-    fn run(&mut self, task: &TaskRecord<'_>, results: &mut Vec<u8>) -> Result<(), Failure> {
+    fn run(&mut self, task: &TaskRecord<'_>, results: &mut Vec<u8>) -> Result<(), Ended> {
         self.state.random.borrow_mut().seed(self.seed, task.id.bits());
-        let result = self.state.bridge.call(self.worker, None, task.args, results);
+        let bridge = &self.state.bridge;
+        let result = bridge.call(self.worker, None, task.args, results).map_err(|failure| {
+            let failure = watchdog::as_timeout(failure);
+            match bridge.take_skipped() && failure.code != watchdog::TIMEOUT {
+                true => Ended::Skipped(failure.message),
+                false => Ended::Failed(failure),
+            }
+        });
+        if self.current.take_deferring() {
+            self.run_deferred();
+        }
+        shell::end_all();
         drop(take_temporary(self.state.lua()));
         result
     }
 }
 
 impl Runner for CommandBody {
-    fn run(&mut self, task: &TaskRecord<'_>, results: &mut Vec<u8>) -> Result<(), Failure> {
-        self.execute(task.args, results)
+    fn run(&mut self, task: &TaskRecord<'_>, results: &mut Vec<u8>) -> Result<(), Ended> {
+        self.execute(task.args, results).map_err(Ended::Failed)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::model::Handle;
 use crate::model::event::{Event, Level, LogLine};
 use crate::os::keeper::WorkerProcess;
 use crate::os::poll::Interest;
+use crate::os::slots::Slot;
 use crate::wire::{frame, from_worker};
 
 /// Bytes of what a process prints that are kept for its last words, and the longest line.
@@ -221,6 +222,15 @@ impl Drive<'_> {
                 }
                 Err(error) => return Ok(Err(malformed(error))),
             },
+            from_worker::RETIRE => match from_worker::take_retire(body) {
+                Ok(reason) => {
+                    let text = format!("asks to be replaced: {reason}");
+                    let (level, from) = (Level::Info, self.who(worker, None));
+                    self.reporting.push(Event::Log(LogLine { level, from, text, fields: Vec::new() }));
+                    return Ok(Ok(()));
+                }
+                Err(error) => return Ok(Err(malformed(error))),
+            },
             from_worker::BROKEN => match from_worker::take_broken(body) {
                 Ok(failure) => {
                     let at = failure.traceback.as_deref().unwrap_or_default();
@@ -315,6 +325,11 @@ impl Drive<'_> {
         }
         let running =
             seat.process.slots.iter().filter_map(|slot| Handle::new(slot.running()?.handle)).collect();
+        let refused = seat.process.slots.iter().any(Slot::allocation_failed);
+        let death = match refused {
+            true => format!("went over its memory limit of {}", self.setup.bounds.memory_words()),
+            false => death,
+        };
         let last_words = last_lines(&String::from_utf8_lossy(&seat.last_words));
         self.step(Input::WorkerGone { worker, running, death, last_words })
     }

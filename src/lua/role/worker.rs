@@ -2,60 +2,179 @@
 
 use std::rc::Rc;
 
-use mlua::{LuaString, Table};
+use mlua::{Function, Lua, LuaString, Table, Value};
 
 use super::{AtHand, Fact, Facts, fact, put_functions, set_emit};
+use crate::lua::call::Held;
 use crate::lua::error::LibError;
-use crate::lua::module::global_function;
+use crate::lua::module::{did_you_mean, global_function};
+use crate::lua::options::Options;
 use crate::lua::state::State;
+use crate::lua::std::env;
+use crate::lua::verb::Verb;
+use crate::model::event::Level;
 
 /// Who runs the attempts of a state.
 pub trait Attempts: AtHand {
     /// `task.progress(done, total, message)`
     fn progress(&self, done: f64, total: Option<f64>, message: Option<String>);
+
+    /// `task.max_attempts`
+    fn max_attempts(&self) -> u32;
+
+    /// `task.deadline`: when the attempt is stopped, in seconds since 1970.
+    fn deadline(&self) -> Option<f64>;
+
+    /// `task.cancelled()`
+    fn is_cancelled(&self) -> bool;
+
+    /// `task.die(reason)`: the process takes no more tasks and is replaced.
+    fn die(&self, reason: &str);
+
+    /// `task.defer` was called in this attempt.
+    fn set_deferring(&self);
 }
 
-/// Sets the globals.
+/// All that `task` has, in the order in which errors list it.
+const NAMES: [&str; 16] = [
+    "id",
+    "key",
+    "args",
+    "attempt",
+    "max_attempts",
+    "deadline",
+    "put",
+    "put_with",
+    "progress",
+    "retry",
+    "fail",
+    "skip",
+    "abort",
+    "defer",
+    "cancelled",
+    "die",
+];
+
+/// Sets the globals. Returns the function that runs what was deferred.
 ///
 /// # Errors
 /// When Lua has no memory left.
-pub fn install(state: &State, attempts: &Rc<dyn Attempts>) -> mlua::Result<()> {
+pub fn install(state: &State, attempts: &Rc<dyn Attempts>) -> mlua::Result<Held> {
     let lua = state.lua();
     let (put, put_with) = put_functions(state, attempts)?;
     set_emit(state, attempts)?;
-    let progress = {
-        let attempts = Rc::clone(attempts);
-        type Arguments = (f64, Option<f64>, Option<String>);
-        let signature = "task.progress(done, total, message)";
-        global_function(lua, signature, move |_, (done, total, message): Arguments| {
-            with_task(&attempts, "progress", |_| Ok(()))?;
-            attempts.progress(done, total, message);
-            Ok(())
-        })?
-    };
-    let read = {
-        let attempts = Rc::clone(attempts);
-        global_function(lua, "task(field)", move |lua, field: LuaString| {
-            let field = field.to_string_lossy();
-            let wanted = match field.as_str() {
-                "id" => Fact::Id,
-                "key" => Fact::Key,
-                "attempt" => Fact::Attempt,
-                "args" => Fact::Args,
-                _ => {
-                    let has = "it has id, key, args, attempt, put, put_with and progress";
-                    return Err(LibError::invalid(format!("`task` has no field `{field}`; {has}")));
-                }
-            };
-            with_task(&attempts, &field, |facts| fact(lua, facts, wanted))
-        })?
-    };
     let methods = lua.create_table()?;
     methods.raw_set("put", put)?;
     methods.raw_set("put_with", put_with)?;
-    methods.raw_set("progress", progress)?;
+    set_reports(lua, &methods, attempts)?;
+    set_endings(lua, &methods, attempts)?;
+    let deferred = set_defer(state, &methods, attempts)?;
+    let read = {
+        let attempts = Rc::clone(attempts);
+        global_function(lua, "task(field)", move |lua, field: LuaString| {
+            read_field(lua, &attempts, &field.to_string_lossy())
+        })?
+    };
     let task: Table = state.prelude("lazy")?.call(("task", read, methods))?;
-    lua.globals().raw_set("task", task)
+    lua.globals().raw_set("task", task)?;
+    Ok(deferred)
+}
+
+fn read_field(lua: &Lua, attempts: &Rc<dyn Attempts>, field: &str) -> Result<Value, LibError> {
+    let wanted = match field {
+        "id" => Fact::Id,
+        "key" => Fact::Key,
+        "attempt" => Fact::Attempt,
+        "args" => Fact::Args,
+        "max_attempts" => return Ok(Value::Integer(i64::from(attempts.max_attempts()))),
+        "deadline" => return Ok(attempts.deadline().map_or(Value::Nil, Value::Number)),
+        _ => {
+            let near = did_you_mean(field, &NAMES);
+            let near = if near.is_empty() { format!("; it has {}", NAMES.join(", ")) } else { near };
+            return Err(LibError::invalid(format!("`task` has no field `{field}`{near}")));
+        }
+    };
+    with_task(attempts, field, |facts| fact(lua, facts, wanted))
+}
+
+/// `progress`, `cancelled`, `die`: what a task tells and asks while it goes on.
+fn set_reports(lua: &Lua, methods: &Table, attempts: &Rc<dyn Attempts>) -> mlua::Result<()> {
+    type Progress = (f64, Option<f64>, Option<String>);
+    let here = Rc::clone(attempts);
+    let signature = "task.progress(done, total, message)";
+    let progress = global_function(lua, signature, move |_, (done, total, message): Progress| {
+        with_task(&here, "progress", |_| Ok(()))?;
+        here.progress(done, total, message);
+        Ok(())
+    })?;
+    let here = Rc::clone(attempts);
+    let cancelled = global_function(lua, "task.cancelled()", move |_, ()| Ok(here.is_cancelled()))?;
+    let here = Rc::clone(attempts);
+    let die = global_function(lua, "task.die(reason)", move |_, reason: Option<String>| {
+        here.die(reason.as_deref().unwrap_or("task.die"));
+        Ok(())
+    })?;
+    methods.raw_set("progress", progress)?;
+    methods.raw_set("cancelled", cancelled)?;
+    methods.raw_set("die", die)
+}
+
+/// `retry`, `fail`, `skip`, `abort`: none of them returns.
+fn set_endings(lua: &Lua, methods: &Table, attempts: &Rc<dyn Attempts>) -> mlua::Result<()> {
+    let here = Rc::clone(attempts);
+    let retry = global_function(lua, "task.retry(options)", move |lua, options: Option<Table>| {
+        with_task(&here, "retry", |_| Ok(()))?;
+        let mut options = Options::new(options);
+        let after = options.duration("after")?.map(|after| after.as_secs_f64());
+        let reason = options.string("reason")?;
+        options.finish()?;
+        Err::<(), _>(Verb::Retry.error(lua, reason, true, after)?)
+    })?;
+    let here = Rc::clone(attempts);
+    type Fail = (Option<String>, Option<Table>);
+    let fail = global_function(lua, "task.fail(reason, options)", move |lua, (reason, options): Fail| {
+        with_task(&here, "fail", |_| Ok(()))?;
+        let mut options = Options::new(options);
+        let retryable = options.bool("retry")?.unwrap_or(false);
+        options.finish()?;
+        Err::<(), _>(Verb::Fail.error(lua, reason, retryable, None)?)
+    })?;
+    methods.raw_set("retry", retry)?;
+    methods.raw_set("fail", fail)?;
+    for (name, signature, verb) in
+        [("skip", "task.skip(reason)", Verb::Skip), ("abort", "task.abort(reason)", Verb::Abort)]
+    {
+        let here = Rc::clone(attempts);
+        let function = global_function(lua, signature, move |lua, reason: Option<String>| {
+            with_task(&here, name, |_| Ok(()))?;
+            Err::<(), _>(verb.error(lua, reason, false, None)?)
+        })?;
+        methods.raw_set(name, function)?;
+    }
+    Ok(())
+}
+
+fn set_defer(state: &State, methods: &Table, attempts: &Rc<dyn Attempts>) -> mlua::Result<Held> {
+    let lua = state.lua();
+    let log = env(lua).map(|env| env.log.clone()).map_err(mlua::Error::external)?;
+    let complain = lua.create_function(move |_, text: LuaString| {
+        (log.here)(
+            Level::Error,
+            &format!("a deferred function raised: {}", text.to_string_lossy()),
+            Vec::new(),
+        );
+        Ok(())
+    })?;
+    let (add, run): (Function, Function) = state.prelude("deferrals")?.call(complain)?;
+    let here = Rc::clone(attempts);
+    let defer = global_function(lua, "task.defer(f)", move |_, f: Function| {
+        with_task(&here, "defer", |_| Ok(()))?;
+        here.set_deferring();
+        add.call::<()>(f)?;
+        Ok(())
+    })?;
+    methods.raw_set("defer", defer)?;
+    state.hold(run)
 }
 
 fn with_task<R>(

@@ -139,7 +139,7 @@ pub(super) fn did_you_mean(name: &str) -> String {
 }
 
 /// The place that this state runs in.
-fn env(lua: &Lua) -> Result<Rc<StdEnv>, LibError> {
+pub(in crate::lua) fn env(lua: &Lua) -> Result<Rc<StdEnv>, LibError> {
     let env = lua.app_data_ref::<Rc<StdEnv>>().map(|env| Rc::clone(&env));
     env.ok_or_else(|| LibError::new("lua_error", "the library is not installed in this state"))
 }

@@ -10,6 +10,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Notify;
 
 use crate::lua::error::LibError;
+use crate::lua::watchdog;
 
 thread_local! {
     static RUNTIME: OnceCell<Runtime> = const { OnceCell::new() };
@@ -29,6 +30,15 @@ impl Interrupt {
     pub fn raise(&self) {
         self.raised.store(true, Ordering::Release);
         self.wake.notify_one();
+    }
+
+    /// The waiting call of the thread asks again whether it may go on waiting.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    fn is_raised(&self) -> bool {
+        self.raised.load(Ordering::Acquire) || watchdog::is_over()
     }
 
     /// Waiting is allowed again.
@@ -67,7 +77,7 @@ async fn unless_interrupted<F: Future>(interrupt: &Interrupt, future: F) -> Resu
     let mut future = pin!(future);
     let mut woken = pin!(interrupt.wake.notified());
     std::future::poll_fn(|cx| {
-        if interrupt.raised.load(Ordering::Acquire) {
+        if interrupt.is_raised() {
             return Poll::Ready(Err(LibError::new("cancelled", "the task was stopped while it waited")));
         }
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
@@ -75,7 +85,7 @@ async fn unless_interrupted<F: Future>(interrupt: &Interrupt, future: F) -> Resu
         }
         // A permit left over from an interrupt that was cleared meanwhile must not end the waiting.
         while woken.as_mut().poll(cx).is_ready() {
-            if interrupt.raised.load(Ordering::Acquire) {
+            if interrupt.is_raised() {
                 return Poll::Ready(Err(LibError::new("cancelled", "the task was stopped while it waited")));
             }
             woken.set(interrupt.wake.notified());

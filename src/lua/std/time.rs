@@ -47,7 +47,7 @@ fn argument(value: &Value) -> Result<Duration, LibError> {
 }
 
 /// `2h 5m`, `12s`, `340ms`: at most two units.
-fn human(duration: Duration) -> String {
+pub(in crate::lua) fn human(duration: Duration) -> String {
     let units: [(&str, u128); 7] = [
         ("d", 86_400_000_000_000),
         ("h", 3_600_000_000_000),

@@ -55,7 +55,7 @@ impl Running {
         let spawning = process::begin_spawn();
         let mut child = native.spawn()?;
         let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
-        let leader = Leader(Some(spawning.born(pid)));
+        let leader = Leader::of(spawning.born(pid));
         let stdin = child.stdin.take();
         if let Some(pipe) = &stdin {
             set_nonblocking(pipe, true)?;
@@ -167,10 +167,19 @@ impl Running {
 }
 
 /// The command's own process, which leads its group; `None` once it is reaped. Dropped before, it is killed with the group.
-struct Leader(Option<OwnChild>);
+#[derive(Debug)]
+pub(super) struct Leader(Option<OwnChild>);
 
 impl Leader {
-    fn signal_group(&self, signal: Signal) {
+    pub(super) fn of(child: OwnChild) -> Self {
+        Leader(Some(child))
+    }
+
+    pub(super) fn pid(&self) -> Option<i32> {
+        self.0.as_ref().map(OwnChild::pid)
+    }
+
+    pub(super) fn signal_group(&self, signal: Signal) {
         if let Some(child) = &self.0 {
             process::signal_group(child.pid(), signal);
         }
@@ -202,6 +211,12 @@ fn native(command: &Command) -> StdCommand {
     }
     native.stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
     native.stdout(Stdio::piped()).stderr(Stdio::piped());
+    follow_parent(&mut native);
+    native
+}
+
+/// It is killed when the thread that starts it ends.
+pub(super) fn follow_parent(native: &mut StdCommand) {
     let parent = nix::unistd::getpid();
     let follow = move || {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
@@ -210,5 +225,4 @@ fn native(command: &Command) -> StdCommand {
     };
     // SAFETY: between fork and exec only two system calls, and no allocation: an error from a number has none.
     unsafe { native.pre_exec(follow) };
-    native
 }

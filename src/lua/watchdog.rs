@@ -1,0 +1,407 @@
+#![expect(
+    unsafe_code,
+    reason = "a hook on a raw state, set from a signal handler: the way to stop a loop that costs nothing before"
+)]
+//! What ends a script that does not end: at a deadline, an error that comes back at every instruction.
+//!
+//! One thread of the process, the watchdog, sleeps until the next deadline of any thread. It then says so in the
+//! thread's [`Watched`], wakes its waiting library call, and pokes it. The signal handler sets a hook on the coroutine
+//! that runs, and the hook raises at the next instruction, again and again until what was watched is left; every
+//! 50 ms the watchdog pokes again. Until the deadline nothing of this costs a script anything.
+//!
+//! What is watched has a number that no other thing of its thread has. Signal handler and hook act only while that
+//! very number is the current one, so a late signal never hits what comes next.
+
+use std::cell::{Cell, RefCell};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering, compiler_fence};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use mlua::ffi::{self, lua_Debug, lua_State};
+
+use super::call::{Bridge, Held};
+use super::std::runtime::{self, Interrupt};
+use super::std::time::human;
+use crate::model::Failure;
+use crate::os::clock::monotonic_ns;
+use crate::os::poke::{self, Thread};
+use crate::os::slots::Slot;
+
+/// Between two pokes of a thread that is over its time.
+const AGAIN_NS: u64 = 50_000_000;
+
+/// Set in the numbers of phases, and not in those of attempts before a slot was used two billion times.
+const PHASE: u64 = 1 << 63;
+
+/// The code of what ended at its deadline.
+pub const TIMEOUT: &str = "timeout";
+
+/// A thread, as the watchdog knows it.
+#[derive(Debug)]
+pub struct Watched {
+    thread: Thread,
+    /// The number whose deadline is over.
+    over: AtomicU64,
+    /// Something outside of attempts, with its deadline in the place of the start; it goes before the slot.
+    phase: Slot,
+    phases: AtomicU64,
+    interrupt: Arc<Interrupt>,
+}
+
+/// What signal handler and hook read, all of the thread itself.
+struct Here {
+    watched: Cell<Option<&'static Watched>>,
+    slot: Cell<Option<&'static Slot>>,
+    /// The coroutine that runs.
+    running: AtomicPtr<lua_State>,
+    /// The thread's main coroutine.
+    main: Cell<*mut lua_State>,
+    error_metatable: Cell<Option<Held>>,
+    /// A hook was set since the last [`settle`].
+    hooked: AtomicBool,
+    limit_ns: Cell<u64>,
+    phase_limit_ns: Cell<u64>,
+}
+
+thread_local! {
+    static HERE: Here = const {
+        Here {
+            watched: Cell::new(None),
+            slot: Cell::new(None),
+            running: AtomicPtr::new(ptr::null_mut()),
+            main: Cell::new(ptr::null_mut()),
+            error_metatable: Cell::new(None),
+            hooked: AtomicBool::new(false),
+            limit_ns: Cell::new(0),
+            phase_limit_ns: Cell::new(0),
+        }
+    };
+    /// Where the script was when the hook first raised.
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+struct Entry {
+    watched: &'static Watched,
+    /// What it runs, one after another, each with the same limit.
+    slot: Option<(&'static Slot, u64)>,
+}
+
+struct Registry {
+    entries: Mutex<Vec<Entry>>,
+    changed: Condvar,
+}
+
+/// Watches everything that this thread runs under `slot`, each for `limit_ns` from its start. The slot costs what it
+/// costs anyway; the watchdog reads it. With a bridge, loops of its state are stopped, else only waiting calls.
+pub fn watch_slot(bridge: Option<&Bridge>, slot: &'static Slot, limit_ns: u64) {
+    let watched = this_thread();
+    HERE.with(|here| {
+        here.slot.set(Some(slot));
+        here.limit_ns.set(limit_ns);
+    });
+    if let Some(bridge) = bridge {
+        adopt(bridge);
+    }
+    let registry = registry();
+    let mut entries = registry.lock();
+    if let Some(entry) = entries.iter_mut().find(|entry| ptr::eq(entry.watched, watched)) {
+        entry.slot = Some((slot, limit_ns));
+    }
+    drop(entries);
+    registry.changed.notify_one();
+}
+
+/// Calls of one thread and state, one after another, each with the same limit.
+pub struct Calls {
+    slot: &'static Slot,
+    count: Cell<u64>,
+}
+
+impl Calls {
+    /// For calls of `limit_ns` at most.
+    pub fn new(bridge: &Bridge, limit_ns: u64) -> Self {
+        // the watchdog may look at it as long as the process lives
+        let slot: &'static Slot = Box::leak(Box::new(Slot::idle()));
+        watch_slot(Some(bridge), slot, limit_ns);
+        Calls { slot, count: Cell::new(0) }
+    }
+
+    /// One begins.
+    pub fn begin(&self) {
+        self.count.set(self.count.get() + 1);
+        self.slot.begin(self.count.get(), monotonic_ns());
+    }
+
+    /// It has ended.
+    pub fn end(&self) {
+        self.slot.end();
+        settle();
+    }
+}
+
+/// Runs `body`, which works in the bridge's state, for `limit_ns` at most; a failure that is due to the limit is told
+/// as that.
+///
+/// # Errors
+/// Those of `body`.
+pub fn during<R>(
+    bridge: &Bridge,
+    limit_ns: u64,
+    body: impl FnOnce() -> Result<R, Failure>,
+) -> Result<R, Failure> {
+    let watched = this_thread();
+    adopt(bridge);
+    settle();
+    let number = PHASE | watched.phases.fetch_add(1, Ordering::Relaxed);
+    HERE.with(|here| here.phase_limit_ns.set(limit_ns));
+    watched.phase.begin(number, monotonic_ns().saturating_add(limit_ns));
+    // taken and given back, so that the watchdog either sees the phase or is told of it
+    drop(registry().lock());
+    registry().changed.notify_one();
+    let result = body().map_err(as_timeout);
+    watched.phase.end();
+    settle();
+    result
+}
+
+/// Whether what this thread runs is over its time. Fit for a signal handler.
+pub fn is_over() -> bool {
+    HERE.with(|here| {
+        let Some(watched) = here.watched.get() else { return false };
+        let number = match watched.phase.handle() {
+            0 => here.slot.get().map_or(0, Slot::handle),
+            number => number,
+        };
+        number != 0 && watched.over.load(Ordering::Acquire) == number
+    })
+}
+
+/// A failure of what runs now, told as a timeout if it is over its time.
+pub fn as_timeout(failure: Failure) -> Failure {
+    if !is_over() {
+        return failure;
+    }
+    let place = PLACE.with(RefCell::take);
+    let traceback = place.or(failure.traceback);
+    Failure { retryable: Some(true), traceback, ..Failure::new(TIMEOUT, sentence()) }
+}
+
+/// To be called when something under a slot has ended: takes a hook off that came for it.
+#[inline]
+pub fn settle() {
+    HERE.with(|here| {
+        // the signal handler of this thread sets it only as long as the slot is busy
+        compiler_fence(Ordering::SeqCst);
+        if here.hooked.load(Ordering::Relaxed) {
+            take_off(here);
+        }
+    });
+}
+
+#[cold]
+fn take_off(here: &Here) {
+    here.hooked.store(false, Ordering::Relaxed);
+    PLACE.with(RefCell::take);
+    let main = here.main.get();
+    if !main.is_null() {
+        // SAFETY: the main coroutine of a state that is never closed, which this thread alone uses
+        unsafe { ffi::lua_sethook(main, None, 0, 0) };
+    }
+}
+
+/// From now on this coroutine runs on this thread.
+#[inline]
+pub(super) fn runs(co: *mut lua_State) {
+    HERE.with(|here| here.running.store(co, Ordering::Relaxed));
+    compiler_fence(Ordering::SeqCst);
+}
+
+/// The coroutine that had resumed another runs again; if the other was stopped, so is this one.
+///
+/// # Safety
+/// `state` is a live state of this thread.
+#[inline]
+pub(super) unsafe fn runs_again(state: *mut lua_State) {
+    runs(state);
+    if HERE.with(|here| here.hooked.load(Ordering::Relaxed)) {
+        // SAFETY: the caller's promise
+        unsafe { ffi::lua_sethook(state, Some(stop), ffi::LUA_MASKCOUNT, 1) };
+    }
+}
+
+/// Makes the bridge's state the one that is stopped on this thread.
+fn adopt(bridge: &Bridge) {
+    HERE.with(|here| {
+        here.main.set(bridge.main());
+        here.error_metatable.set(Some(bridge.error_metatable));
+    });
+    runs(bridge.main());
+}
+
+/// The message of a timeout that happens now.
+fn sentence() -> String {
+    let limit_ns = HERE.with(|here| match here.watched.get().map_or(0, |watched| watched.phase.handle()) {
+        0 => here.limit_ns.get(),
+        _ => here.phase_limit_ns.get(),
+    });
+    format!("timeout after {}", human(Duration::from_nanos(limit_ns)))
+}
+
+/// What a poked thread does, in the context of the signal.
+fn poked() {
+    if is_over() {
+        HERE.with(|here| {
+            let running = here.running.load(Ordering::Relaxed);
+            if !running.is_null() {
+                here.hooked.store(true, Ordering::Relaxed);
+                compiler_fence(Ordering::SeqCst);
+                // SAFETY: the coroutine that this very thread runs; `lua_sethook` may be called from a signal handler of it
+                // (lua.c does so for Ctrl-C)
+                unsafe { ffi::lua_sethook(running, Some(stop), ffi::LUA_MASKCOUNT, 1) };
+            }
+        });
+    }
+}
+
+/// The hook: raises, and stays.
+///
+/// # Safety
+/// Called by Lua.
+unsafe extern "C-unwind" fn stop(state: *mut lua_State, _: *mut lua_Debug) {
+    // SAFETY: the caller's promise. Everything that owns memory is dropped before a call that may jump.
+    unsafe {
+        if !is_over() {
+            ffi::lua_sethook(state, None, 0, 0);
+            return;
+        }
+        if ffi::lua_checkstack(state, 8) == 0 {
+            ffi::lua_pushlstring(state, TIMEOUT.as_ptr().cast(), TIMEOUT.len());
+            ffi::lua_error(state);
+        }
+        if PLACE.with(|place| place.borrow().is_none()) {
+            ffi::luaL_traceback(state, state, ptr::null(), 0);
+            remember(state);
+            ffi::lua_settop(state, -2);
+        }
+        ffi::lua_createtable(state, 0, 3);
+        push_sentence(state);
+        ffi::lua_setfield(state, -2, c"message".as_ptr());
+        ffi::lua_pushlstring(state, TIMEOUT.as_ptr().cast(), TIMEOUT.len());
+        ffi::lua_setfield(state, -2, c"code".as_ptr());
+        ffi::lua_pushboolean(state, 1);
+        ffi::lua_setfield(state, -2, c"retryable".as_ptr());
+        if let Some(metatable) = HERE.with(|here| here.error_metatable.get()) {
+            metatable.push(state);
+            ffi::lua_setmetatable(state, -2);
+        }
+        ffi::lua_error(state)
+    }
+}
+
+/// Keeps the traceback on top of the stack.
+///
+/// # Safety
+/// `state` is a live state with a string on top.
+unsafe fn remember(state: *mut lua_State) {
+    let mut length = 0;
+    // SAFETY: the caller's promise; the bytes are copied
+    let text = unsafe {
+        let start = ffi::lua_tolstring(state, -1, &raw mut length);
+        if start.is_null() {
+            return;
+        }
+        String::from_utf8_lossy(std::slice::from_raw_parts(start.cast::<u8>(), length)).into_owned()
+    };
+    let text = super::call::trimmed(&text);
+    PLACE.with(|place| place.replace(Some(text)));
+}
+
+/// # Safety
+/// `state` is a live state with room for one more.
+unsafe fn push_sentence(state: *mut lua_State) {
+    let mut buffer = [0; 64];
+    let length = {
+        let text = sentence();
+        let length = text.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&text.as_bytes()[..length]);
+        length
+    };
+    // SAFETY: the caller's promise; nothing here owns memory any more
+    unsafe { ffi::lua_pushlstring(state, buffer.as_ptr().cast(), length) };
+}
+
+fn this_thread() -> &'static Watched {
+    if let Some(watched) = HERE.with(|here| here.watched.get()) {
+        return watched;
+    }
+    let watched: &'static Watched = Box::leak(Box::new(Watched {
+        thread: Thread::current(),
+        over: AtomicU64::new(0),
+        phase: Slot::idle(),
+        phases: AtomicU64::new(1),
+        interrupt: runtime::interrupt(),
+    }));
+    HERE.with(|here| here.watched.set(Some(watched)));
+    registry().lock().push(Entry { watched, slot: None });
+    watched
+}
+
+/// The one of this process, with its thread.
+fn registry() -> &'static Registry {
+    static REGISTRY: OnceLock<Registry> = OnceLock::new();
+    static STARTED: OnceLock<()> = OnceLock::new();
+    let registry = REGISTRY.get_or_init(|| Registry { entries: Mutex::default(), changed: Condvar::new() });
+    STARTED.get_or_init(|| {
+        // without handler or thread only waiting calls would be stopped, or nothing; the kill by the coordinator remains
+        let _ = poke::on_poke(poked);
+        let _ = std::thread::Builder::new().name("watchdog".into()).spawn(move || registry.watch());
+    });
+    registry
+}
+
+impl Registry {
+    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watch(&self) {
+        let mut entries = self.lock();
+        loop {
+            let now_ns = monotonic_ns();
+            let next_ns = entries.iter().map(|entry| entry.look(now_ns)).min().unwrap_or(u64::MAX);
+            entries = if next_ns == u64::MAX {
+                self.changed.wait(entries).unwrap_or_else(PoisonError::into_inner)
+            } else {
+                let left = Duration::from_nanos(next_ns.saturating_sub(monotonic_ns()).max(1));
+                self.changed.wait_timeout(entries, left).unwrap_or_else(PoisonError::into_inner).0
+            };
+        }
+    }
+}
+
+impl Entry {
+    /// Stops what is over its time, and says when to look again.
+    fn look(&self, now_ns: u64) -> u64 {
+        let due = match (self.watched.phase.running(), self.slot) {
+            // the deadline stands in the place of the start
+            (Some(phase), _) => Some((phase.handle, phase.started_ns)),
+            (None, Some((slot, limit_ns))) => match slot.running() {
+                Some(one) => Some((one.handle, one.started_ns.saturating_add(limit_ns))),
+                // whatever begins from now on is not over before that
+                None => return now_ns.saturating_add(limit_ns),
+            },
+            (None, None) => None,
+        };
+        match due {
+            None => u64::MAX,
+            Some((_, deadline_ns)) if deadline_ns > now_ns => deadline_ns,
+            Some((number, _)) => {
+                self.watched.over.store(number, Ordering::Release);
+                self.watched.interrupt.wake();
+                self.watched.thread.poke();
+                now_ns.saturating_add(AGAIN_NS)
+            }
+        }
+    }
+}

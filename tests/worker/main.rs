@@ -1,0 +1,51 @@
+//! Real worker processes, told their tasks over the wire: what ends a task that does not end by itself.
+//!
+//! A program of its own, as it starts itself again as the keeper. `--measure` runs the measurements instead.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is its own test harness")]
+
+mod bench;
+mod endings;
+mod grandchildren;
+mod loops;
+mod measures;
+mod memory;
+
+use std::panic::catch_unwind;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().map(String::as_str) == Some(mpms::os::keeper::KEEPER_ARGUMENT) {
+        mpms::os::keeper::serve(mpms::worker::run);
+    }
+    let groups: &[&[(&str, fn())]] = match arguments.iter().any(|argument| argument == "--measure") {
+        true => &[measures::ALL],
+        false => &[loops::ALL, endings::ALL, memory::ALL, grandchildren::ALL],
+    };
+    run_cases(&groups.concat(), &arguments)
+}
+
+/// Runs the cases whose names contain the arguments that are no options.
+fn run_cases(all: &[(&str, fn())], arguments: &[String]) -> ExitCode {
+    let wanted: Vec<&String> = arguments.iter().filter(|a| !a.starts_with("--")).collect();
+    let chosen: Vec<_> =
+        all.iter().filter(|(name, _)| wanted.iter().all(|w| name.contains(w.as_str()))).collect();
+    if arguments.iter().any(|argument| argument == "--list") {
+        chosen.iter().for_each(|(name, _)| println!("{name}: test"));
+        return ExitCode::SUCCESS;
+    }
+    let failed: Vec<&str> =
+        chosen.iter().filter(|(name, case)| !passes(name, *case)).map(|(name, _)| *name).collect();
+    println!("{} of {} cases passed", chosen.len() - failed.len(), chosen.len());
+    if failed.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("failed: {failed:?}");
+    ExitCode::FAILURE
+}
+
+fn passes(name: &str, case: fn()) -> bool {
+    let passed = catch_unwind(case).is_ok();
+    println!("case {name} ... {}", if passed { "ok" } else { "FAILED" });
+    passed
+}
