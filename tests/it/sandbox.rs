@@ -51,8 +51,9 @@ fn a_worker_holds_its_socket_and_what_its_own_loop_needs_and_commands_inherit_no
     let kinds: Vec<&str> = held.iter().map(|(_, to)| to.split(['[', ':']).next().expect("a kind")).collect();
     assert_eq!(kinds[..4], ["/dev/null", "pipe", "pipe", "socket"], "{held:?}");
     for (number, to) in &held[4..] {
-        // the epoll and the eventfd of the reading thread; the others are of the thread that sleeps
-        let known = ["anon_inode:[eventpoll]", "anon_inode:[eventfd]"];
+        // the epoll and the eventfd of the reading thread; the others are of the thread that sleeps, and the handle to the
+        // command whose leftovers end with the attempt
+        let known = ["anon_inode:[eventpoll]", "anon_inode:[eventfd]", "anon_inode:[pidfd]"];
         assert!(known.contains(&to.as_str()) || to.starts_with("socket:"), "{number}: {to} of {held:?}");
     }
 }
