@@ -100,7 +100,9 @@ impl Reader {
     }
 
     fn wanted(&self) -> usize {
-        self.announced().map_or(0, |length| HEADER + (length as usize).min(MAX_BODY))
+        // a length that is not allowed is `next`'s to refuse, and takes no memory
+        let allowed = self.announced().filter(|length| *length as usize <= MAX_BODY);
+        allowed.map_or(0, |length| HEADER + length as usize)
     }
 }
 
