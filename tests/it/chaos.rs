@@ -54,7 +54,7 @@ fn one_round(round: u64, random: &mut Random) {
     let count = [2_000, 20_000, 60_000][random.below(3)] as u64;
     let with_keeper = random.below(2) == 0;
     let job = Job::new().processes(processes).threads(threads).meta("sum = 0\nseen = 0").script(SCRIPT);
-    let job = job.set("params", format!("count = {count}")).set("worker", "crash_limit = 1000000");
+    let job = job.set("params", format!("count = {count}")).set("worker", "crash_limit = 1000");
     let job = job.range(1, i64::try_from(count).expect("small")).arg("-o").arg("rows.jsonl");
     let mut run = job.within(Duration::from_secs(120)).start();
     let (mut workers_killed, mut keepers_killed) = (0, 0);

@@ -32,17 +32,17 @@ fn chain(length: u32) {
 #[test]
 fn a_slow_handler_slows_the_workers_and_takes_no_memory() {
     let script = r#"return {
-      worker = function(n) return n, ("x"):rep(2000) end,
+      worker = function(n) return n, ("x"):rep(40000) end,
       handler = function(meta, n)
         meta.seen = meta.seen + 1
-        if n % 1000 == 0 then sleep(0.01) end
+        if n % 100 == 0 then sleep(0.02) end
       end,
       finish = function(meta)
         local peak = io.open("/proc/self/status"):read("a"):match("VmHWM:%s*(%d+)")
         return meta.seen .. " " .. (tonumber(peak) < 200 * 1024 and "flat" or peak)
       end }"#;
-    let done = Job::new().range(1, 100_000).processes(2).meta("seen = 0").script(script).run();
-    done.exit(0).finished_with("100000 flat");
+    let done = Job::new().range(1, 20_000).processes(2).meta("seen = 0").script(script).run();
+    done.exit(0).finished_with("20000 flat");
 }
 
 #[test]

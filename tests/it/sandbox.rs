@@ -69,11 +69,11 @@ fn a_command_inherits_the_standard_descriptors_only() {
     let numbers =
         |text: &str| -> Vec<u32> { text.split_whitespace().filter_map(|word| word.parse().ok()).collect() };
     let inherited = numbers(done.stdout.trim().trim_matches('"'));
-    assert!(inherited.iter().all(|number| *number <= 3), "{inherited:?}");
+    assert!(inherited.iter().all(|number| *number <= 2), "{inherited:?}");
     let job =
         Job::new().range(1, 1).processes(1).set("worker", format!("command = ['sh', '-c', '''{list}''']"));
     let done = job.run();
     done.exit(0);
     let inherited = numbers(&done.stdout.replace(['"', '\\', ':', ',', '{', '}'], " "));
-    assert!(inherited.iter().all(|number| *number <= 3), "{inherited:?}");
+    assert!(inherited.iter().all(|number| *number <= 2), "{inherited:?}");
 }
