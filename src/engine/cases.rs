@@ -207,7 +207,7 @@ fn unhandled_results_hold_the_workers_back_by_number_and_by_size() {
             let sent = bench.sent();
             bench.done_with(1, &[sent[0].0], 5 * MS, bytes);
         }
-        assert_eq!(bench.positions(), []);
+        assert!(bench.positions().is_empty());
         bench.step(Input::Handled { count: 1, puts: vec![] });
         assert_eq!(bench.positions(), [3]);
     }
