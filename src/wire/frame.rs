@@ -100,7 +100,9 @@ impl Reader {
     }
 
     fn wanted(&self) -> usize {
-        self.announced().map_or(0, |length| HEADER + (length as usize).min(MAX_BODY))
+        // one that is refused gets no memory
+        let length = self.announced().map_or(0, |length| length as usize);
+        if length > MAX_BODY { 0 } else { HEADER + length }
     }
 }
 
