@@ -1,6 +1,7 @@
 //! Tasks come in: from the source, from puts, after a delay.
 
 use crate::engine::Engine;
+use crate::engine::blame::Record;
 use crate::engine::entry::{At, Entry};
 use crate::engine::stop::Mode;
 use crate::model::Task;
@@ -34,7 +35,8 @@ impl Engine {
         let (priority, delay_ns) =
             task.options.as_ref().map_or((0, 0), |options| (options.priority, options.delay_ns));
         let at = if delay_ns == 0 { At::Ready } else { At::Delayed };
-        let handle = self.tasks.insert(Entry { task, order, at, starts: 0, crashes: 0, place: 0 });
+        let handle =
+            self.tasks.insert(Entry { task, order, at, starts: 0, crashes: Record::default(), place: 0 });
         if self.config.ordered {
             self.order.push(handle);
         }

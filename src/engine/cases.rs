@@ -1,6 +1,6 @@
 //! Single rules, each shown by a few inputs.
 
-use crate::engine::{Action, Config, Engine, Input, Kill, StartFailure, WorkerId};
+use crate::engine::{Action, Config, Death, Engine, Input, Kill, StartFailure, WorkerId};
 use crate::model::event::{Event, Summary};
 use crate::model::outcome::Done;
 use crate::model::task::TaskOptions;
@@ -57,6 +57,11 @@ impl Bench {
             death: "was killed".into(),
             last_words: Some("ouch".into()),
         });
+    }
+
+    fn is_killed(&mut self, worker: WorkerId, running: &[Handle]) {
+        let death = Death { words: "was killed by signal 9 (SIGKILL)".into(), killed: true };
+        self.step(Input::WorkerGone { worker, running: running.to_vec(), death, last_words: None });
     }
 
     /// Tasks sent since the last look, with the position of each.
@@ -509,6 +514,32 @@ fn a_suspect_that_had_not_started_alone_is_not_charged() {
     bench.start(1);
     bench.dies(1, &[]);
     assert!(bench.delivered().is_empty());
+}
+
+/// Two seats with a task each; the first one's process is killed again and again, the other's only in the beginning.
+fn deaths_until_failed(other_is_killed: bool) -> usize {
+    let mut bench = Bench::new(2, 1);
+    bench.offer(tasks(2));
+    bench.start(1);
+    bench.start(2);
+    let sent = bench.sent();
+    if other_is_killed {
+        bench.is_killed(2, &[sent[1].0]);
+    }
+    for deaths in 0..100 {
+        bench.is_killed(1, &[sent[0].0]);
+        if !bench.delivered().is_empty() {
+            return deaths;
+        }
+        bench.start(1);
+    }
+    panic!("it never failed");
+}
+
+#[test]
+fn a_death_by_sigkill_alone_is_doubtful_while_other_workers_are_killed_too() {
+    assert_eq!(deaths_until_failed(false), 1);
+    assert_eq!(deaths_until_failed(true), 5);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the engine keeps of a task.
 
 use crate::engine::WorkerId;
+use crate::engine::blame::Record;
 use crate::model::{Handle, Task, Verdict};
 
 /// A task from its acceptance to its delivery.
@@ -13,7 +14,7 @@ pub(super) struct Entry {
     /// Attempts that began in a worker which then died.
     pub starts: u32,
     /// Of these, the deaths that happened while it ran alone.
-    pub crashes: u32,
+    pub crashes: Record,
     /// Held: its index in the seat's list. Parked: its index in the reorder buffer.
     pub place: u32,
 }

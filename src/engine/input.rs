@@ -1,6 +1,6 @@
 //! What the engine hears.
 
-use crate::engine::WorkerId;
+use crate::engine::{Death, WorkerId};
 use crate::model::{Handle, Outcome, StopCause, Task};
 
 /// One thing that happened. A process that is gone says nothing more: `WorkerGone` is the last input of it, after all
@@ -48,8 +48,8 @@ pub enum Input {
         worker: WorkerId,
         /// What its slots say was running; those already ended are ignored.
         running: Vec<Handle>,
-        /// In words that follow "its worker": `was killed by signal 11 (SIGSEGV)`.
-        death: String,
+        /// How it died.
+        death: Death,
         /// What it wrote to its standard error at last.
         last_words: Option<String>,
     },

@@ -10,6 +10,7 @@
 mod accept;
 mod action;
 mod backlog;
+mod blame;
 mod breaker;
 #[cfg(test)]
 mod cases;
@@ -39,6 +40,7 @@ mod times;
 mod window;
 
 pub use action::{Action, Kill};
+pub use blame::Death;
 pub use config::Config;
 pub use input::{Input, StartFailure};
 pub use state::{Engine, TaskView};

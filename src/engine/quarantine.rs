@@ -3,10 +3,13 @@
 //! Tasks that were running are suspects. The seat's next process runs them one by one, each alone, before anything
 //! else; a death then is that task's doing. One death in company charges nobody, not even when a single task was
 //! running: it may have come from outside. Tasks that had not started go back as if nothing had been.
+//!
+//! Also alone, SIGKILL may come from outside. While other processes die of it too, a death by it is doubtful, and weighs
+//! a fifth: tasks of a run whose workers are killed at random end, and one that kills its worker still fails.
 
 use crate::engine::entry::{At, End, Entry, Ordered};
 use crate::engine::seats::{Phase, Vacated};
-use crate::engine::{Action, Engine, Kill, WorkerId};
+use crate::engine::{Action, Death, Engine, Kill, WorkerId};
 use crate::model::event::Event;
 use crate::model::{Failure, Handle, Verdict};
 
@@ -15,29 +18,34 @@ impl Engine {
         &mut self,
         worker: WorkerId,
         running: &[Handle],
-        death: &str,
+        death: &Death,
         last_words: Option<String>,
     ) {
         let Some(seat) = self.seats.get_mut(worker).filter(|seat| seat.phase != Phase::Empty) else { return };
         let Vacated { phase, pid, held, solo, ended } = seat.vacate();
         let (started, waiting) = self.split(worker, held, running);
-        let death = match phase {
+        let killed = phase == Phase::Running && death.killed;
+        let words = match phase {
             Phase::Stopping | Phase::Killed(Kill::Stop | Kill::Overdue | Kill::Start) => {
                 self.report_exit(worker, pid, None, 0);
                 self.put_back(started.into_iter().chain(waiting).collect());
                 return;
             }
             Phase::Killed(Kill::Violation(what)) => format!("was killed because {what}"),
-            _ => death.to_owned(),
+            _ => death.words.clone(),
         };
         self.tally.crashes += 1;
-        self.report_exit(worker, pid, Some(death.clone()), started.len());
+        self.report_exit(worker, pid, Some(words.clone()), started.len());
         if ended == 0 && started.is_empty() {
-            self.count_start_failure(worker, &death, last_words.as_deref());
+            self.count_start_failure(worker, &words, last_words.as_deref());
+        }
+        let doubtful = killed && self.kills.are_near(worker, self.now_ns);
+        if killed {
+            self.kills.add(worker, self.now_ns);
         }
         match solo {
             Some(solo) if started.iter().any(|(_, handle)| *handle == solo) => {
-                self.charge(worker, solo, &death, last_words);
+                self.charge(worker, solo, doubtful, &words, last_words);
             }
             Some(solo) => self.suspect_first(worker, solo),
             None => {
@@ -90,14 +98,21 @@ impl Engine {
     }
 
     /// The task ran alone when its worker died.
-    fn charge(&mut self, worker: WorkerId, handle: Handle, death: &str, last_words: Option<String>) {
+    fn charge(
+        &mut self,
+        worker: WorkerId,
+        handle: Handle,
+        doubtful: bool,
+        death: &str,
+        last_words: Option<String>,
+    ) {
         let Some(entry) = self.tasks.get_mut(handle) else { return };
-        entry.crashes += 1;
-        let crashes = entry.crashes;
-        if crashes < self.config.crash_limit {
+        entry.crashes.add(doubtful);
+        let record = entry.crashes;
+        if !record.reaches(self.config.crash_limit) {
             return self.suspect_first(worker, handle);
         }
-        let times = if crashes == 1 { String::new() } else { format!(", {crashes} times") };
+        let times = if record.deaths() == 1 { String::new() } else { format!(", {} times", record.deaths()) };
         let mut failure = Failure::new("crashed", format!("its worker {death}{times}"));
         failure.traceback = last_words;
         // A failed task is an end too: a job of nothing but poison is not one whose workers cannot start.

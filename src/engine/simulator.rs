@@ -509,7 +509,7 @@ impl World {
                 for id in self.processes[number as usize].running.values() {
                     self.suspects.insert(*id);
                 }
-                self.step(Input::WorkerGone { worker, running, death, last_words: None });
+                self.step(Input::WorkerGone { worker, running, death: death.into(), last_words: None });
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The engine's state and its one entry.
 
 use crate::engine::backlog::Backlog;
+use crate::engine::blame::Kills;
 use crate::engine::breaker::Breaker;
 use crate::engine::delay::Delayed;
 use crate::engine::entry::Entry;
@@ -40,6 +41,7 @@ pub struct Engine {
     pub(super) backlog: Backlog,
     pub(super) handler_gone: bool,
     pub(super) breaker: Breaker,
+    pub(super) kills: Kills,
     pub(super) mode: Mode,
     pub(super) stopped: Option<StopCause>,
     pub(super) tally: Tally,
@@ -98,6 +100,7 @@ impl Engine {
             backlog: Backlog::new(config.handler_backlog),
             handler_gone: false,
             breaker: Breaker::default(),
+            kills: Kills::default(),
             mode: Mode::Open,
             stopped: None,
             tally: Tally::default(),

@@ -72,8 +72,8 @@ pub unsafe fn push_list(state: *mut lua_State, bytes: &[u8]) -> Result<c_int, Ma
         if ffi::lua_checkstack(state, count.saturating_add(8)) == 0 {
             return Err(Malformed::Count(count as u64));
         }
-        for _ in 0..count {
-            push(state, bytes, &mut at, 0)?;
+        for index in 1..=count {
+            push(state, code::without(bytes, (count - index) as usize), &mut at, 0)?;
         }
     }
     Ok(count)
@@ -123,7 +123,7 @@ pub unsafe fn push(
             }
             code::MIXED => {
                 let sequence = code::take_count(bytes, at, 1)?;
-                let rest = code::take_count(bytes, at, 2)?;
+                let rest = code::take_count(code::without(bytes, sequence), at, 2)?;
                 push_table(state, bytes, at, depth, sequence, rest)?;
             }
             tag => return Err(Malformed::Tag(tag)),
@@ -152,17 +152,19 @@ unsafe fn push_table(
         }
         ffi::lua_createtable(state, sequence as c_int, rest as c_int);
         for index in 1..=sequence {
-            push(state, bytes, at, depth + 1)?;
+            let later = sequence - index + 2 * rest;
+            push(state, code::without(bytes, later), at, depth + 1)?;
             ffi::lua_rawseti(state, -2, index as i64);
         }
-        for _ in 0..rest {
-            push(state, bytes, at, depth + 1)?;
+        for index in 1..=rest {
+            let later = 2 * (rest - index);
+            push(state, code::without(bytes, later + 1), at, depth + 1)?;
             let is_nan =
                 ffi::lua_type(state, -1) == ffi::LUA_TNUMBER && ffi::lua_rawequal(state, -1, -1) == 0;
             if ffi::lua_isnil(state, -1) != 0 || is_nan {
                 return Err(Malformed::Key);
             }
-            push(state, bytes, at, depth + 1)?;
+            push(state, code::without(bytes, later), at, depth + 1)?;
             ffi::lua_rawset(state, -3);
         }
     }

@@ -116,7 +116,9 @@ pub fn take_failure(bytes: &[u8], at: &mut usize) -> Result<Failure, Malformed> 
     let flags = take_byte(bytes, at)?;
     let retryable = match flags & 3 {
         0 => None,
-        flag => Some(flag == 2),
+        1 => Some(false),
+        2 => Some(true),
+        flag => return Err(Malformed::Tag(flag)),
     };
     let after_ns = varint::take(bytes, at)?.checked_sub(1);
     let (asked, abort) = (flags & 4 != 0, flags & 8 != 0);
@@ -160,6 +162,9 @@ pub fn take_tasks(bytes: &[u8], at: &mut usize) -> Result<Vec<Task>, Malformed> 
 
 fn take_task(bytes: &[u8], at: &mut usize) -> Result<Task, Malformed> {
     let flags = take_byte(bytes, at)?;
+    if flags & !(KEY | PRIORITY | DELAY) != 0 {
+        return Err(Malformed::Tag(flags));
+    }
     let mut options = TaskOptions::default();
     if flags & KEY != 0 {
         options.key = Some(take_sized(bytes, at)?.into());
@@ -172,5 +177,6 @@ fn take_task(bytes: &[u8], at: &mut usize) -> Result<Task, Malformed> {
         options.delay_ns = varint::take(bytes, at)?;
     }
     let args = Payload::copy_from(take_sized(bytes, at)?);
-    Ok(Task { id: TaskId::ROOT, args, options: (flags != 0).then(|| Box::new(options)) })
+    let options = (options != TaskOptions::default()).then(|| Box::new(options));
+    Ok(Task { id: TaskId::ROOT, args, options })
 }

@@ -136,16 +136,16 @@ pub fn decode_list(bytes: &[u8]) -> Result<Vec<Value>, Malformed> {
     }
     let at = &mut 0;
     let count = take_count(bytes, at, 1)?;
-    let values = (0..count).map(|_| decode(bytes, at)).collect::<Result<_, _>>()?;
+    let values = take_items(bytes, at, 0, count)?;
     if *at == bytes.len() { Ok(values) } else { Err(Malformed::Rest) }
 }
 
 fn decode_at(bytes: &[u8], at: &mut usize, depth: usize) -> Result<Value, Malformed> {
-    if depth > MAX_DEPTH {
-        return Err(Malformed::Deep);
-    }
     let tag = *bytes.get(*at).ok_or(Malformed::Cut)?;
     *at += 1;
+    if matches!(tag, ARRAY | MAP | MIXED) && depth >= MAX_DEPTH {
+        return Err(Malformed::Deep);
+    }
     Ok(match tag {
         0..=0x7f => Value::Int(i64::from(tag)),
         SHORT..=0xbf => Value::Bytes(take_slice(bytes, at, u64::from(tag & 0x3f))?.to_vec()),
@@ -161,8 +161,7 @@ fn decode_at(bytes: &[u8], at: &mut usize, depth: usize) -> Result<Value, Malfor
         }
         ARRAY => {
             let count = take_count(bytes, at, 1)?;
-            let items = (0..count).map(|_| decode_at(bytes, at, depth + 1)).collect::<Result<_, _>>()?;
-            Value::Array(items)
+            Value::Array(take_items(bytes, at, depth + 1, count)?)
         }
         MAP => {
             let count = take_count(bytes, at, 2)?;
@@ -172,16 +171,30 @@ fn decode_at(bytes: &[u8], at: &mut usize, depth: usize) -> Result<Value, Malfor
         }
         MIXED => {
             let sequence = take_count(bytes, at, 1)?;
-            let rest = take_count(bytes, at, 2)?;
+            let rest = take_count(without(bytes, sequence), at, 2)?;
             let mut pairs = Vec::with_capacity(sequence + rest);
             for index in 1..=sequence {
-                pairs.push((Value::Int(index as i64), decode_at(bytes, at, depth + 1)?));
+                let own = without(bytes, sequence - index + 2 * rest);
+                pairs.push((Value::Int(index as i64), decode_at(own, at, depth + 1)?));
             }
             take_pairs(bytes, at, depth, rest, &mut pairs)?;
             Value::Map(pairs)
         }
         tag => return Err(Malformed::Tag(tag)),
     })
+}
+
+fn take_items(bytes: &[u8], at: &mut usize, depth: usize, count: usize) -> Result<Vec<Value>, Malformed> {
+    (1..=count).map(|index| decode_at(without(bytes, count - index), at, depth)).collect()
+}
+
+/// The bytes that a value may use when so many more follow it.
+///
+/// Without this each of 200 nested tables could announce as many values as there are bytes, and memory is taken
+/// for them before they are read.
+#[inline]
+pub fn without(bytes: &[u8], needed_later: usize) -> &[u8] {
+    &bytes[..bytes.len().saturating_sub(needed_later)]
 }
 
 fn take_pairs(
@@ -191,12 +204,13 @@ fn take_pairs(
     count: usize,
     pairs: &mut Vec<(Value, Value)>,
 ) -> Result<(), Malformed> {
-    for _ in 0..count {
-        let key = decode_at(bytes, at, depth + 1)?;
+    for index in 1..=count {
+        let later = 2 * (count - index);
+        let key = decode_at(without(bytes, later + 1), at, depth + 1)?;
         if key == Value::Nil || matches!(key, Value::Float(number) if number.is_nan()) {
             return Err(Malformed::Key);
         }
-        pairs.push((key, decode_at(bytes, at, depth + 1)?));
+        pairs.push((key, decode_at(without(bytes, later), at, depth + 1)?));
     }
     Ok(())
 }
@@ -208,7 +222,7 @@ fn take_pairs(
 #[inline]
 pub fn take_count(bytes: &[u8], at: &mut usize, least: u64) -> Result<usize, Malformed> {
     let count = varint::take(bytes, at)?;
-    let room = (bytes.len() - *at) as u64 / least;
+    let room = bytes.len().saturating_sub(*at) as u64 / least;
     if count > room { Err(Malformed::Count(count)) } else { Ok(count as usize) }
 }
 
@@ -334,5 +348,29 @@ mod tests {
         let mut bytes = vec![1];
         bytes.extend([ARRAY, 1].repeat(1_000_000));
         assert_eq!(decode_list(&bytes), Err(Malformed::Deep));
+    }
+
+    #[test]
+    fn nested_tables_cannot_all_announce_the_same_bytes() {
+        let zeros = [0; 1000];
+        let mut bytes = vec![1];
+        for _ in 0..3 {
+            bytes.push(ARRAY);
+            varint::put(&mut bytes, 900);
+        }
+        bytes.extend(zeros);
+        assert_eq!(decode_list(&bytes), Err(Malformed::Count(900)));
+    }
+
+    #[test]
+    fn tables_nest_to_the_same_depth_everywhere() {
+        let nested = |depth: usize| {
+            let mut bytes = vec![1u8];
+            bytes.extend([ARRAY, 1].repeat(depth - 1));
+            bytes.extend_from_slice(&[ARRAY, 0]);
+            bytes
+        };
+        assert!(decode_list(&nested(MAX_DEPTH)).is_ok());
+        assert_eq!(decode_list(&nested(MAX_DEPTH + 1)), Err(Malformed::Deep));
     }
 }

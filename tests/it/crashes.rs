@@ -128,12 +128,16 @@ fn what_a_task_left_running_dies_with_its_worker() {
     );
     let mut run = job.range(1, 2).processes(1).threads(1).start();
     run.until_lines("left", 1);
-    let sleeps =
-        |run: &crate::job::Running| run.processes().iter().filter(|one| one.title == "sleep 1000").count();
-    run.until("both sleeps", |run| sleeps(run) == 2);
+    let sleeps = |run: &crate::job::Running| -> Vec<i32> {
+        run.processes().iter().filter(|one| one.title == "sleep 1000").map(|one| one.pid).collect()
+    };
+    run.until("both sleeps", |run| sleeps(run).len() == 2);
+    let first = sleeps(&run);
     kill_9(run.workers()[0]);
-    // the task runs again, and starts two more
-    run.until("the death of the first two", |run| sleeps(run) <= 2);
+    // a task that runs again does not meet its own leftovers
+    run.until_lines("left", 2);
+    let left = sleeps(&run);
+    assert!(first.iter().all(|pid| !left.contains(pid)), "{first:?} of {left:?}");
     run.wait().exit(0);
 }
 

@@ -32,17 +32,17 @@ fn chain(length: u32) {
 #[test]
 fn a_slow_handler_slows_the_workers_and_takes_no_memory() {
     let script = r#"return {
-      worker = function(n) return n, ("x"):rep(10000) end,
+      worker = function(n) return n, ("x"):rep(40000) end,
       handler = function(meta, n)
         meta.seen = meta.seen + 1
-        if n % 100 == 0 then sleep(0.005) end
+        if n % 100 == 0 then sleep(0.02) end
       end,
       finish = function(meta)
         local peak = io.open("/proc/self/status"):read("a"):match("VmHWM:%s*(%d+)")
         return meta.seen .. " " .. (tonumber(peak) < 200 * 1024 and "flat" or peak)
       end }"#;
-    let done = Job::new().range(1, 60_000).processes(2).meta("seen = 0").script(script).run();
-    done.exit(0).finished_with("60000 flat");
+    let done = Job::new().range(1, 20_000).processes(2).meta("seen = 0").script(script).run();
+    done.exit(0).finished_with("20000 flat");
 }
 
 #[test]

@@ -16,13 +16,13 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use crate::engine::{Action, Config, Engine, Input, StartFailure, WorkerId};
+use crate::engine::{Action, Config, Death, Engine, Input, StartFailure, WorkerId};
 use crate::model::event::{Event, Level, LogLine, Summary};
 use crate::model::handling::{FromHandler, ToHandler};
 use crate::model::{StopCause, Task};
 use crate::os::clock::monotonic_ns;
 use crate::os::handoff::Handoff;
-use crate::os::keeper::{Death, KeeperLink, KeeperOptions, KeeperReport};
+use crate::os::keeper::{self as os_keeper, KeeperLink, KeeperOptions, KeeperReport};
 use crate::os::memory;
 use crate::os::poll::{Interest, Poller, Ready};
 use crate::os::process::kill_orphans;
@@ -34,6 +34,8 @@ use reporting::Reporting;
 use seat::Seat;
 use stopping::Stopping;
 
+/// The signal that needs no fault of its receiver.
+const SIGKILL: i32 = 9;
 const WAKE: u64 = 0;
 const KEEPER: u64 = 1;
 const SIGNALS: u64 = 2;
@@ -316,8 +318,7 @@ impl<'a> Drive<'a> {
                 KeeperReport::Died { id, death, usage, .. } => {
                     self.add_use(usage);
                     if let Some(worker) = self.processes.remove(&id) {
-                        let was = if matches!(death, Death::Killed { .. }) { "was " } else { "" };
-                        self.worker_died(worker, format!("{was}{death}"))?;
+                        self.worker_died(worker, said(death))?;
                     }
                 }
                 KeeperReport::Gone { death } => return self.replace_keeper(&death.to_string()),
@@ -447,5 +448,14 @@ impl<'a> Drive<'a> {
         summary.peak_rss_bytes = self.used.max_rss_bytes;
         self.reporting.end(summary.clone());
         Ok(summary)
+    }
+}
+
+fn said(death: os_keeper::Death) -> Death {
+    match death {
+        os_keeper::Death::Killed { signal, .. } => {
+            Death { words: format!("was {death}"), killed: signal == SIGKILL }
+        }
+        os_keeper::Death::Exited(_) => death.to_string().into(),
     }
 }

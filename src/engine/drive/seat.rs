@@ -5,7 +5,7 @@ use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
 use crate::engine::drive::Drive;
-use crate::engine::{Input, StartFailure, WorkerId};
+use crate::engine::{Death, Input, StartFailure, WorkerId};
 use crate::model::Handle;
 use crate::model::event::{Event, Level, LogLine};
 use crate::os::keeper::WorkerProcess;
@@ -315,7 +315,7 @@ impl Drive<'_> {
     }
 
     /// The process is dead: reads to the end what it still said, then tells the engine.
-    pub(super) fn worker_died(&mut self, worker: WorkerId, death: String) -> io::Result<()> {
+    pub(super) fn worker_died(&mut self, worker: WorkerId, death: Death) -> io::Result<()> {
         while self.read_once(worker)? == Heard::Something {}
         self.hear_last_output(worker);
         let Some(seat) = self.seats.get_mut(worker as usize).and_then(Option::take) else { return Ok(()) };
