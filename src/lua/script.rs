@@ -76,9 +76,10 @@ pub fn load_within(
 ) -> Result<Roles, Failure> {
     watchdog::during(&state.bridge, limit_ns, || load(state, script, lone)).map_err(|failure| {
         match failure.code == watchdog::TIMEOUT {
-            true => {
-                Failure { message: format!("{} while {} was loaded", failure.message, script.name), ..failure }
-            }
+            true => Failure {
+                message: format!("{} while {} was loaded", failure.message, script.name),
+                ..failure
+            },
             false => failure,
         }
     })

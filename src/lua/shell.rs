@@ -65,8 +65,7 @@ pub fn install(lua: &Lua) -> mlua::Result<()> {
 #[inline]
 pub fn end_all() {
     if ANY.get() {
-        let ended: Vec<Open> =
-            OPEN.with_borrow_mut(|open| open.extract_if(.., |one| !one.kept).collect());
+        let ended: Vec<Open> = OPEN.with_borrow_mut(|open| open.extract_if(.., |one| !one.kept).collect());
         ANY.set(false);
         ended.into_iter().for_each(|one| one.shell.end());
     }

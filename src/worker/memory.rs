@@ -39,7 +39,10 @@ pub fn limit_state(state: &State, setup: &Setup) {
     let words = match setup.threads {
         1 => format!("memory limit {}", setup.bounds.memory_words()),
         threads => {
-            format!("memory limit {}, of which each of {threads} threads has a part", setup.bounds.memory_words())
+            format!(
+                "memory limit {}, of which each of {threads} threads has a part",
+                setup.bounds.memory_words()
+            )
         }
     };
     let share = usize::try_from(share).unwrap_or(usize::MAX);

@@ -72,7 +72,8 @@ fn serve(socket: Arc<Socket>, slots: &'static [Slot]) -> io::Result<()> {
     let outbox = Arc::new(Outbox::new(Arc::clone(&socket), waker));
     let tell = Arc::clone(&outbox);
     let frozen = Frozen::new(&setup.frozen, move |path, hash| tell.push_loaded(path, hash));
-    let shared = Shared { setup, queue: Queue::default(), outbox, frozen, slots, stopping: AtomicBool::new(false) };
+    let shared =
+        Shared { setup, queue: Queue::default(), outbox, frozen, slots, stopping: AtomicBool::new(false) };
     let shared: &'static Shared = Box::leak(Box::new(shared));
     if let Err(error) = std::env::set_current_dir(&shared.setup.job.dir) {
         let dir = shared.setup.job.dir.display();

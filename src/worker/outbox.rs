@@ -89,13 +89,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When the coordinator is gone.
-    pub fn push_skipped(
-        &self,
-        handle: Handle,
-        elapsed_ns: u64,
-        now_ns: u64,
-        reason: &str,
-    ) -> io::Result<()> {
+    pub fn push_skipped(&self, handle: Handle, elapsed_ns: u64, now_ns: u64, reason: &str) -> io::Result<()> {
         let mut collected = self.lock();
         from_worker::put_skipped(collected.outcomes(), handle.bits(), elapsed_ns, reason);
         self.pushed(collected, now_ns)

@@ -161,9 +161,8 @@ impl LuaBody {
     #[cold]
     fn run_deferred(&self) {
         let bridge = &self.state.bridge;
-        let ended = watchdog::during(bridge, self.deferred_ns, || {
-            bridge.call_for_effect(self.deferred, None, &[])
-        });
+        let ended =
+            watchdog::during(bridge, self.deferred_ns, || bridge.call_for_effect(self.deferred, None, &[]));
         if let Err(failure) = ended {
             let text = format!("what the task deferred was not finished: {}", failure.message);
             self.current.complain(text);
@@ -186,8 +185,8 @@ impl Runner for LuaBody {
     fn run(&mut self, task: &TaskRecord<'_>, results: &mut Vec<u8>) -> Result<(), Ended> {
         self.state.random.borrow_mut().seed(self.seed, task.id.bits());
         let bridge = &self.state.bridge;
-        let result = bridge.call(self.worker, None, task.args, results).map_err(|failure| {
-            let failure = watchdog::as_timeout(failure);
+        let result = bridge.call(self.worker, None, task.args, results);
+        let result = watchdog::checked(result).map_err(|failure| {
             match bridge.take_skipped() && failure.code != watchdog::TIMEOUT {
                 true => Ended::Skipped(failure.message),
                 false => Ended::Failed(failure),

@@ -13,7 +13,7 @@ use mpms::wire::to_worker::{self, Body, Bounds, Setup, TaskRecord};
 use mpms::wire::{frame, value};
 
 /// Only a hang reaches it.
-const HANG: Duration = Duration::from_secs(60);
+const HANG: Duration = Duration::from_secs(30);
 
 pub const MS: u64 = 1_000_000;
 
@@ -37,7 +37,8 @@ pub fn timeout(timeout_ns: u64) -> Bounds {
 impl Bench {
     /// A worker with a script.
     pub fn start(code: &str, threads: u32, bounds: Bounds) -> Self {
-        let script = Script { name: "test.lua".into(), dir: std::env::temp_dir(), text: code.as_bytes().into() };
+        let script =
+            Script { name: "test.lua".into(), dir: std::env::temp_dir(), text: code.as_bytes().into() };
         Self::with_body(Body::Lua(script), threads, bounds, code.contains("process_"))
     }
 

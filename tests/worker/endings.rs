@@ -5,7 +5,7 @@ use mpms::wire::to_worker::Bounds;
 
 use crate::bench::{Bench, MS, timeout};
 
-pub const ALL: &[(&str, fn())] = &[
+pub const ALL: &[crate::Case] = &[
     ("each_verb_ends_the_attempt_in_its_way", each_verb),
     ("a_verb_that_was_caught_counts_only_when_it_is_raised_again", a_caught_verb),
     ("deferred_functions_run_last_first_after_any_end", deferred_functions),
@@ -46,7 +46,10 @@ fn each_verb() {
     };
     let retry = Failure { asked: true, after_ns: Some(1500 * MS), ..of("retry", "later", true) };
     assert_eq!(plain(bench.failure("retry")), retry);
-    assert_eq!(plain(bench.failure("retry_bare")), Failure { asked: true, ..of("retry", "task.retry", true) });
+    assert_eq!(
+        plain(bench.failure("retry_bare")),
+        Failure { asked: true, ..of("retry", "task.retry", true) }
+    );
     assert_eq!(plain(bench.failure("fail")), of("failed", "no use", false));
     assert_eq!(plain(bench.failure("fail_retry")), of("failed", "once more", true));
     let abort = Failure { abort: true, ..of("aborted", "all is lost", false) };
@@ -128,9 +131,11 @@ fn a_task_knows() {
     let values = bench.values("any");
     assert!(matches!(values[0], Value::Float(left) if (59.0..60.1).contains(&left)), "{values:?}");
     assert_eq!(values[1], Value::Bool(false));
-    let mut bench = Bench::start("return { worker = function() return task.deadline end }", 1, Bounds::default());
+    let mut bench =
+        Bench::start("return { worker = function() return task.deadline end }", 1, Bounds::default());
     assert_eq!(bench.values("any"), [Value::Nil]);
-    let code = "return { worker = function() while not task.cancelled() do sleep(0.001) end return 'seen' end }";
+    let code =
+        "return { worker = function() while not task.cancelled() do sleep(0.001) end return 'seen' end }";
     let mut bench = Bench::start(code, 1, Bounds::default());
     bench.send(&[vec![]]);
     bench.hear_until_running();
@@ -150,7 +155,11 @@ fn verbs_outside() {
     let mut bench = Bench::start(VERBS, 1, Bounds::default());
     assert_eq!(bench.failure("unknown_option").code, "invalid");
     let unknown = bench.failure("unknown");
-    assert!(unknown.message.ends_with("`task` has no field `retri`; did you mean `retry`?"), "{}", unknown.message);
+    assert!(
+        unknown.message.ends_with("`task` has no field `retri`; did you mean `retry`?"),
+        "{}",
+        unknown.message
+    );
     let far = bench.failure("far");
     assert!(far.message.contains("it has id, key, args"), "{}", far.message);
     let code = "return { worker = print, init = function() task.skip('x') end }";

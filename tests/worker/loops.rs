@@ -7,7 +7,7 @@ use mpms::wire::to_worker::{Body, Bounds};
 
 use crate::bench::{Bench, MS, timeout};
 
-pub const ALL: &[(&str, fn())] = &[
+pub const ALL: &[crate::Case] = &[
     ("every_loop_ends_at_the_timeout_and_the_next_task_is_well", every_loop_ends),
     ("the_failure_says_where_the_loop_was", the_failure_says_where),
     ("a_task_within_its_time_is_not_touched", a_task_within_its_time),
@@ -28,6 +28,10 @@ local kinds = {
   pcall = loops(function() pcall(forever) end),
   pcall_error = loops(function() pcall(error, "x") end),
   xpcall = loops(function() xpcall(forever, forever) end),
+  xpcall_handler = function() xpcall(error, forever) end,
+  closed_by_death = loops(function()
+    pcall(coroutine.wrap(function() local x <close> = setmetatable({ }, { __close = forever }) forever() end))
+  end),
   pcall_recursion = function()
     local function f() pcall(f) end
     while true do f() end
@@ -96,7 +100,11 @@ fn every_loop_ends() {
         let start = Instant::now();
         let failure = bench.failure(kind);
         let took = start.elapsed();
-        assert_eq!((failure.code.as_str(), failure.message.as_str()), ("timeout", "timeout after 50ms"), "{kind}");
+        assert_eq!(
+            (failure.code.as_str(), failure.message.as_str()),
+            ("timeout", "timeout after 50ms"),
+            "{kind}"
+        );
         assert_eq!(failure.retryable, Some(true), "{kind}");
         assert!(took.as_millis() >= 50, "{kind} was stopped after {took:?}");
         assert!(took.as_millis() < 2000, "{kind} was stopped only after {took:?}");
@@ -107,14 +115,16 @@ fn every_loop_ends() {
 }
 
 fn the_failure_says_where() {
-    let code = "local function inner()\n  while true do end\nend\nreturn { worker = function() pcall(inner) end }";
+    let code =
+        "local function inner()\n  while true do end\nend\nreturn { worker = function() pcall(inner) end }";
     let failure = Bench::start(code, 1, timeout(20 * MS)).failure("any");
     let traceback = failure.traceback.expect("a traceback");
     assert!(traceback.lines().next().is_some_and(|line| line.starts_with("test.lua:2:")), "{traceback}");
 }
 
 fn a_task_within_its_time() {
-    let code = "return { worker = function() local n = 0 for i = 1, 1e6 do n = n + i end sleep(0.05) return n end }";
+    let code =
+        "return { worker = function() local n = 0 for i = 1, 1e6 do n = n + i end sleep(0.05) return n end }";
     let mut bench = Bench::start(code, 1, timeout(10_000 * MS));
     for _ in 0..3 {
         assert_eq!(bench.values("any").len(), 1);
@@ -197,7 +207,11 @@ fn no_timeout_hits_another_task() {
                 Verdict::Done(_) => assert_eq!(word, "fine", "returned"),
                 Verdict::Failed(failure) => {
                     assert_eq!(failure.code, "timeout", "{word}: {}", failure.message);
-                    assert!(outcome.elapsed_ns >= limit_ns, "{word} was stopped after {} ns", outcome.elapsed_ns);
+                    assert!(
+                        outcome.elapsed_ns >= limit_ns,
+                        "{word} was stopped after {} ns",
+                        outcome.elapsed_ns
+                    );
                     timeouts += 1;
                     // the machine may stop a thread for as long as that
                     late += usize::from(word == "fine");

@@ -13,12 +13,15 @@ mod memory;
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 
+/// Its name, a sentence, and what it does.
+pub type Case = (&'static str, fn());
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.first().map(String::as_str) == Some(mpms::os::keeper::KEEPER_ARGUMENT) {
         mpms::os::keeper::serve(mpms::worker::run);
     }
-    let groups: &[&[(&str, fn())]] = match arguments.iter().any(|argument| argument == "--measure") {
+    let groups: &[&[Case]] = match arguments.iter().any(|argument| argument == "--measure") {
         true => &[measures::ALL],
         false => &[loops::ALL, endings::ALL, memory::ALL, grandchildren::ALL],
     };
@@ -26,9 +29,10 @@ fn main() -> ExitCode {
 }
 
 /// Runs the cases whose names contain the arguments that are no options.
-fn run_cases(all: &[(&str, fn())], arguments: &[String]) -> ExitCode {
+fn run_cases(all: &[Case], arguments: &[String]) -> ExitCode {
     let wanted: Vec<&String> = arguments.iter().filter(|a| !a.starts_with("--")).collect();
-    let chosen: Vec<_> = all.iter().filter(|(name, _)| wanted.iter().all(|w| name.contains(w.as_str()))).collect();
+    let chosen: Vec<_> =
+        all.iter().filter(|(name, _)| wanted.iter().all(|w| name.contains(w.as_str()))).collect();
     if arguments.iter().any(|argument| argument == "--list") {
         chosen.iter().for_each(|(name, _)| println!("{name}: test"));
         return ExitCode::SUCCESS;

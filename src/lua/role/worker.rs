@@ -158,7 +158,11 @@ fn set_defer(state: &State, methods: &Table, attempts: &Rc<dyn Attempts>) -> mlu
     let lua = state.lua();
     let log = env(lua).map(|env| env.log.clone()).map_err(mlua::Error::external)?;
     let complain = lua.create_function(move |_, text: LuaString| {
-        (log.here)(Level::Error, &format!("a deferred function raised: {}", text.to_string_lossy()), Vec::new());
+        (log.here)(
+            Level::Error,
+            &format!("a deferred function raised: {}", text.to_string_lossy()),
+            Vec::new(),
+        );
         Ok(())
     })?;
     let (add, run): (Function, Function) = state.prelude("deferrals")?.call(complain)?;

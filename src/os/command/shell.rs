@@ -2,7 +2,10 @@
 //!
 //! As every command they lead a process group. The leader is not reaped before [`Shell::end`], so that the number of the
 //! group stays its own, and all that it left behind can be killed then.
-#![expect(unsafe_code, reason = "a C stream with functions of our own behind it, as Lua's files are C streams")]
+#![expect(
+    unsafe_code,
+    reason = "a C stream with functions of our own behind it, as Lua's files are C streams"
+)]
 
 use std::ffi::{OsStr, c_char, c_int, c_void};
 use std::io;
@@ -156,8 +159,7 @@ unsafe extern "C" {
 
 fn stream(cookie: Cookie, talk: Talk) -> io::Result<Stream> {
     set_nonblocking(&cookie.pipe, true)?;
-    let functions =
-        Functions { read: Some(read), write: Some(write), seek: None, close: Some(close) };
+    let functions = Functions { read: Some(read), write: Some(write), seek: None, close: Some(close) };
     let mode = if talk == Talk::Read { c"r" } else { c"w" };
     let cookie = Box::into_raw(Box::new(cookie));
     // SAFETY: the cookie lives until `close`; the functions are those of its type
