@@ -240,3 +240,76 @@ fn broken(role: &str, task: Option<&str>, failure: &Failure) -> StopCause {
     let at = traceback.lines().map(|line| format!("\n    {line}")).collect::<String>();
     StopCause::Broken(format!("role `{role}` raised{task}: {}{at}", failure.message))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::HandlerRoles;
+    use crate::lua::frozen::Frozen;
+    use crate::lua::state::Around;
+    use crate::lua::std::log::Sinks;
+    use crate::model::event::Summary;
+    use crate::model::job::{Job, Script};
+    use crate::model::outcome::Done;
+    use crate::model::{Delivery, Failure, Payload, StopCause, TaskId, Value, Verdict};
+
+    fn roles(code: &str) -> Result<HandlerRoles, StopCause> {
+        let job = Job {
+            name: "test".into(),
+            description: String::new(),
+            manifest: PathBuf::from("/test.toml"),
+            dir: PathBuf::from("/"),
+            seed: 0,
+            params: Value::Map(Vec::new()),
+            meta: Value::Map(Vec::new()),
+            env: Vec::new(),
+        };
+        let script =
+            Script { name: "test.lua".into(), dir: PathBuf::from("/"), text: code.as_bytes().into() };
+        let around = Around { logs: Sinks::none(), frozen: Frozen::new(&[], |_, _| {}) };
+        HandlerRoles::load(&job, Some(&script), 30_000_000, &around)
+    }
+
+    fn delivery(verdict: Verdict) -> Delivery {
+        let id = TaskId::at(1);
+        let args = Payload::copy_from(&[]);
+        Delivery { id, args, key: None, attempt: 1, worker: 1, elapsed_ns: 0, verdict }
+    }
+
+    fn said<R>(result: Result<R, StopCause>) -> String {
+        match result {
+            Err(StopCause::Broken(text)) => text.lines().next().unwrap_or_default().to_owned(),
+            Err(other) => format!("{other:?}"),
+            Ok(_) => "it ended".into(),
+        }
+    }
+
+    #[test]
+    fn a_loop_in_any_role_of_the_handler_ends_and_is_named() {
+        let text = "role `handler` raised: timeout after 30ms while test.lua was loaded";
+        assert_eq!(said(roles("while true do pcall(error) end")), text);
+        let code = "local function forever() while true do pcall(error) end end
+                    local calls = 0
+                    return {
+                      start = forever, failed = forever, finish = forever,
+                      handler = function() calls = calls + 1 if calls == 2 then forever() end end,
+                    }";
+        let roles = roles(code).expect("loads");
+        assert_eq!(said(roles.start()), "role `start` raised: timeout after 30ms");
+        let done = || delivery(Verdict::Done(Done::default()));
+        let id = done().id;
+        assert_eq!(roles.handle(done()), Ok(()));
+        assert_eq!(
+            said(roles.handle(done())),
+            format!("role `handler` raised at task {id}: timeout after 30ms")
+        );
+        assert_eq!(roles.handle(done()), Ok(()), "the next call has its own time");
+        let failed = delivery(Verdict::Failed(Box::new(Failure::new("x", "y"))));
+        assert_eq!(
+            said(roles.handle(failed)),
+            format!("role `failed` raised at task {id}: timeout after 30ms")
+        );
+        assert_eq!(said(roles.finish(&Summary::default())), "role `finish` raised: timeout after 30ms");
+    }
+}

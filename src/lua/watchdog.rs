@@ -179,11 +179,23 @@ pub fn is_over() -> bool {
 
 /// A failure of what runs now, told as a timeout if it is over its time.
 pub fn as_timeout(failure: Failure) -> Failure {
-    if !is_over() {
-        return failure;
-    }
+    if is_over() { timeout(Some(failure)) } else { failure }
+}
+
+/// An attempt that is over its time has failed, also when it returned: what it returned may be what a call gave that was
+/// cut short.
+///
+/// # Errors
+/// Those of the attempt, or the timeout.
+#[inline]
+pub fn checked(result: Result<(), Failure>) -> Result<(), Failure> {
+    if is_over() { Err(timeout(result.err())) } else { result }
+}
+
+#[cold]
+fn timeout(failure: Option<Failure>) -> Failure {
     let place = PLACE.with(RefCell::take);
-    let traceback = place.or(failure.traceback);
+    let traceback = place.or(failure.and_then(|failure| failure.traceback));
     Failure { retryable: Some(true), traceback, ..Failure::new(TIMEOUT, sentence()) }
 }
 
@@ -275,6 +287,7 @@ unsafe extern "C-unwind" fn stop(state: *mut lua_State, _: *mut lua_Debug) {
             ffi::lua_sethook(state, None, 0, 0);
             return;
         }
+        allow_hooks(state);
         if ffi::lua_checkstack(state, 8) == 0 {
             ffi::lua_pushlstring(state, TIMEOUT.as_ptr().cast(), TIMEOUT.len());
             ffi::lua_error(state);
@@ -296,6 +309,24 @@ unsafe extern "C-unwind" fn stop(state: *mut lua_State, _: *mut lua_Debug) {
             ffi::lua_setmetatable(state, -2);
         }
         ffi::lua_error(state)
+    }
+}
+
+/// Lua runs a hook with hooks off. An error in it does not end that before what runs because of the error has ended: the
+/// message handler of an `xpcall`, the `__close` of a coroutine that dies. A loop there could not be stopped any more.
+/// As the hook never returns from here, hooks are allowed again, in the one place where Lua 5.4 keeps that.
+///
+/// # Safety
+/// `state` is a live state inside of a hook that is about to raise.
+unsafe fn allow_hooks(state: *mut lua_State) {
+    /// `allowhook` of `lua_State` (lstate.h): after `next`, `tt`, `marked` and `status`.
+    const ALLOW_HOOK: usize = size_of::<*const ()>() + 3;
+    // SAFETY: a byte of the state, which is larger than that; it is 0 in a hook, so another value would be another field
+    unsafe {
+        let allowed = state.cast::<u8>().add(ALLOW_HOOK);
+        if *allowed == 0 {
+            *allowed = 1;
+        }
     }
 }
 

@@ -111,3 +111,53 @@ impl Puts {
         key_of(args, field).map_err(|error| format!("put: task {}: {error}", self.position.get()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use super::{Take, generate};
+    use crate::lua::frozen::Frozen;
+    use crate::lua::state::Around;
+    use crate::lua::std::log::Sinks;
+    use crate::model::{Failure, Value};
+    use crate::plan::{Job, Script, Source, TasksPlan};
+
+    fn generated(code: &str, take: Take) -> Result<u64, Failure> {
+        let job = Job {
+            name: "test".into(),
+            description: String::new(),
+            manifest: PathBuf::from("/test.toml"),
+            dir: PathBuf::from("/"),
+            seed: 0,
+            params: Value::Map(Vec::new()),
+            meta: Value::Map(Vec::new()),
+            env: Vec::new(),
+        };
+        let script =
+            Script { name: "test.lua".into(), dir: PathBuf::from("/"), text: code.as_bytes().into() };
+        let source = Source::Script(script.clone());
+        let plan =
+            TasksPlan { source, key: None, shuffle: false, skip: 0, limit: None, timeout_ns: 50_000_000 };
+        let around = Around { logs: Sinks::none(), frozen: Frozen::new(&[], |_, _| {}) };
+        generate(&plan, &script, &job, &around, take)
+    }
+
+    #[test]
+    fn a_generator_that_puts_nothing_for_too_long_ends() {
+        let code = "return { tasks = function(put) put(1) while true do pcall(error) end end }";
+        let failure = generated(code, Box::new(|_| true)).expect_err("ends");
+        assert_eq!((failure.code.as_str(), failure.message.as_str()), ("timeout", "timeout after 50ms"));
+    }
+
+    #[test]
+    fn time_in_a_full_queue_and_time_over_many_puts_do_not_count() {
+        let code = "return { tasks = function(put) for i = 1, 8 do sleep(0.01) put(i) end end }";
+        let waits: Take = Box::new(|_| {
+            std::thread::sleep(Duration::from_millis(70));
+            true
+        });
+        assert_eq!(generated(code, waits), Ok(8));
+    }
+}

@@ -202,8 +202,8 @@ impl Runner for LuaBody {
     fn run(&mut self, task: &TaskRecord<'_>, results: &mut Vec<u8>) -> Result<(), Ended> {
         self.state.random.borrow_mut().seed(self.seed, task.id.bits());
         let bridge = &self.state.bridge;
-        let result = bridge.call(self.worker, None, task.args, results).map_err(|failure| {
-            let failure = watchdog::as_timeout(failure);
+        let result = bridge.call(self.worker, None, task.args, results);
+        let result = watchdog::checked(result).map_err(|failure| {
             match bridge.take_skipped() && failure.code != watchdog::TIMEOUT {
                 true => Ended::Skipped(failure.message),
                 false => Ended::Failed(failure),

@@ -13,7 +13,7 @@ use mpms::wire::to_worker::{self, Body, Bounds, Setup, TaskRecord};
 use mpms::wire::{frame, value};
 
 /// Only a hang reaches it.
-const HANG: Duration = Duration::from_secs(60);
+const HANG: Duration = Duration::from_secs(30);
 
 pub const MS: u64 = 1_000_000;
 

@@ -5,7 +5,7 @@ use mpms::wire::to_worker::Bounds;
 
 use crate::bench::{Bench, MS, timeout};
 
-pub const ALL: &[(&str, fn())] = &[
+pub const ALL: &[crate::Case] = &[
     ("each_verb_ends_the_attempt_in_its_way", each_verb),
     ("a_verb_that_was_caught_counts_only_when_it_is_raised_again", a_caught_verb),
     ("deferred_functions_run_last_first_after_any_end", deferred_functions),

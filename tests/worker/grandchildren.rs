@@ -8,7 +8,7 @@ use mpms::wire::to_worker::Bounds;
 
 use crate::bench::{Bench, MS, timeout, wait_until};
 
-pub const ALL: &[(&str, fn())] = &[
+pub const ALL: &[crate::Case] = &[
     ("results_are_those_of_lua", results_are_those_of_lua),
     ("what_a_task_left_running_ends_with_it", what_a_task_left_running),
     ("what_init_started_stays", what_init_started),

@@ -7,7 +7,7 @@ use mpms::wire::to_worker::{Body, Bounds};
 
 use crate::bench::{Bench, MS, timeout};
 
-pub const ALL: &[(&str, fn())] = &[
+pub const ALL: &[crate::Case] = &[
     ("every_loop_ends_at_the_timeout_and_the_next_task_is_well", every_loop_ends),
     ("the_failure_says_where_the_loop_was", the_failure_says_where),
     ("a_task_within_its_time_is_not_touched", a_task_within_its_time),
@@ -28,6 +28,10 @@ local kinds = {
   pcall = loops(function() pcall(forever) end),
   pcall_error = loops(function() pcall(error, "x") end),
   xpcall = loops(function() xpcall(forever, forever) end),
+  xpcall_handler = function() xpcall(error, forever) end,
+  closed_by_death = loops(function()
+    pcall(coroutine.wrap(function() local x <close> = setmetatable({ }, { __close = forever }) forever() end))
+  end),
   pcall_recursion = function()
     local function f() pcall(f) end
     while true do f() end

@@ -13,8 +13,8 @@ mod memory;
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 
-/// A name and what it runs; it panics when it fails.
-type Case = (&'static str, fn());
+/// Its name, a sentence, and what it does.
+pub type Case = (&'static str, fn());
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

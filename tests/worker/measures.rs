@@ -7,7 +7,7 @@ use mpms::wire::to_worker::Bounds;
 
 use crate::bench::{Bench, MS, timeout};
 
-pub const ALL: &[(&str, fn())] = &[
+pub const ALL: &[crate::Case] = &[
     ("a_tight_loop_with_and_without_a_timeout", a_tight_loop),
     ("resuming_a_coroutine", resuming),
     ("tasks_that_do_nothing", tasks_that_do_nothing),

@@ -6,7 +6,7 @@ use mpms::wire::to_worker::Bounds;
 
 use crate::bench::{Bench, MS};
 
-pub const ALL: &[(&str, fn())] = &[
+pub const ALL: &[crate::Case] = &[
     ("a_task_over_the_limit_fails_a_thousand_times_and_the_process_stays", a_thousand_times),
     ("an_allocation_that_the_system_refuses_is_noted", a_refused_allocation),
     ("the_limit_holds_for_what_libraries_make_too", what_libraries_make),
