@@ -32,8 +32,6 @@ use crate::plan::{OutputFormat, OutputMode, OutputPlan, OutputTarget, Plan, Work
 use crate::report::{self, ColorChoice, ProgressStyle, ReportOptions, Verbosity};
 use crate::wire::to_worker::{Body, Setup};
 
-/// From the first Ctrl-C to the end of what still runs.
-const GRACE: Duration = Duration::from_secs(5);
 /// Deliveries that may wait for the handler before workers get nothing new.
 const HANDLER_BACKLOG: usize = 16 << 10;
 /// Lines that may wait for the report before a script in the coordinator waits.
@@ -210,7 +208,11 @@ fn config(plan: &Plan) -> Config {
         ordered: plan.handler.ordered,
         queue: plan.run.queue,
         max_fail: plan.run.max_fail,
-        grace_ns: GRACE.as_nanos() as u64,
+        deadline_ns: plan.run.deadline_ns,
+        retries: plan.worker.retries.clone(),
+        times: plan.worker.times,
+        recycle: plan.worker.recycle,
+        limits: plan.limits.clone(),
         handler_backlog: HANDLER_BACKLOG,
     }
 }

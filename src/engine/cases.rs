@@ -104,16 +104,7 @@ impl Bench {
 }
 
 fn config(processes: usize, threads: usize) -> Config {
-    Config {
-        processes,
-        threads,
-        crash_limit: 1,
-        ordered: false,
-        queue: 1_000,
-        max_fail: None,
-        grace_ns: 1_000 * MS,
-        handler_backlog: 1_000,
-    }
+    Config::plain(processes, threads)
 }
 
 fn task(position: u64) -> Task {

@@ -227,16 +227,7 @@ proptest! {
 }
 
 fn config(processes: usize, threads: usize) -> Config {
-    Config {
-        processes,
-        threads,
-        crash_limit: 2,
-        ordered: false,
-        queue: 100,
-        max_fail: None,
-        grace_ns: S,
-        handler_backlog: 100,
-    }
+    Config { crash_limit: 2, queue: 100, handler_backlog: 100, ..Config::plain(processes, threads) }
 }
 
 /// Handles near those that exist, workers near those that exist.

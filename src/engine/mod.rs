@@ -38,7 +38,7 @@ mod stop;
 mod times;
 mod window;
 
-pub use action::{Action, Kill};
+pub use action::{Action, Kill, Retry};
 pub use config::Config;
 pub use input::{Input, StartFailure};
 pub use state::{Engine, TaskView};

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, VecDequ
 use crate::engine::{Action, Config, Engine, Input, Kill, StartFailure, WorkerId};
 use crate::model::event::{Event, Summary};
 use crate::model::outcome::Done;
+use crate::model::policy::Times;
 use crate::model::task::{PutBy, TaskOptions};
 use crate::model::{Delivery, Failure, Handle, Outcome, Payload, StopCause, Task, TaskId, Verdict};
 use crate::plan::MaxFail;
@@ -211,14 +212,13 @@ fn hits(each: Option<u64>, n: u64) -> bool {
 impl World {
     fn new(job: Job) -> Self {
         let config = Config {
-            processes: job.processes,
-            threads: job.threads,
             crash_limit: job.crash_limit,
             ordered: job.ordered,
             queue: job.queue,
             max_fail: job.max_fail,
-            grace_ns: 5_000 * MS,
+            times: Times { timeout_ns: None, grace_ns: 5_000 * MS, slow_ns: u64::MAX },
             handler_backlog: job.backlog,
+            ..Config::plain(job.processes, job.threads)
         };
         let mut world = World {
             random: Random(job.seed),
@@ -608,7 +608,7 @@ impl World {
             }
             Action::Deliver(deliveries) => self.deliver(deliveries),
             Action::Report(Event::Stopping { .. }) => self.stopped = true,
-            Action::Report(_) => {}
+            Action::Report(_) | Action::TellRetry(_) => {}
             Action::Finished(summary) => self.finished = Some(*summary),
         }
     }

@@ -124,6 +124,7 @@ impl Engine {
                 self.worker_gone(worker, &running, &death, last_words);
             }
             Input::Violation { worker, what } => self.violated(worker, what),
+            Input::Overdue { .. } | Input::WorkerMemory { .. } | Input::Retire { .. } => {}
             Input::Handled { count, puts } => self.handled(count, puts),
             Input::HandlerGone => self.lose_handler(),
             Input::Tick => {}

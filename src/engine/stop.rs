@@ -26,7 +26,7 @@ pub(super) enum Mode {
 
 impl Engine {
     pub(super) fn stop(&mut self, cause: StopCause) {
-        let until_ns = self.now_ns.saturating_add(self.config.grace_ns);
+        let until_ns = self.now_ns.saturating_add(self.config.times.grace_ns);
         match (self.mode, &cause) {
             (Mode::Open | Mode::Ending, StopCause::Unwritable(_)) => {
                 self.begin_stop(cause, None);

@@ -222,6 +222,11 @@ impl<'a> Drive<'a> {
                 let _ = self.to_handler.send(ToHandler::Deliver(deliveries));
             }
             Action::Report(event) => self.reporting.push(event),
+            Action::TellRetry(retry) => {
+                if let Some(task) = self.engine.task(retry.task) {
+                    self.reporting.retried(task, *retry);
+                }
+            }
             Action::Finished(summary) => self.finished = Some(summary),
         }
         Ok(())
