@@ -1,5 +1,10 @@
 //! Single rules, each shown by a few inputs.
 
+mod limits;
+mod recycling;
+mod retries;
+mod timeouts;
+
 use crate::engine::{Action, Config, Engine, Input, Kill, StartFailure, WorkerId};
 use crate::model::event::{Event, Summary};
 use crate::model::outcome::Done;

@@ -64,6 +64,11 @@ impl Reporting {
         self.batch.push(Event::TaskRetry { task, elapsed_ns, failure, attempts, next_ns });
     }
 
+    pub fn slow(&mut self, task: TaskView<'_>, worker: WorkerId, elapsed_ns: u64) {
+        let task = label(task.id, task.key, task.args, task.attempt, worker);
+        self.batch.push(Event::TaskSlow { task, elapsed_ns });
+    }
+
     /// Failures always; the others when single tasks were asked for.
     pub fn finished(&mut self, deliveries: &[Delivery]) {
         for delivery in deliveries {

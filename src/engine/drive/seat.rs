@@ -25,6 +25,8 @@ pub(super) struct Seat {
     deaf: bool,
     line: Vec<u8>,
     last_words: Vec<u8>,
+    /// Of each slot, when the attempt began that was last told to be slow.
+    pub told_slow: Vec<u64>,
 }
 
 /// What a read found.
@@ -40,6 +42,7 @@ impl Seat {
     pub fn new(process: WorkerProcess) -> io::Result<Self> {
         process.socket.set_nonblocking(true)?;
         Ok(Seat {
+            told_slow: vec![0; process.slots.len()],
             process,
             frames: frame::Reader::default(),
             out: Vec::new(),
