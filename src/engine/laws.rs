@@ -282,7 +282,7 @@ fn any_job() -> impl Strategy<Value = Job> {
 }
 
 proptest! {
-    #![proptest_config(Cases { cases: 600, failure_persistence: None, ..Cases::default() })]
+    #![proptest_config(Cases { cases: 1000, failure_persistence: None, ..Cases::default() })]
 
     #[test]
     fn every_job_keeps_every_law(job in any_job()) {

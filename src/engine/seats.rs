@@ -220,9 +220,10 @@ impl Seats {
     pub(super) fn vacancies(&self, processes: usize, now_ns: u64) -> usize {
         let (mut taken, mut all) = (0, 0);
         for seat in &self.0 {
-            let is_empty = seat.phase == Phase::Empty;
-            taken += usize::from(!seat.spare && (!is_empty || seat.not_before_ns > now_ns));
-            all += usize::from(!is_empty || !seat.suspects.is_empty());
+            // one whose start failed keeps its place until it is tried again
+            let is_taken = seat.phase != Phase::Empty || seat.not_before_ns > now_ns;
+            taken += usize::from(is_taken && !seat.spare);
+            all += usize::from(is_taken || !seat.suspects.is_empty());
         }
         processes.saturating_sub(taken).min((2 * processes).saturating_sub(all))
     }

@@ -349,7 +349,7 @@ impl World {
         let mut steps = 0_u64;
         while self.finished.is_none() {
             steps += 1;
-            self.law(steps < 20_000_000, "the run never ends");
+            self.law(steps < 100_000 + 100 * self.job.tasks, "the run never ends");
             if self.engine.wants_tasks() && !self.source_ended {
                 self.offer();
                 continue;
@@ -551,7 +551,7 @@ impl World {
     fn die(&mut self, number: u64, death: String) {
         let process = &mut self.processes[number as usize];
         process.alive = false;
-        let running = process.running.keys().copied().chain(process.last_ended).collect();
+        let running = process.running.keys().copied().collect();
         self.at(self.now + 5 * LATENCY, Happening::FromWorker(number, Says::Gone(running, death)));
     }
 
@@ -601,7 +601,7 @@ impl World {
         let worker = self.processes[number as usize].seat;
         match says {
             Says::Ended(handle, elapsed_ns) => {
-                self.let_go(|held, _| held == handle);
+                self.let_go(handle);
                 let id = self.engine.task(handle).map(|task| task.id);
                 let raises = id.is_some_and(|id| self.raises(id));
                 if let Some(id) = id {
@@ -620,16 +620,21 @@ impl World {
                 });
             }
             Says::Returned(handles) => {
-                self.let_go(|handle, _| handles.contains(&handle));
+                handles.iter().for_each(|handle| self.let_go(*handle));
                 self.processes[number as usize].taken -= handles.len() as u64;
                 self.step(Input::Returned { worker, handles });
             }
             Says::Gone(running, death) => {
-                self.let_go(|_, holder| holder == number);
+                let held = self.holder.iter().filter(|(_, holder)| **holder == number);
+                let held: Vec<Handle> = held.map(|(handle, _)| *handle).collect();
+                held.into_iter().for_each(|handle| self.let_go(handle));
                 self.seated.insert(worker, None);
                 let process = &self.processes[number as usize];
-                if !process.timed_out {
-                    self.suspects.extend(process.running.values());
+                let running = running.into_iter().chain(process.last_ended).collect();
+                for id in process.running.values() {
+                    // an attempt that did not end in time has ended by that
+                    let _ =
+                        if process.timed_out { self.suspects.remove(id) } else { self.suspects.insert(*id) };
                 }
                 self.step(Input::WorkerGone { worker, running, death, last_words: None });
             }
@@ -644,19 +649,12 @@ impl World {
         raises
     }
 
-    /// The engine has these back.
-    fn let_go(&mut self, which: impl Fn(Handle, u64) -> bool) {
-        let gone: Vec<Handle> = self
-            .holder
-            .iter()
-            .filter(|(handle, at)| which(**handle, **at))
-            .map(|(handle, _)| *handle)
-            .collect();
-        for handle in gone {
-            self.holder.remove(&handle);
-            if let Some(id) = self.engine.task(handle).map(|task| task.id) {
-                *self.at_site.entry(self.job.site(id)).or_default() -= 1;
-            }
+    /// The engine has it back.
+    fn let_go(&mut self, handle: Handle) {
+        if self.holder.remove(&handle).is_some()
+            && let Some(id) = self.engine.task(handle).map(|task| task.id)
+        {
+            *self.at_site.entry(self.job.site(id)).or_default() -= 1;
         }
     }
 
@@ -785,12 +783,17 @@ impl World {
             let before = self.holder.insert(handle, process);
             self.law(before.is_none(), "a task is in one worker at a time");
             *self.at_site.entry(site).or_default() += 1;
-            self.sends.push((self.now, site));
-            self.limits_are_kept(site);
+            if !self.job.limits.is_empty() {
+                self.sends.push((self.now, site));
+                self.limits_are_kept(site);
+            }
         }
         let held = self.holder.values().filter(|holder| **holder == process).count();
         let most = if self.job.limits.is_empty() { 2048.max(self.job.threads) } else { self.job.threads };
         self.law(held <= most, "a window is kept");
+        // by the time that a task is tried again, the slot of its last attempt has been cleared
+        let last_ended = &mut self.processes[process as usize].last_ended;
+        last_ended.take_if(|ended| tasks.iter().any(|(handle, ..)| handle == ended));
         let sent = &mut self.processes[process as usize].taken;
         *sent += tasks.len() as u64;
         let within = self.job.recycle.tasks.is_none_or(|tasks| *sent <= tasks);

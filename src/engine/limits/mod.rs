@@ -183,13 +183,6 @@ impl Limits {
     pub(super) fn take(&mut self, id: LaneId, now_ns: u64) -> bool {
         let granted = self.charge(id, now_ns);
         self.look_at_buckets(id, now_ns);
-        if let Some(bucket) = self.refusing(id, now_ns).filter(|_| !granted) {
-            let opens_ns =
-                self.buckets[bucket as usize].opens_ns(&self.rules[self.buckets[bucket as usize].rule]);
-            if opens_ns > now_ns {
-                self.look_again(bucket, opens_ns);
-            }
-        }
         granted
     }
 
@@ -204,10 +197,12 @@ impl Limits {
 
     /// The other side asks to be left alone.
     pub(super) fn pause(&mut self, id: LaneId, until_ns: u64) {
-        for bucket in &self.lanes[id as usize].buckets {
-            let bucket = &mut self.buckets[*bucket as usize];
+        for place in 0..self.rules.len() {
+            let id = self.lanes[id as usize].buckets[place];
+            let bucket = &mut self.buckets[id as usize];
             if self.rules[bucket.rule].retry_after {
                 bucket.paused_ns = bucket.paused_ns.max(until_ns);
+                self.look_again(id, until_ns);
             }
         }
     }
@@ -220,6 +215,7 @@ impl Limits {
             if bucket.scheduled_ns == due_ns {
                 bucket.scheduled_ns = 0;
                 self.look_at(id, now_ns);
+                self.look_when_open(id, now_ns);
                 self.forget_if_quiet(id, now_ns);
             }
         }
@@ -258,9 +254,11 @@ impl Limits {
         if self.refusing(id, now_ns).is_some() {
             return false;
         }
-        for id in &self.lanes[id as usize].buckets {
-            let bucket = &mut self.buckets[*id as usize];
+        for place in 0..self.rules.len() {
+            let id = self.lanes[id as usize].buckets[place];
+            let bucket = &mut self.buckets[id as usize];
             bucket.take(&self.rules[bucket.rule], now_ns);
+            self.look_when_open(id, now_ns);
         }
         true
     }
@@ -301,11 +299,7 @@ impl Limits {
     fn look_at(&mut self, id: u32, now_ns: u64) {
         while !self.buckets[id as usize].waiters.is_empty() {
             if !self.grants(id, now_ns) {
-                let bucket = &self.buckets[id as usize];
-                let opens_ns = bucket.opens_ns(&self.rules[bucket.rule]);
-                if opens_ns > now_ns {
-                    self.look_again(id, opens_ns);
-                }
+                self.look_when_open(id, now_ns);
                 return;
             }
             let Some(turn) = self.buckets[id as usize].waiters.pop() else { return };
@@ -315,6 +309,15 @@ impl Limits {
                     return;
                 }
             }
+        }
+    }
+
+    /// Also when nobody waits for it: an open lane does not know yet that another has used the bucket up.
+    fn look_when_open(&mut self, id: u32, now_ns: u64) {
+        let bucket = &self.buckets[id as usize];
+        let opens_ns = bucket.opens_ns(&self.rules[bucket.rule]);
+        if opens_ns > now_ns {
+            self.look_again(id, opens_ns);
         }
     }
 
