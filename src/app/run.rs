@@ -256,7 +256,11 @@ fn config(plan: &Plan) -> Config {
         ordered: plan.handler.ordered,
         queue: plan.run.queue,
         max_fail: plan.run.max_fail,
-        grace_ns: plan.worker.times.grace_ns,
+        deadline_ns: plan.run.deadline_ns,
+        retries: plan.worker.retries.clone(),
+        times: plan.worker.times,
+        recycle: plan.worker.recycle,
+        limits: plan.limits.clone(),
         handler_backlog: HANDLER_BACKLOG,
     }
 }

@@ -1,5 +1,7 @@
 //! Tasks come in: from the source, from puts, after a delay.
 
+use std::cmp::Reverse;
+
 use crate::engine::Engine;
 use crate::engine::blame::Record;
 use crate::engine::entry::{At, Entry};
@@ -16,9 +18,7 @@ impl Engine {
     }
 
     pub(super) fn handled(&mut self, count: usize, puts: Vec<Task>) {
-        let (done, failed) = self.backlog.handled(count);
-        self.tally.done += done;
-        self.tally.failed += failed;
+        self.tally.handled += self.backlog.handled(count);
         puts.into_iter().for_each(|task| self.accept(task));
     }
 
@@ -35,23 +35,37 @@ impl Engine {
         let (priority, delay_ns) =
             task.options.as_ref().map_or((0, 0), |options| (options.priority, options.delay_ns));
         let at = if delay_ns == 0 { At::Ready } else { At::Delayed };
-        let handle =
-            self.tasks.insert(Entry { task, order, at, starts: 0, crashes: Record::default(), place: 0 });
+        let lane = if self.limits.is_empty() { 0 } else { self.limits.admit(&task.args) };
+        let (starts, crashes, failures) = (0, Record::default(), 0);
+        let handle = self.tasks.insert(Entry { task, order, at, starts, crashes, failures, lane, place: 0 });
         if self.config.ordered {
             self.order.push(handle);
         }
         match at {
             At::Delayed => self.delayed.push(self.now_ns.saturating_add(delay_ns), order, handle),
-            _ => self.ready.push(priority, handle),
+            _ if self.limits.is_empty() => self.ready.push(priority, handle),
+            _ => self.limits.push(lane, (priority, Reverse(order)), handle, self.now_ns),
         }
     }
 
+    /// Delayed tasks line up; those for another attempt were here before and go to the front.
     pub(super) fn end_delays(&mut self) {
+        let mut again = Vec::new();
         while let Some(handle) = self.delayed.pop_due(self.now_ns) {
-            if let Some(entry) = self.tasks.get_mut(handle) {
+            let Some(entry) = self.tasks.get_mut(handle) else { continue };
+            let order = entry.order;
+            if entry.failures > 0 {
+                self.retrying -= 1;
+                again.push((order, handle));
+            } else if self.limits.is_empty() {
                 entry.at = At::Ready;
                 self.ready.push(entry.priority(), handle);
+            } else {
+                self.put_back(vec![(order, handle)]);
             }
+        }
+        if !again.is_empty() {
+            self.put_back(again);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::engine::WorkerId;
 use crate::model::event::{Event, Summary};
-use crate::model::{Delivery, Handle};
+use crate::model::{Delivery, Failure, Handle};
 
 /// One thing to do. Actions of a step are carried out in their order, before the next step.
 #[derive(Debug)]
@@ -40,9 +40,31 @@ pub enum Action {
     Deliver(Vec<Delivery>),
     /// Tell the listeners.
     Report(Event),
+    /// Tell the listeners that an attempt failed and its task is tried again. The names for its label are in
+    /// [`Engine::task`](crate::engine::Engine::task).
+    TellRetry(Box<Retry>),
     /// The end: every seat is empty, everything delivered is handled. Nothing follows. What the engine cannot know
     /// (CPU, memory, output, `finish`) is left empty in the summary.
     Finished(Box<Summary>),
+}
+
+/// An attempt that failed, of a task that is tried again.
+#[derive(Debug)]
+pub struct Retry {
+    /// Which task.
+    pub task: Handle,
+    /// Who ran the attempt.
+    pub worker: WorkerId,
+    /// Which attempt it was, from 1.
+    pub attempt: u32,
+    /// Wall time of it.
+    pub elapsed_ns: u64,
+    /// Why it failed.
+    pub failure: Failure,
+    /// Attempts in all, at most.
+    pub attempts: u32,
+    /// Until the next one may start.
+    pub next_ns: u64,
 }
 
 /// Why a worker is killed.
@@ -52,6 +74,8 @@ pub enum Kill {
     Violation(String),
     /// Its role `init` or its script raised; the run stops.
     Start,
+    /// An attempt did not end within its timeout and grace.
+    Timeout,
     /// It did not end in time after it was asked to.
     Overdue,
     /// The run is stopped hard.

@@ -1,6 +1,9 @@
 //! What is delivered and not handled yet.
 
 use std::collections::VecDeque;
+use std::ops::AddAssign;
+
+use crate::model::Verdict;
 
 /// Bytes that may wait for the handler before workers get nothing new.
 const LARGEST_BYTES: usize = 64 << 20;
@@ -15,7 +18,41 @@ pub(super) struct Backlog {
 #[derive(Debug)]
 struct Waiting {
     bytes: u32,
-    done: bool,
+    end: Kind,
+}
+
+/// How a task ended, for counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Done,
+    Skipped,
+    Failed,
+}
+
+/// Tasks by their end; those that were skipped are done too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ends {
+    pub done: u64,
+    pub skipped: u64,
+    pub failed: u64,
+}
+
+impl AddAssign for Ends {
+    fn add_assign(&mut self, more: Self) {
+        self.done += more.done;
+        self.skipped += more.skipped;
+        self.failed += more.failed;
+    }
+}
+
+impl Kind {
+    pub(super) fn of(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Done(_) => Kind::Done,
+            Verdict::Skipped(_) => Kind::Skipped,
+            Verdict::Failed(_) => Kind::Failed,
+        }
+    }
 }
 
 impl Backlog {
@@ -24,24 +61,22 @@ impl Backlog {
     }
 
     #[inline]
-    pub(super) fn push(&mut self, bytes: usize, done: bool) {
+    pub(super) fn push(&mut self, bytes: usize, end: Kind) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.bytes += bytes as usize;
-        self.line.push_back(Waiting { bytes, done });
+        self.line.push_back(Waiting { bytes, end });
     }
 
-    /// The first `count` are handled; how many of them were done and how many failed.
-    pub(super) fn handled(&mut self, count: usize) -> (u64, u64) {
-        let (mut done, mut failed) = (0, 0);
+    /// The first `count` are handled.
+    pub(super) fn handled(&mut self, count: usize) -> Ends {
+        let mut ends = Ends::default();
         for waiting in self.line.drain(..count.min(self.line.len())) {
             self.bytes -= waiting.bytes as usize;
-            if waiting.done {
-                done += 1;
-            } else {
-                failed += 1;
-            }
+            ends.done += u64::from(waiting.end != Kind::Failed);
+            ends.skipped += u64::from(waiting.end == Kind::Skipped);
+            ends.failed += u64::from(waiting.end == Kind::Failed);
         }
-        (done, failed)
+        ends
     }
 
     /// They will never be handled.

@@ -1,5 +1,10 @@
 //! Single rules, each shown by a few inputs.
 
+mod limits;
+mod recycling;
+mod retries;
+mod timeouts;
+
 use crate::engine::{Action, Config, Death, Engine, Input, Kill, StartFailure, WorkerId};
 use crate::model::event::{Event, Summary};
 use crate::model::outcome::Done;
@@ -109,16 +114,7 @@ impl Bench {
 }
 
 fn config(processes: usize, threads: usize) -> Config {
-    Config {
-        processes,
-        threads,
-        crash_limit: 1,
-        ordered: false,
-        queue: 1_000,
-        max_fail: None,
-        grace_ns: 1_000 * MS,
-        handler_backlog: 1_000,
-    }
+    Config::plain(processes, threads)
 }
 
 fn task(position: u64) -> Task {

@@ -1,5 +1,6 @@
 //! What the engine is told once.
 
+use crate::model::policy::{Limit, Recycle, Retries, Times};
 use crate::plan::MaxFail;
 
 /// Settings of one run.
@@ -17,8 +18,37 @@ pub struct Config {
     pub queue: usize,
     /// Stop starting tasks after so many failures.
     pub max_fail: Option<MaxFail>,
-    /// From the first stop by a signal to the kill.
-    pub grace_ns: u64,
+    /// For the whole run, in nanoseconds.
+    pub deadline_ns: Option<u64>,
+    /// Further attempts of a task that fails.
+    pub retries: Retries,
+    /// When an attempt is overdue; its grace is also that between a stop and the kill.
+    pub times: Times,
+    /// When a process is replaced though it is well.
+    pub recycle: Recycle,
+    /// Taken before each attempt, all of them.
+    pub limits: Vec<Limit>,
     /// Deliveries that may wait for the handler before workers get nothing new.
     pub handler_backlog: usize,
+}
+
+#[cfg(test)]
+impl Config {
+    /// Nothing is limited, retried, timed or replaced.
+    pub(super) fn plain(processes: usize, threads: usize) -> Self {
+        Config {
+            processes,
+            threads,
+            crash_limit: 1,
+            ordered: false,
+            queue: 1_000,
+            max_fail: None,
+            deadline_ns: None,
+            retries: Retries::default(),
+            times: Times { timeout_ns: None, grace_ns: 1_000_000_000, slow_ns: u64::MAX },
+            recycle: Recycle::default(),
+            limits: Vec::new(),
+            handler_backlog: 1_000,
+        }
+    }
 }

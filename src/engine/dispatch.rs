@@ -23,6 +23,8 @@ impl Engine {
         }
         if self.order.is_full() {
             self.dispatch_next_in_order();
+        } else if !self.limits.is_empty() {
+            self.dispatch_limited();
         } else if self.ready.len() == 0 {
             self.recall_waiting();
         } else {
@@ -38,7 +40,7 @@ impl Engine {
         let ready = self.ready.len();
         let (mut idle, mut room) = (0, 0);
         for seat in self.seats.iter().filter(|seat| seat.accepts()) {
-            idle += threads.saturating_sub(seat.held.len());
+            idle += seat.idle(threads);
             room += seat.room();
         }
         let few = ready <= idle;
@@ -47,7 +49,7 @@ impl Engine {
             let Some(seat) = self.seats.get_mut(worker) else { break };
             let free = match few {
                 _ if !seat.accepts() => 0,
-                true => threads.saturating_sub(seat.held.len()),
+                true => seat.idle(threads),
                 false if seat.window.wants(seat.held.len()) => seat.room(),
                 false => 0,
             };
@@ -75,6 +77,7 @@ impl Engine {
         }
         if !sent.is_empty() {
             self.actions.push(Action::Send { worker, tasks: sent });
+            self.retire_if_spent(worker);
         }
     }
 
@@ -86,20 +89,22 @@ impl Engine {
         entry.at = At::Held(worker);
         entry.place = seat.hold(handle, entry.task.args.len(), self.now_ns);
         self.actions.push(Action::Send { worker, tasks: vec![handle] });
+        self.retire_if_spent(worker);
     }
 
     /// The reorder buffer is full: only the task that everything waits for may start.
     fn dispatch_next_in_order(&mut self) {
         let Some(handle) = self.order.next() else { return };
-        if self.tasks.get(handle).is_none_or(|entry| entry.at != At::Ready) {
-            return;
-        }
+        let Some(entry) = self.tasks.get(handle).filter(|entry| entry.at == At::Ready) else { return };
+        let (lane, threads) = (entry.lane, self.config.threads);
         let emptiest = self.seats.iter().filter(|seat| seat.accepts()).min_by_key(|seat| seat.held.len());
-        match emptiest.map(|seat| seat.number) {
-            Some(worker) => {
+        match emptiest.map(|seat| (seat.number, seat.idle(threads))) {
+            Some((worker, _)) if self.limits.is_empty() => {
                 self.ready.taken();
                 self.send_one(worker, handle);
             }
+            Some((worker, 1..)) if self.limits.take(lane, self.now_ns) => self.send_one(worker, handle),
+            Some(_) => {}
             None if self.seats.iter().any(|seat| seat.phase == Phase::Starting) => {}
             None => self.start_up_to(1),
         }
@@ -118,9 +123,20 @@ impl Engine {
         self.start_up_to(missing.div_ceil(threads));
     }
 
-    fn start_up_to(&mut self, count: usize) {
+    pub(super) fn start_up_to(&mut self, count: usize) {
+        if count == 0 {
+            return;
+        }
         let now_ns = self.now_ns;
-        for seat in self.seats.iter_mut().filter(|seat| seat.may_start(now_ns)).take(count) {
+        let mut left = count.min(self.seats.vacancies(self.config.processes, now_ns));
+        let vacant = |seat: &&mut Seat| seat.may_start(now_ns) && !seat.spare;
+        for seat in self.seats.iter_mut().filter(vacant).take(left) {
+            left -= 1;
+            seat.phase = Phase::Starting;
+            self.actions.push(Action::StartWorker { worker: seat.number });
+        }
+        for _ in 0..left {
+            let seat = self.seats.add(self.config.threads);
             seat.phase = Phase::Starting;
             self.actions.push(Action::StartWorker { worker: seat.number });
         }

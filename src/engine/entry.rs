@@ -1,7 +1,10 @@
 //! What the engine keeps of a task.
 
+use std::cmp::Reverse;
+
 use crate::engine::WorkerId;
 use crate::engine::blame::Record;
+use crate::engine::limits::{LaneId, Rank};
 use crate::model::{Handle, Task, Verdict};
 
 /// A task from its acceptance to its delivery.
@@ -15,6 +18,10 @@ pub(super) struct Entry {
     pub starts: u32,
     /// Of these, the deaths that happened while it ran alone.
     pub crashes: Record,
+    /// Attempts that failed.
+    pub failures: u32,
+    /// Its lane, when there are limits.
+    pub lane: LaneId,
     /// Held: its index in the seat's list. Parked: its index in the reorder buffer.
     pub place: u32,
 }
@@ -24,7 +31,7 @@ pub(super) struct Entry {
 pub(super) enum At {
     /// In the queue.
     Ready,
-    /// Waits for its time.
+    /// Waits for its time, the first or that of another attempt.
     Delayed,
     /// Waits to run alone in a worker.
     Suspect,
@@ -46,6 +53,10 @@ pub(super) struct End {
 impl Entry {
     pub(super) fn priority(&self) -> i32 {
         self.task.options.as_ref().map_or(0, |options| options.priority)
+    }
+
+    pub(super) fn rank(&self) -> Rank {
+        (self.priority(), Reverse(self.order))
     }
 }
 

@@ -60,6 +60,28 @@ pub enum Input {
         /// In which way: `it sent a frame of 4294967295 bytes`.
         what: String,
     },
+    /// These attempts run longer than timeout and grace allow: its process is killed and they fail. Those that have
+    /// ended are ignored.
+    Overdue {
+        /// Who runs them.
+        worker: WorkerId,
+        /// As its slots say.
+        handles: Vec<Handle>,
+    },
+    /// How much memory a worker uses, looked at about once a second.
+    WorkerMemory {
+        /// Who.
+        worker: WorkerId,
+        /// Resident.
+        bytes: u64,
+    },
+    /// A task asks that its worker be replaced: `task.die`.
+    Retire {
+        /// Who.
+        worker: WorkerId,
+        /// For the report.
+        reason: String,
+    },
     /// The handler has committed deliveries.
     Handled {
         /// How many, in the order of delivery.

@@ -20,7 +20,7 @@ impl Keys {
 
 /// The members are hashes.
 #[derive(Debug, Default)]
-struct AlreadyHashed(u64);
+pub(super) struct AlreadyHashed(u64);
 
 impl Hasher for AlreadyHashed {
     fn finish(&self) -> u64 {

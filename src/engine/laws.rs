@@ -8,6 +8,7 @@ use proptest::test_runner::Config as Cases;
 use crate::engine::simulator::Job;
 use crate::engine::{Action, Config, Engine, Input, StartFailure};
 use crate::model::outcome::Done;
+use crate::model::policy::{Limit, Rate, Recycle, Retries};
 use crate::model::{Failure, Handle, Outcome, Payload, StopCause, Task, TaskId, Verdict};
 use crate::plan::MaxFail;
 
@@ -144,6 +145,77 @@ fn an_empty_job_ends_without_a_worker() {
     assert!(matches!(actions[..], [Action::Finished(_)]), "{actions:?}");
 }
 
+fn limit() -> Limit {
+    let name = "site".to_owned();
+    Limit { name, rate: None, burst: 1, concurrency: None, per: Some("site".into()), retry_after: true }
+}
+
+#[test]
+fn flaky_tasks_end_well_and_the_others_fail_after_their_last_attempt() {
+    let job = Job { retries: 2, flaky_each: Some(3), raise_each: Some(100), ..Job::new(1) };
+    let run = job.run();
+    assert_eq!(run.failed.len(), 5);
+    assert_eq!(run.summary.again, 500 / 3 - 1, "those that always fail are not counted");
+}
+
+#[test]
+fn hanging_tasks_time_out_and_only_they() {
+    for seed in 0..5 {
+        let run =
+            Job { hang_each: Some(100), retries: seed as u32 % 2, crash_limit: 1, ..Job::new(seed) }.run();
+        assert_eq!(run.failed.keys().copied().collect::<Vec<_>>(), [100, 200, 300, 400, 500]);
+        assert_eq!((run.summary.crashes, run.summary.stopped), (0, None));
+    }
+}
+
+#[test]
+fn workers_are_replaced_without_a_loss_of_time() {
+    let job = Job { tasks: 2_000, task_ns: MS, threads: 2, ..Job::new(1) };
+    let plain = job.run();
+    let run = Job { recycle: Recycle { tasks: Some(100), ..Recycle::default() }, ..job.clone() }.run();
+    assert!((19..=25).contains(&run.recycled), "{run:?}");
+    assert!(run.ended_ns < plain.ended_ns * 21 / 20, "{} and {}", run.ended_ns, plain.ended_ns);
+    let recycle = Recycle { lifetime_ns: Some(50 * MS), ..Recycle::default() };
+    let run = Job { recycle, ..job }.run();
+    assert!(run.recycled > 10 && run.ended_ns < plain.ended_ns * 21 / 20, "{run:?}");
+}
+
+#[test]
+fn a_limit_is_used_to_the_full() {
+    // 16 sites at once, 30 tasks of 1 to 2 ms each
+    let limits = vec![Limit { concurrency: Some(1), ..limit() }];
+    let job = Job { tasks: 480, sites: 16, threads: 8, task_ns: MS, limits, ..Job::new(1) };
+    let run = job.run();
+    assert!(run.ended_ns < 30 * 3 * MS / 2 * 14 / 10, "{run:?}");
+    // 1,000 a second in all
+    let rate = Some(Rate { count: 1_000, per_ns: S });
+    let run = Job { limits: vec![Limit { rate, per: None, ..limit() }], ..job.clone() }.run();
+    assert!(run.ended_ns > 479 * MS && run.ended_ns < 485 * MS, "{run:?}");
+    // each of them 500 a second, and no more than 4 at once
+    let rate = Some(Rate { count: 500, per_ns: S });
+    let all = Limit { concurrency: Some(4), per: None, ..limit() };
+    let run = Job { limits: vec![Limit { rate, ..limit() }, all], ..job }.run();
+    assert!(run.ended_ns < 480 * 3 * MS / 2 / 4 * 12 / 10, "{run:?}");
+}
+
+#[test]
+fn a_deadline_stops_a_run() {
+    let run = Job { deadline_ns: Some(10 * MS), task_ns: MS, ..Job::new(1) }.run();
+    assert_eq!(run.summary.stopped, Some(StopCause::Deadline(10 * MS)));
+    assert!(run.delivered > 10 && run.summary.not_started > 100, "{run:?}");
+}
+
+fn any_limit() -> impl Strategy<Value = Limit> {
+    let rate = (1..40_u32, prop_oneof![Just(20 * MS), Just(7 * MS)]);
+    let rate = rate.prop_map(|(count, per_ns)| Rate { count, per_ns });
+    (prop::option::of(rate), 1..5_u32, prop::option::of(1..6_u32), any::<bool>(), any::<bool>()).prop_map(
+        |(rate, burst, concurrency, keyed, retry_after)| {
+            let per = keyed.then(|| "site".to_owned());
+            Limit { rate, burst, concurrency, per, retry_after, ..limit() }
+        },
+    )
+}
+
 /// Everything that can go wrong at once, in jobs that nobody thought of.
 fn any_job() -> impl Strategy<Value = Job> {
     let shape = (any::<u64>(), 0..400_u64, 1..5_usize, 1..5_usize, any::<bool>(), 1..600_usize, 1..200_usize);
@@ -164,7 +236,28 @@ fn any_job() -> impl Strategy<Value = Job> {
         prop_oneof![9 => Just(None), 1 => (MS..100 * MS).prop_map(Some)],
         1..4_u32,
     );
-    (shape, work, faults).prop_map(|(shape, work, faults)| Job {
+    let policy = (
+        prop_oneof![Just(0), 1..3_u32],
+        prop::option::of(2..30_u64),
+        prop_oneof![3 => Just(None), 1 => (40..200_u64).prop_map(Some)],
+        prop_oneof![1 => Just(vec![]), 1 => prop::collection::vec(any_limit(), 1..4)],
+        1..8_u64,
+        (
+            prop_oneof![2 => Just(None), 1 => (1..40_u64).prop_map(Some)],
+            prop_oneof![2 => Just(None), 1 => (MS..30 * MS).prop_map(Some)],
+        ),
+        prop_oneof![2 => Just(None), 1 => (US..20 * MS).prop_map(Some)],
+        prop_oneof![9 => Just(None), 1 => (MS..100 * MS).prop_map(Some)],
+    );
+    (shape, work, faults, policy).prop_map(|(shape, work, faults, policy)| Job {
+        retries: policy.0,
+        flaky_each: policy.1,
+        hang_each: policy.2,
+        limits: policy.3,
+        sites: policy.4,
+        recycle: Recycle { tasks: policy.5.0, lifetime_ns: policy.5.1, memory: None },
+        retire_each_ns: policy.6,
+        deadline_ns: policy.7,
         tasks: shape.1,
         processes: shape.2,
         threads: shape.3,
@@ -189,13 +282,15 @@ fn any_job() -> impl Strategy<Value = Job> {
 }
 
 proptest! {
-    #![proptest_config(Cases { cases: 600, failure_persistence: None, ..Cases::default() })]
+    #![proptest_config(Cases { cases: 1000, failure_persistence: None, ..Cases::default() })]
 
     #[test]
     fn every_job_keeps_every_law(job in any_job()) {
         let run = job.run();
         if run.summary.stopped.is_none() && job.raise_each.is_none() {
-            let poison: BTreeSet<u64> = job.poison.iter().copied().filter(|n| *n <= job.tasks).collect();
+            let hanging = (1..=job.tasks).filter(|position| job.hangs(*position));
+            let poison: BTreeSet<u64> =
+                job.poison.iter().copied().filter(|n| *n <= job.tasks).chain(hanging).collect();
             let failed: BTreeSet<u64> = run.failed.keys().copied().collect();
             // with keys a poison task may be a duplicate
             assert!(if job.options { failed.is_subset(&poison) } else { failed == poison }, "{job:?}");
@@ -205,8 +300,13 @@ proptest! {
     #[test]
     fn nonsense_from_workers_never_panics_and_never_delivers_twice(
         inputs in prop::collection::vec(any_input(), 1..200),
+        limits in prop::collection::vec(any_limit(), 0..3),
+        tasks in prop::option::of(1..9_u64),
+        count in 0..3_u32,
     ) {
-        let mut engine = Engine::new(config(2, 2), 0);
+        let recycle = Recycle { tasks, lifetime_ns: tasks.map(|tasks| tasks * MS), memory: Some(7) };
+        let retries = Retries { count, delay_ns: MS, ..Retries::default() };
+        let mut engine = Engine::new(Config { limits, recycle, retries, ..config(2, 2) }, 0);
         let mut seen = BTreeSet::new();
         let mut now = 0;
         for input in inputs {
@@ -227,24 +327,16 @@ proptest! {
 }
 
 fn config(processes: usize, threads: usize) -> Config {
-    Config {
-        processes,
-        threads,
-        crash_limit: 2,
-        ordered: false,
-        queue: 100,
-        max_fail: None,
-        grace_ns: S,
-        handler_backlog: 100,
-    }
+    Config { crash_limit: 2, queue: 100, handler_backlog: 100, ..Config::plain(processes, threads) }
 }
 
 /// Handles near those that exist, workers near those that exist.
 fn any_input() -> impl Strategy<Value = Input> {
-    let worker = 0..4_u32;
+    let worker = 0..6_u32;
     let handle = (0..30_u64, 1..3_u64).prop_map(|(index, generation)| Handle::new(generation << 32 | index));
     let handles =
         prop::collection::vec(handle, 0..6).prop_map(|all| all.into_iter().flatten().collect::<Vec<_>>());
+    let more_handles = handles.clone();
     prop_oneof![
         3 => (1..10_u64).prop_map(|n| {
             let tasks = (0..n).map(|_| Task::plain(fresh_id(), Payload::default())).collect();
@@ -262,7 +354,10 @@ fn any_input() -> impl Strategy<Value = Input> {
         1 => worker.clone().prop_map(|worker| {
             Input::WorkerStartFailed { worker, failure: StartFailure::NoProcess("no".into()) }
         }),
-        1 => worker.prop_map(|worker| Input::Violation { worker, what: "it lied".into() }),
+        1 => worker.clone().prop_map(|worker| Input::Violation { worker, what: "it lied".into() }),
+        1 => (worker.clone(), more_handles).prop_map(|(worker, handles)| Input::Overdue { worker, handles }),
+        1 => (worker.clone(), 0..9_u64).prop_map(|(worker, bytes)| Input::WorkerMemory { worker, bytes }),
+        1 => worker.prop_map(|worker| Input::Retire { worker, reason: "asked".into() }),
         2 => (0..10_usize).prop_map(|count| Input::Handled { count, puts: vec![] }),
         1 => Just(()).prop_map(|()| Input::Tick),
     ]

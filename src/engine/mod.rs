@@ -3,9 +3,10 @@
 //! One call of [`Engine::step`] takes one [`Input`] (a batch, as it came in) and appends [`Action`]s, which the loop
 //! carries out in their order. What is a fault elsewhere is data here: nothing returns a `Result`.
 //!
-//! A task's way: `accept` (keys, delay) → `ready` → `dispatch` (seats, windows) → `outcomes` → `order` → the handler
-//! (`backlog`). Off that way: `recall` takes back what a worker has not started, `quarantine` sorts out what a dead
-//! worker held, `breaker` gives up on workers that never start, `stop` and `quiescence` end the run.
+//! A task's way: `accept` (keys, delay) → `ready`, or `limits` when there are any → `dispatch` (seats, windows) →
+//! `outcomes` → `order` → the handler (`backlog`). Off that way: `retry` tries again what failed, `recall` takes back
+//! what a worker has not started, `quarantine` sorts out what a dead worker held, `timeout` ends what does not end,
+//! `recycle` replaces workers, `breaker` gives up on those that never start, `stop` and `quiescence` end the run.
 
 mod accept;
 mod action;
@@ -23,12 +24,16 @@ mod input;
 mod keys;
 #[cfg(test)]
 mod laws;
+mod limited;
+mod limits;
 mod order;
 mod outcomes;
 mod quarantine;
 mod quiescence;
 mod ready;
 mod recall;
+mod recycle;
+mod retry;
 mod seats;
 #[cfg(test)]
 mod simulator;
@@ -36,14 +41,17 @@ mod slab;
 mod start;
 mod state;
 mod stop;
+mod timeout;
 mod times;
 mod window;
+mod words;
 
-pub use action::{Action, Kill};
+pub use action::{Action, Kill, Retry};
 pub use blame::Death;
 pub use config::Config;
 pub use input::{Input, StartFailure};
 pub use state::{Engine, TaskView};
 
-/// A seat of the pool, from 1: the number stays when the process in it is replaced.
+/// A seat of the pool, from 1: the number stays when the process in it dies and another one takes its place. One that is
+/// replaced though it is well keeps its seat until it has ended; its successor has the lowest number that is free.
 pub type WorkerId = u32;

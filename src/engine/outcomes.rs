@@ -1,5 +1,6 @@
 //! Attempts end, tasks are delivered.
 
+use crate::engine::backlog::Kind;
 use crate::engine::entry::{At, End, verdict_bytes};
 use crate::engine::seats::Phase;
 use crate::engine::{Action, Engine, Kill, WorkerId};
@@ -20,7 +21,10 @@ impl Engine {
             count += 1;
             total_ns = total_ns.saturating_add(elapsed_ns);
             self.times.record(elapsed_ns);
-            self.end(handle, End { worker, elapsed_ns, verdict });
+            match verdict {
+                Verdict::Failed(failure) => self.failed(handle, worker, elapsed_ns, failure),
+                verdict => self.end(handle, End { worker, elapsed_ns, verdict }),
+            }
         }
         if count > 0
             && let Some(seat) = self.seats.get_mut(worker)
@@ -47,7 +51,7 @@ impl Engine {
     /// Takes a task off its seat's list. What becomes of it is the caller's.
     pub(super) fn let_go(&mut self, worker: WorkerId, handle: Handle) {
         let (Some(entry), Some(seat)) = (self.tasks.get(handle), self.seats.get_mut(worker)) else { return };
-        let place = entry.place;
+        let (place, lane) = (entry.place, entry.lane);
         seat.held_bytes -= entry.task.args.len();
         seat.held.swap_remove(place as usize);
         if let Some(moved) = seat.held.get(place as usize)
@@ -56,12 +60,20 @@ impl Engine {
             moved.place = place;
         }
         seat.solo.take_if(|solo| *solo == handle);
+        if !self.limits.is_empty() {
+            self.limits.give_back(lane, self.now_ns);
+        }
     }
 
     /// A task has ended for good: delivers it, in its turn.
     pub(super) fn end(&mut self, handle: Handle, end: End) {
         self.tally.ended += 1;
         self.tally.ended_failed += u64::from(matches!(end.verdict, Verdict::Failed(_)));
+        if !self.limits.is_empty()
+            && let Some(entry) = self.tasks.get(handle)
+        {
+            self.limits.leave(entry.lane, self.now_ns);
+        }
         if !self.config.ordered {
             self.hand_over(handle, end);
         } else if self.order.next() == Some(handle) {
@@ -87,14 +99,14 @@ impl Engine {
     fn hand_over(&mut self, handle: Handle, end: End) {
         let Some(entry) = self.tasks.remove(handle) else { return };
         let End { worker, elapsed_ns, verdict } = end;
-        let done = matches!(verdict, Verdict::Done(_));
+        let kind = Kind::of(&verdict);
         let bytes = entry.task.args.len();
         self.bytes -= bytes;
-        self.tally.again += u64::from(done && entry.starts > 1);
+        self.tally.again += u64::from(kind != Kind::Failed && entry.starts > 1);
         if self.handler_gone {
             return;
         }
-        self.backlog.push(bytes + verdict_bytes(&verdict), done);
+        self.backlog.push(bytes + verdict_bytes(&verdict), kind);
         self.out.push(Delivery {
             id: entry.task.id,
             args: entry.task.args,

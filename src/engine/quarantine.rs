@@ -21,11 +21,35 @@ impl Engine {
         death: &Death,
         last_words: Option<String>,
     ) {
+        self.clear_seat(worker, running, death, last_words);
+        self.end_spare(worker);
+    }
+
+    fn clear_seat(
+        &mut self,
+        worker: WorkerId,
+        running: &[Handle],
+        death: &Death,
+        last_words: Option<String>,
+    ) {
         let Some(seat) = self.seats.get_mut(worker).filter(|seat| seat.phase != Phase::Empty) else { return };
-        let Vacated { phase, pid, held, solo, ended } = seat.vacate();
-        let (started, waiting) = self.split(worker, held, running);
+        let Vacated { phase, pid, held, solo, overdue, ended } = seat.vacate();
+        if !self.limits.is_empty() {
+            self.give_back_all(&held);
+        }
+        let (started, waiting) = self.split(worker, held, running, &overdue);
         let killed = phase == Phase::Running && death.killed;
         let words = match phase {
+            Phase::Killed(Kill::Timeout) => {
+                let again = started.len() - self.time_out(worker, &overdue);
+                self.report_exit(worker, pid, None, again);
+                let innocent = |(_, handle): &Ordered| {
+                    self.tasks.get(*handle).is_some_and(|entry| entry.at == At::Suspect)
+                };
+                let back = started.into_iter().filter(innocent).chain(waiting).collect();
+                self.put_back(back);
+                return;
+            }
             Phase::Stopping | Phase::Killed(Kill::Stop | Kill::Overdue | Kill::Start) => {
                 self.report_exit(worker, pid, None, 0);
                 self.put_back(started.into_iter().chain(waiting).collect());
@@ -61,8 +85,9 @@ impl Engine {
         worker: WorkerId,
         held: Vec<Handle>,
         running: &[Handle],
+        overdue: &[Handle],
     ) -> (Vec<Ordered>, Vec<Ordered>) {
-        for &handle in running {
+        for &handle in running.iter().chain(overdue) {
             if let Some(entry) = self.held_by(worker, handle) {
                 entry.starts += 1;
                 entry.at = At::Suspect;
@@ -131,7 +156,12 @@ impl Engine {
             if seat.may_start(now_ns) {
                 seat.phase = Phase::Starting;
                 self.actions.push(Action::StartWorker { worker });
-            } else if seat.phase == Phase::Running && seat.held.is_empty() {
+            } else if seat.phase == Phase::Running && seat.held.is_empty() && !seat.retiring {
+                let lane =
+                    seat.suspects.front().and_then(|suspect| self.tasks.get(*suspect)).map(|task| task.lane);
+                if !self.limits.is_empty() && lane.is_some_and(|lane| !self.limits.take(lane, now_ns)) {
+                    continue;
+                }
                 seat.solo = seat.suspects.pop_front();
                 if let Some(handle) = seat.solo {
                     self.suspects -= 1;

@@ -1,7 +1,7 @@
 //! The end: exact, never by waiting a while.
 
 use crate::engine::entry::At;
-use crate::engine::seats::Phase;
+use crate::engine::seats::{Phase, Seat};
 use crate::engine::stop::Mode;
 use crate::engine::{Action, Engine};
 use crate::model::event::Summary;
@@ -16,7 +16,9 @@ impl Engine {
             self.mode = Mode::Ending;
         }
         if matches!(self.mode, Mode::Ending | Mode::Draining { .. }) {
-            self.stop_idle_workers();
+            self.stop_workers(|seat| seat.phase == Phase::Running && seat.held.is_empty());
+        } else if self.spares > 0 && self.mode == Mode::Open {
+            self.stop_workers(Seat::is_over);
         }
         if self.mode != Mode::Open && self.backlog.is_empty() && self.seats.all_empty() {
             self.mode = Mode::Finished;
@@ -24,9 +26,8 @@ impl Engine {
         }
     }
 
-    fn stop_idle_workers(&mut self) {
-        for seat in self.seats.iter_mut().filter(|seat| seat.phase == Phase::Running && seat.held.is_empty())
-        {
+    fn stop_workers(&mut self, which: impl Fn(&Seat) -> bool) {
+        for seat in self.seats.iter_mut().filter(|seat| which(seat)) {
             seat.phase = Phase::Stopping;
             seat.until_ns = Some(self.now_ns.saturating_add(EXIT_NS));
             self.actions.push(Action::StopWorker { worker: seat.number });

@@ -15,15 +15,16 @@ impl Engine {
     pub(super) fn recall_waiting(&mut self) {
         let (threads, now_ns) = (self.config.threads, self.now_ns);
         let holds_too_much = |seat: &Seat| {
-            seat.accepts()
+            seat.phase == Phase::Running
+                && !seat.recalling
                 && seat.held.len() > threads
                 && (seat.is_stalled(now_ns) || seat.held.len() > 2 * seat.window.size())
         };
         if !self.seats.iter().any(holds_too_much) {
             return;
         }
-        let is_idle = |seat: &Seat| seat.may_start(now_ns) || seat.accepts() && seat.held.len() < threads;
-        if !self.seats.iter().any(is_idle) {
+        let is_idle = |seat: &Seat| seat.accepts() && seat.held.len() < threads;
+        if !self.seats.iter().any(is_idle) && self.seats.vacancies(self.config.processes, now_ns) == 0 {
             return;
         }
         for seat in self.seats.iter_mut().filter(|seat| holds_too_much(seat)) {
@@ -47,6 +48,7 @@ impl Engine {
                     entry.at = At::Ready;
                     back.push((entry.order, handle));
                     self.let_go(worker, handle);
+                    self.allow_another(worker);
                 }
                 _ => {
                     self.violated(worker, "it gave back a task that it does not hold".into());
@@ -61,9 +63,12 @@ impl Engine {
     pub(super) fn put_back(&mut self, mut tasks: Vec<Ordered>) {
         tasks.sort_unstable();
         for &(_, handle) in tasks.iter().rev() {
-            if let Some(entry) = self.tasks.get_mut(handle) {
-                entry.at = At::Ready;
+            let Some(entry) = self.tasks.get_mut(handle) else { continue };
+            entry.at = At::Ready;
+            if self.limits.is_empty() {
                 self.ready.push_front(entry.priority(), handle);
+            } else {
+                self.limits.push(entry.lane, entry.rank(), handle, self.now_ns);
             }
         }
     }

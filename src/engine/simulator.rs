@@ -7,14 +7,18 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, VecDequ
 use crate::engine::{Action, Config, Engine, Input, Kill, StartFailure, WorkerId};
 use crate::model::event::{Event, Summary};
 use crate::model::outcome::Done;
+use crate::model::policy::{Backoff, Limit, Recycle, Retries, Times};
 use crate::model::task::{PutBy, TaskOptions};
-use crate::model::{Delivery, Failure, Handle, Outcome, Payload, StopCause, Task, TaskId, Verdict};
+use crate::model::{Delivery, Failure, Handle, Outcome, Payload, StopCause, Task, TaskId, Value, Verdict};
 use crate::plan::MaxFail;
+use crate::wire::value::encode_list;
 
 const US: u64 = 1_000;
 const MS: u64 = 1_000_000;
 /// One way of a message.
 const LATENCY: u64 = 20 * US;
+/// Timeout and grace of an attempt, each.
+const PATIENCE: u64 = 15 * MS;
 
 /// A job to simulate.
 #[derive(Clone, Debug)]
@@ -52,6 +56,20 @@ pub(super) struct Job {
     pub stops_ns: Vec<u64>,
     /// The handler ends then.
     pub handler_gone_ns: Option<u64>,
+    /// Further attempts of a task that fails.
+    pub retries: u32,
+    /// Each n-th task fails as often as it may, and then succeeds.
+    pub flaky_each: Option<u64>,
+    /// Each n-th task never ends.
+    pub hang_each: Option<u64>,
+    /// By the field `site` of a task.
+    pub limits: Vec<Limit>,
+    /// Tasks are of so many sites.
+    pub sites: u64,
+    pub recycle: Recycle,
+    /// A random worker asks so often to be replaced.
+    pub retire_each_ns: Option<u64>,
+    pub deadline_ns: Option<u64>,
 }
 
 impl Job {
@@ -78,7 +96,32 @@ impl Job {
             start_fails_each: None,
             stops_ns: Vec::new(),
             handler_gone_ns: None,
+            retries: 0,
+            flaky_each: None,
+            hang_each: None,
+            limits: Vec::new(),
+            sites: 1,
+            recycle: Recycle::default(),
+            retire_each_ns: None,
+            deadline_ns: None,
         }
+    }
+
+    fn replaces(&self) -> bool {
+        self.recycle != Recycle::default() || self.retire_each_ns.is_some()
+    }
+
+    pub(super) fn hangs(&self, position: u64) -> bool {
+        hits(self.hang_each, position) && !self.poison.contains(&position)
+    }
+
+    fn site(&self, id: TaskId) -> u64 {
+        id.bits() as u64 % self.sites
+    }
+
+    fn args(&self, id: TaskId) -> Payload {
+        let values = [Value::Int(self.site(id) as i64), Value::Int(id.bits() as i64)];
+        Payload::copy_from(&encode_list(values.iter()))
     }
 
     /// Runs it to its end. Panics, with the job, when a law is broken.
@@ -98,6 +141,7 @@ pub(super) struct Run {
     pub last_but_one_ns: u64,
     pub starts: u64,
     pub recalls: u64,
+    pub recycled: u64,
     pub largest_slab: usize,
     pub largest_unhandled: usize,
 }
@@ -110,6 +154,8 @@ enum Happening {
     Started(WorkerId),
     HandlerIsFree,
     KillSomeone,
+    RetireSomeone,
+    Overdue(u64, Handle),
     Signal,
     HandlerEnds,
     Tick,
@@ -139,6 +185,10 @@ struct Process {
     running: BTreeMap<Handle, TaskId>,
     /// The last that ended: a dead worker's slots may still show it.
     last_ended: Option<Handle>,
+    /// The engine has killed it for an attempt that did not end.
+    timed_out: bool,
+    /// Tasks that it was sent and has not given back.
+    taken: u64,
 }
 
 struct World {
@@ -159,6 +209,13 @@ struct World {
     starts: HashMap<TaskId, u32>,
     /// Who holds a task, as far as the engine sent it and did not get it back.
     holder: HashMap<Handle, u64>,
+    /// Of these, how many there are of each site.
+    at_site: HashMap<u64, u32>,
+    /// When a task was sent, and of which site.
+    sends: Vec<(u64, u64)>,
+    /// How often a task failed.
+    failures: HashMap<TaskId, u32>,
+    recycled: u64,
     suspects: BTreeSet<TaskId>,
     delivered: Vec<TaskId>,
     delivered_ids: HashSet<TaskId>,
@@ -211,14 +268,23 @@ fn hits(each: Option<u64>, n: u64) -> bool {
 impl World {
     fn new(job: Job) -> Self {
         let config = Config {
-            processes: job.processes,
-            threads: job.threads,
             crash_limit: job.crash_limit,
             ordered: job.ordered,
             queue: job.queue,
             max_fail: job.max_fail,
-            grace_ns: 5_000 * MS,
+            times: Times { timeout_ns: Some(PATIENCE), grace_ns: 5_000 * MS, slow_ns: u64::MAX },
+            deadline_ns: job.deadline_ns,
+            retries: Retries {
+                count: job.retries,
+                backoff: Backoff::Exponential,
+                delay_ns: 2 * MS,
+                max_delay_ns: 5 * MS,
+                ..Retries::default()
+            },
+            limits: job.limits.clone(),
+            recycle: job.recycle,
             handler_backlog: job.backlog,
+            ..Config::plain(job.processes, job.threads)
         };
         let mut world = World {
             random: Random(job.seed),
@@ -234,6 +300,10 @@ impl World {
             keys: BTreeSet::new(),
             starts: HashMap::new(),
             holder: HashMap::new(),
+            at_site: HashMap::new(),
+            sends: Vec::new(),
+            failures: HashMap::new(),
+            recycled: 0,
             suspects: BTreeSet::new(),
             delivered: Vec::new(),
             delivered_ids: HashSet::new(),
@@ -257,6 +327,9 @@ impl World {
         if let Some(each) = world.job.kill_each_ns {
             world.at(each, Happening::KillSomeone);
         }
+        if let Some(each) = world.job.retire_each_ns {
+            world.at(each, Happening::RetireSomeone);
+        }
         if let Some(at) = world.job.handler_gone_ns {
             world.at(at, Happening::HandlerEnds);
         }
@@ -276,7 +349,7 @@ impl World {
         let mut steps = 0_u64;
         while self.finished.is_none() {
             steps += 1;
-            self.law(steps < 20_000_000, "the run never ends");
+            self.law(steps < 100_000 + 100 * self.job.tasks, "the run never ends");
             if self.engine.wants_tasks() && !self.source_ended {
                 self.offer();
                 continue;
@@ -308,10 +381,13 @@ impl World {
         if summary.stopped.is_none() {
             self.law(self.source_ended, "the source was heard to its end");
             self.law(self.delivered.len() == self.accepted.len(), "every accepted task is delivered");
-            self.law(summary.not_started == 0, "nothing is left");
+            self.law((summary.not_started, summary.counts.retrying) == (0, 0), "nothing is left");
         } else {
             let never = self.accepted.iter().filter(|id| !self.starts.contains_key(id)).count() as u64;
             self.law(summary.not_started == never, "tasks that never started are counted");
+        }
+        for limit in &self.job.limits {
+            self.rate_is_kept(limit);
         }
         Run {
             summary,
@@ -321,8 +397,26 @@ impl World {
             last_but_one_ns: self.delivery_times.iter().rev().nth(1).copied().unwrap_or(0),
             starts: self.start_count,
             recalls: self.recalls,
+            recycled: self.recycled,
             largest_slab: self.largest_slab,
             largest_unhandled: self.largest_unhandled,
+        }
+    }
+
+    /// In no window of time more starts than the burst and the window's share.
+    fn rate_is_kept(&self, limit: &Limit) {
+        let Some(rate) = limit.rate else { return };
+        let mut starts: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+        for (time, site) in &self.sends {
+            starts.entry(if limit.per.is_some() { *site } else { 0 }).or_default().push(*time);
+        }
+        for times in starts.values() {
+            for (index, first) in times.iter().enumerate() {
+                for (more, last) in times[index..].iter().enumerate() {
+                    let share = (last - first) * u64::from(rate.count) / rate.per_ns;
+                    self.law(more as u64 <= u64::from(limit.burst) - 1 + share, "a rate is kept");
+                }
+            }
         }
     }
 
@@ -340,7 +434,7 @@ impl World {
     }
 
     fn task(&mut self, id: TaskId) -> Task {
-        let mut task = Task::plain(id, Payload::copy_from(&id.bits().to_le_bytes()));
+        let mut task = Task::plain(id, self.job.args(id));
         if self.job.options && self.random.below(3) == 0 {
             let key = self.random.below(2) == 0;
             task.options = Some(Box::new(TaskOptions {
@@ -370,6 +464,8 @@ impl World {
             Happening::Started(seat) => self.started(seat),
             Happening::HandlerIsFree => self.handled(),
             Happening::KillSomeone => self.kill_someone(),
+            Happening::RetireSomeone => self.retire_someone(),
+            Happening::Overdue(process, handle) => self.overdue(process, handle),
             Happening::Signal => {
                 self.stopped = true;
                 self.step(Input::Stop(StopCause::Signal(2)));
@@ -420,6 +516,11 @@ impl World {
             let counted = *starts == attempt;
             self.law(counted, "an attempt is the number of starts");
             self.law(alone || !self.suspects.contains(&id), "a suspect runs alone");
+            if id.position().is_some_and(|position| self.job.hangs(position)) {
+                let late = self.random.below(5 * MS);
+                self.at(self.now + 2 * PATIENCE + late, Happening::Overdue(number, handle));
+                continue;
+            }
             let lasts = self.duration(id);
             self.at(self.now + lasts, Happening::TaskEnds(number, handle, lasts));
         }
@@ -450,12 +551,29 @@ impl World {
     fn die(&mut self, number: u64, death: String) {
         let process = &mut self.processes[number as usize];
         process.alive = false;
-        let running = process.running.keys().copied().chain(process.last_ended).collect();
+        let running = process.running.keys().copied().collect();
         self.at(self.now + 5 * LATENCY, Happening::FromWorker(number, Says::Gone(running, death)));
     }
 
     fn tell(&mut self, number: u64, says: Says) {
         self.at(self.now + LATENCY, Happening::FromWorker(number, says));
+    }
+
+    /// What the loop sees in the slots.
+    fn overdue(&mut self, number: u64, handle: Handle) {
+        let process = &self.processes[number as usize];
+        if process.alive && process.running.contains_key(&handle) {
+            self.step(Input::Overdue { worker: process.seat, handles: vec![handle] });
+        }
+    }
+
+    fn retire_someone(&mut self) {
+        let worker = 1 + self.random.below(2 * self.job.processes as u64) as WorkerId;
+        self.step(Input::Retire { worker, reason: "asked".into() });
+        let each = self.job.retire_each_ns.unwrap_or(MS);
+        if self.recycled < 40 {
+            self.at(self.now + each, Happening::RetireSomeone);
+        }
     }
 
     fn kill_someone(&mut self) {
@@ -483,14 +601,16 @@ impl World {
         let worker = self.processes[number as usize].seat;
         match says {
             Says::Ended(handle, elapsed_ns) => {
-                self.holder.remove(&handle);
+                self.let_go(handle);
                 let id = self.engine.task(handle).map(|task| task.id);
-                let raises = id.and_then(TaskId::position).is_some_and(|n| hits(self.job.raise_each, n));
+                let raises = id.is_some_and(|id| self.raises(id));
                 if let Some(id) = id {
                     self.suspects.remove(&id);
                 }
                 let verdict = if raises {
-                    Verdict::Failed(Box::new(Failure::new("lua_error", "raised")))
+                    let after_ns = handle.bits().is_multiple_of(3).then_some(3 * MS);
+                    let failure = Failure { after_ns, ..Failure::new("lua_error", "raised") };
+                    Verdict::Failed(Box::new(failure))
                 } else {
                     Verdict::Done(Done::default())
                 };
@@ -500,17 +620,41 @@ impl World {
                 });
             }
             Says::Returned(handles) => {
-                self.holder.retain(|handle, _| !handles.contains(handle));
+                handles.iter().for_each(|handle| self.let_go(*handle));
+                self.processes[number as usize].taken -= handles.len() as u64;
                 self.step(Input::Returned { worker, handles });
             }
             Says::Gone(running, death) => {
-                self.holder.retain(|_, holder| *holder != number);
+                let held = self.holder.iter().filter(|(_, holder)| **holder == number);
+                let held: Vec<Handle> = held.map(|(handle, _)| *handle).collect();
+                held.into_iter().for_each(|handle| self.let_go(handle));
                 self.seated.insert(worker, None);
-                for id in self.processes[number as usize].running.values() {
-                    self.suspects.insert(*id);
+                let process = &self.processes[number as usize];
+                let running = running.into_iter().chain(process.last_ended).collect();
+                for id in process.running.values() {
+                    // an attempt that did not end in time has ended by that
+                    let _ =
+                        if process.timed_out { self.suspects.remove(id) } else { self.suspects.insert(*id) };
                 }
                 self.step(Input::WorkerGone { worker, running, death: death.into(), last_words: None });
             }
+        }
+    }
+
+    fn raises(&mut self, id: TaskId) -> bool {
+        let failures = self.failures.entry(id).or_default();
+        let flaky = |n| hits(self.job.flaky_each, n) && *failures < self.job.retries;
+        let raises = id.position().is_some_and(|n| hits(self.job.raise_each, n) || flaky(n));
+        *failures += u32::from(raises);
+        raises
+    }
+
+    /// The engine has it back.
+    fn let_go(&mut self, handle: Handle) {
+        if self.holder.remove(&handle).is_some()
+            && let Some(id) = self.engine.task(handle).map(|task| task.id)
+        {
+            *self.at_site.entry(self.job.site(id)).or_default() -= 1;
         }
     }
 
@@ -528,6 +672,8 @@ impl World {
             queue: VecDeque::new(),
             running: BTreeMap::new(),
             last_ended: None,
+            timed_out: false,
+            taken: 0,
         });
         self.seated.insert(seat, Some(number));
         self.step(Input::WorkerStarted { worker: seat, pid: 1 });
@@ -584,7 +730,8 @@ impl World {
     fn carry_out(&mut self, action: Action) {
         match action {
             Action::StartWorker { worker } => {
-                self.law((1..=self.job.processes).contains(&(worker as usize)), "seats are numbered from 1");
+                let most = if self.job.replaces() { 2 * self.job.processes } else { self.job.processes };
+                self.law((1..=most).contains(&(worker as usize)), "seats are numbered from 1");
                 self.law(
                     !self.seated.contains_key(&worker) || self.seated[&worker].is_none(),
                     "the seat is empty",
@@ -603,12 +750,23 @@ impl World {
                 self.post(worker, Message::Stop);
             }
             Action::KillWorker { worker, why } => {
-                self.law(why == Kill::Stop, "no worker of this world breaks the protocol");
+                self.law(
+                    matches!(why, Kill::Stop | Kill::Timeout),
+                    "no worker of this world breaks the protocol",
+                );
+                if let Some(process) = self.seated[&worker] {
+                    self.processes[process as usize].timed_out = why == Kill::Timeout;
+                }
                 self.post(worker, Message::Die("was killed".into()));
             }
             Action::Deliver(deliveries) => self.deliver(deliveries),
             Action::Report(Event::Stopping { .. }) => self.stopped = true,
+            Action::Report(Event::WorkerRecycled { .. }) => self.recycled += 1,
             Action::Report(_) => {}
+            Action::TellRetry(retry) => {
+                self.law(self.engine.task(retry.task).is_some(), "what is tried again is known");
+                self.law(retry.attempt < retry.attempts, "there is an attempt left");
+            }
             Action::Finished(summary) => self.finished = Some(*summary),
         }
     }
@@ -620,15 +778,40 @@ impl World {
         let mut tasks = Vec::new();
         for handle in handles {
             let task = self.engine.task(handle).expect("a task that is sent is known");
-            tasks.push((handle, task.id, task.attempt));
+            let (id, site) = (task.id, self.job.site(task.id));
+            tasks.push((handle, id, task.attempt));
             let before = self.holder.insert(handle, process);
             self.law(before.is_none(), "a task is in one worker at a time");
+            *self.at_site.entry(site).or_default() += 1;
+            if !self.job.limits.is_empty() {
+                self.sends.push((self.now, site));
+                self.limits_are_kept(site);
+            }
         }
         let held = self.holder.values().filter(|holder| **holder == process).count();
-        self.law(held <= 2048.max(self.job.threads), "a window is kept");
+        let most = if self.job.limits.is_empty() { 2048.max(self.job.threads) } else { self.job.threads };
+        self.law(held <= most, "a window is kept");
+        // by the time that a task is tried again, the slot of its last attempt has been cleared
+        let last_ended = &mut self.processes[process as usize].last_ended;
+        last_ended.take_if(|ended| tasks.iter().any(|(handle, ..)| handle == ended));
+        let sent = &mut self.processes[process as usize].taken;
+        *sent += tasks.len() as u64;
+        let within = self.job.recycle.tasks.is_none_or(|tasks| *sent <= tasks);
+        self.law(within, "a worker gets no more than its tasks");
         let solo = tasks.iter().any(|(_, id, _)| self.suspects.contains(id));
         self.law(!solo || held == 1, "a suspect is sent alone");
         self.post(worker, Message::Tasks(tasks));
+    }
+
+    fn limits_are_kept(&self, site: u64) {
+        for limit in &self.job.limits {
+            let most = limit.concurrency.unwrap_or(u32::MAX);
+            let held = match limit.per {
+                Some(_) => self.at_site[&site],
+                None => self.at_site.values().sum(),
+            };
+            self.law(held <= most, "no more at once than a limit allows");
+        }
     }
 
     fn post(&mut self, worker: WorkerId, message: Message) {
@@ -641,10 +824,12 @@ impl World {
         for delivery in deliveries {
             let starts = self.starts.get(&delivery.id).copied();
             self.law(starts == Some(delivery.attempt), "a delivery says which start it was");
-            self.law(
-                delivery.args == Payload::copy_from(&delivery.id.bits().to_le_bytes()),
-                "a delivery has its arguments",
-            );
+            self.law(delivery.args == self.job.args(delivery.id), "a delivery has its arguments");
+            if let Verdict::Failed(failure) = &delivery.verdict
+                && failure.code == "lua_error"
+            {
+                self.law(self.failures[&delivery.id] == self.job.retries + 1, "every attempt was used");
+            }
             self.suspects.remove(&delivery.id);
             if self.job.ordered {
                 let next = self.accepted.get(self.delivered.len());

@@ -8,12 +8,11 @@ use crate::model::event::Event;
 
 impl Engine {
     pub(super) fn worker_started(&mut self, worker: WorkerId, pid: i32) {
-        let threads = self.config.threads;
         let is_killing = self.mode == Mode::Killing;
         let Some(seat) = self.seats.get_mut(worker).filter(|seat| seat.phase == Phase::Starting) else {
             return;
         };
-        seat.occupy(pid, threads, self.now_ns);
+        seat.occupy(pid, &self.config, self.now_ns);
         self.actions.push(Action::Report(Event::WorkerStarted { worker, pid }));
         if is_killing {
             seat.phase = Phase::Killed(Kill::Stop);

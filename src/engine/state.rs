@@ -1,11 +1,12 @@
 //! The engine's state and its one entry.
 
-use crate::engine::backlog::Backlog;
+use crate::engine::backlog::{Backlog, Ends};
 use crate::engine::blame::Kills;
 use crate::engine::breaker::Breaker;
 use crate::engine::delay::Delayed;
 use crate::engine::entry::Entry;
 use crate::engine::keys::Keys;
+use crate::engine::limits::Limits;
 use crate::engine::order::Order;
 use crate::engine::ready::Ready;
 use crate::engine::seats::Seats;
@@ -32,9 +33,15 @@ pub struct Engine {
     pub(super) keys: Keys,
     pub(super) ready: Ready,
     pub(super) delayed: Delayed,
+    /// Of these, tasks that have failed before.
+    pub(super) retrying: u64,
+    /// Takes the place of `ready` when there are any.
+    pub(super) limits: Limits,
     pub(super) seats: Seats,
     /// Suspects that wait for their turn alone, in all seats.
     pub(super) suspects: usize,
+    /// Seats whose place in the pool another one has.
+    pub(super) spares: usize,
     pub(super) order: Order,
     /// Deliveries of this step.
     pub(super) out: Vec<Delivery>,
@@ -56,9 +63,8 @@ pub(super) struct Tally {
     /// Accepted; the next task's place in the order.
     pub known: u64,
     pub duplicates: u64,
-    /// Handled, by their end.
-    pub done: u64,
-    pub failed: u64,
+    /// By their end.
+    pub handled: Ends,
     /// Ended, handled or not.
     pub ended: u64,
     pub ended_failed: u64,
@@ -93,8 +99,11 @@ impl Engine {
             keys: Keys::default(),
             ready: Ready::default(),
             delayed: Delayed::default(),
+            retrying: 0,
+            limits: Limits::new(&config.limits),
             seats: Seats::new(&config),
             suspects: 0,
+            spares: 0,
             order: Order::default(),
             out: Vec::new(),
             backlog: Backlog::new(config.handler_backlog),
@@ -127,6 +136,9 @@ impl Engine {
                 self.worker_gone(worker, &running, &death, last_words);
             }
             Input::Violation { worker, what } => self.violated(worker, what),
+            Input::Overdue { worker, handles } => self.overdue(worker, handles),
+            Input::WorkerMemory { worker, bytes } => self.weighed(worker, bytes),
+            Input::Retire { worker, reason } => self.retire(worker, reason),
             Input::Handled { count, puts } => self.handled(count, puts),
             Input::HandlerGone => self.lose_handler(),
             Input::Tick => {}
@@ -135,6 +147,7 @@ impl Engine {
         self.end_delays();
         self.check_failures();
         self.check_deadlines();
+        self.wake_limits();
         self.deliver();
         self.dispatch();
         self.settle();
@@ -164,11 +177,14 @@ impl Engine {
     /// When to send a `Tick` if nothing happens before; none: never.
     pub fn next_deadline(&self) -> Option<u64> {
         let stop = match self.mode {
-            Mode::Open => self.delayed.next_due(),
+            Mode::Open => [self.delayed.next_due(), self.limits.next_due(), self.run_deadline()]
+                .into_iter()
+                .flatten()
+                .min(),
             Mode::Draining { until_ns } => until_ns,
             _ => None,
         };
-        let seats = self.seats.iter().filter_map(|seat| seat.deadline(self.config.threads, self.now_ns));
+        let seats = self.seats.iter().filter_map(|seat| seat.deadline(&self.config, self.now_ns));
         stop.into_iter().chain(seats).min()
     }
 
@@ -177,10 +193,10 @@ impl Engine {
         Counts {
             known: self.tally.known,
             more: !self.source_ended && self.mode == Mode::Open,
-            done: self.tally.done,
-            failed: self.tally.failed,
-            skipped: 0,
-            retrying: 0,
+            done: self.tally.handled.done,
+            failed: self.tally.handled.failed,
+            skipped: self.tally.handled.skipped,
+            retrying: self.retrying,
             running: self.seats.held() as u64,
             duplicates: self.tally.duplicates,
             elapsed_ns: self.now_ns - self.started_ns,

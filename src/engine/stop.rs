@@ -26,7 +26,7 @@ pub(super) enum Mode {
 
 impl Engine {
     pub(super) fn stop(&mut self, cause: StopCause) {
-        let until_ns = self.now_ns.saturating_add(self.config.grace_ns);
+        let until_ns = self.now_ns.saturating_add(self.config.times.grace_ns);
         match (self.mode, &cause) {
             (Mode::Open | Mode::Ending, StopCause::Unwritable(_) | StopCause::Bug(_)) => {
                 self.begin_stop(cause, None);
@@ -99,8 +99,26 @@ impl Engine {
         match self.mode {
             Mode::Draining { until_ns: Some(until_ns) } if until_ns <= self.now_ns => self.kill_all(),
             Mode::Draining { .. } | Mode::Ending => self.kill_overdue(),
-            Mode::Open | Mode::Killing | Mode::Finished => {}
+            Mode::Open => self.check_open_deadlines(),
+            Mode::Killing | Mode::Finished => {}
         }
+    }
+
+    fn check_open_deadlines(&mut self) {
+        self.retire_aged();
+        if self.spares > 0 {
+            self.kill_overdue();
+        }
+        if let Some(deadline_ns) = self.config.deadline_ns
+            && self.run_deadline().is_some_and(|due_ns| due_ns <= self.now_ns)
+        {
+            self.stop(StopCause::Deadline(deadline_ns));
+        }
+    }
+
+    /// When the run's time is over.
+    pub(super) fn run_deadline(&self) -> Option<u64> {
+        self.config.deadline_ns.map(|deadline_ns| self.started_ns.saturating_add(deadline_ns))
     }
 
     fn kill_overdue(&mut self) {

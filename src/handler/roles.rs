@@ -297,19 +297,14 @@ mod tests {
                     }";
         let roles = roles(code).expect("loads");
         assert_eq!(said(roles.start()), "role `start` raised: timeout after 30ms");
+        let handle = |delivery| roles.handle(delivery).map_err(|raised| raised.into_cause());
         let done = || delivery(Verdict::Done(Done::default()));
         let id = done().id;
-        assert_eq!(roles.handle(done()), Ok(()));
-        assert_eq!(
-            said(roles.handle(done())),
-            format!("role `handler` raised at task {id}: timeout after 30ms")
-        );
-        assert_eq!(roles.handle(done()), Ok(()), "the next call has its own time");
+        assert_eq!(handle(done()), Ok(()));
+        assert_eq!(said(handle(done())), format!("role `handler` raised at task {id}: timeout after 30ms"));
+        assert_eq!(handle(done()), Ok(()), "the next call has its own time");
         let failed = delivery(Verdict::Failed(Box::new(Failure::new("x", "y"))));
-        assert_eq!(
-            said(roles.handle(failed)),
-            format!("role `failed` raised at task {id}: timeout after 30ms")
-        );
+        assert_eq!(said(handle(failed)), format!("role `failed` raised at task {id}: timeout after 30ms"));
         assert_eq!(said(roles.finish(&Summary::default())), "role `finish` raised: timeout after 30ms");
     }
 }

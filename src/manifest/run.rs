@@ -18,7 +18,7 @@ pub struct Run {
 /// `max_fail`
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MaxFail {
-    /// This many failures are allowed; one more stops.
+    /// So many failures stop the run.
     Count(u64),
     /// This percentage of the finished tasks, looked at once 100 have finished.
     Percent(f64),

@@ -7,7 +7,7 @@ use std::fmt;
 pub enum StopCause {
     /// A signal of this number was received.
     Signal(i32),
-    /// More tasks failed than `max_fail` allows.
+    /// As many tasks failed as `max_fail` says.
     MaxFail {
         /// How many had failed.
         failed: u64,

@@ -73,6 +73,9 @@ fn outcomes(body: &[u8]) {
             Verdict::Failed(failure) => {
                 from_worker::put_failed(&mut again, handle.bits(), *elapsed_ns, failure);
             }
+            Verdict::Skipped(reason) => {
+                from_worker::put_skipped(&mut again, handle.bits(), *elapsed_ns, reason);
+            }
         }
     }
     let mut second = Vec::new();

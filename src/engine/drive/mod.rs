@@ -7,6 +7,7 @@ mod outbound;
 mod reporting;
 mod seat;
 mod stopping;
+mod watch;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -33,6 +34,7 @@ use crate::wire::to_worker::{Setup, put_setup};
 use reporting::Reporting;
 use seat::Seat;
 use stopping::Stopping;
+use watch::Watch;
 
 /// The signal that needs no fault of its receiver.
 const SIGKILL: i32 = 9;
@@ -116,6 +118,7 @@ struct Drive<'a> {
     poller: Poller,
     reporting: Reporting,
     stopping: Stopping,
+    watch: Watch,
     finished: Option<Box<Summary>>,
     used: Usage,
 }
@@ -129,6 +132,7 @@ impl<'a> Drive<'a> {
             poller.add(fd, KEEPER, Interest::Read)?;
         }
         let processes = run.config.processes;
+        let watch = Watch::new(&run.config);
         Ok(Drive {
             engine: Engine::new(run.config, monotonic_ns()),
             actions: Vec::new(),
@@ -150,6 +154,7 @@ impl<'a> Drive<'a> {
             poller,
             reporting: Reporting::new(run.events, run.single_tasks),
             stopping: Stopping::default(),
+            watch,
             finished: None,
             used: Usage::default(),
         })
@@ -175,7 +180,7 @@ impl<'a> Drive<'a> {
     fn sleep(&mut self, ready: &mut Vec<Ready>) -> io::Result<()> {
         let now = monotonic_ns();
         let overdue = self.stopping.next_ns().filter(|_| self.handler_open);
-        let due = [self.engine.next_deadline(), self.reporting.next_ns(), overdue];
+        let due = [self.engine.next_deadline(), self.reporting.next_ns(), self.watch.next_ns(), overdue];
         let timeout =
             due.into_iter().flatten().min().map(|due| Duration::from_nanos(due.saturating_sub(now)));
         let sleep = self.wake.prepare_sleep();
@@ -232,6 +237,11 @@ impl<'a> Drive<'a> {
                 let _ = self.to_handler.send(ToHandler::Deliver(deliveries));
             }
             Action::Report(event) => self.reporting.push(event),
+            Action::TellRetry(retry) => {
+                if let Some(task) = self.engine.task(retry.task) {
+                    self.reporting.retried(task, *retry);
+                }
+            }
             Action::Finished(summary) => self.finished = Some(summary),
         }
         Ok(())
@@ -243,6 +253,7 @@ impl<'a> Drive<'a> {
             self.handler_open = false;
             self.step(Input::HandlerGone)?;
         }
+        self.watch_workers(now)?;
         if self.engine.next_deadline().is_some_and(|due| due <= now) {
             self.step(Input::Tick)?;
         }
@@ -366,6 +377,9 @@ impl<'a> Drive<'a> {
         let token = SEATS + 2 * u64::from(worker);
         self.poller.add(seat.process.socket.as_fd(), token, Interest::Read)?;
         self.poller.add(seat.process.output.as_fd(), token + 1, Interest::Read)?;
+        if self.seats.len() <= worker as usize {
+            self.seats.resize_with(worker as usize + 1, || None);
+        }
         self.seats[worker as usize] = Some(seat);
         self.step(Input::WorkerStarted { worker, pid })
     }

@@ -6,7 +6,7 @@ use std::mem;
 use crossbeam_channel::Sender;
 
 use crate::engine::drive::PROGRESS_NS;
-use crate::engine::{TaskView, WorkerId};
+use crate::engine::{Retry, TaskView, WorkerId};
 use crate::model::event::{Counts, Event, Summary, TaskLabel};
 use crate::model::{Delivery, Payload, TaskId, Verdict};
 use crate::wire::from_worker::Progress;
@@ -75,6 +75,17 @@ impl Reporting {
         let task = label(task.id, task.key, task.args, task.attempt, worker);
         let Progress { done, total, message, .. } = progress;
         self.batch.push(Event::TaskProgress { task, done, total, message });
+    }
+
+    pub fn retried(&mut self, task: TaskView<'_>, retry: Retry) {
+        let Retry { worker, attempt, elapsed_ns, failure, attempts, next_ns, .. } = retry;
+        let task = label(task.id, task.key, task.args, attempt, worker);
+        self.batch.push(Event::TaskRetry { task, elapsed_ns, failure, attempts, next_ns });
+    }
+
+    pub fn slow(&mut self, task: TaskView<'_>, worker: WorkerId, elapsed_ns: u64) {
+        let task = label(task.id, task.key, task.args, task.attempt, worker);
+        self.batch.push(Event::TaskSlow { task, elapsed_ns });
     }
 
     /// Failures always; the others when single tasks were asked for.

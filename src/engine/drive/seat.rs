@@ -30,6 +30,8 @@ pub(super) struct Seat {
     deaf: bool,
     line: Vec<u8>,
     last_words: Vec<u8>,
+    /// Of each slot, when the attempt began that was last told to be slow.
+    pub told_slow: Vec<u64>,
 }
 
 /// What a read found.
@@ -45,6 +47,7 @@ impl Seat {
     pub fn new(process: WorkerProcess) -> io::Result<Self> {
         process.socket.set_nonblocking(true)?;
         Ok(Seat {
+            told_slow: vec![0; process.slots.len()],
             process,
             frames: frame::Reader::default(),
             out: Vec::new(),
@@ -223,12 +226,7 @@ impl Drive<'_> {
                 Err(error) => return Ok(Err(malformed(error))),
             },
             from_worker::RETIRE => match from_worker::take_retire(body) {
-                Ok(reason) => {
-                    let text = format!("asks to be replaced: {reason}");
-                    let (level, from) = (Level::Info, self.who(worker, None));
-                    self.reporting.push(Event::Log(LogLine { level, from, text, fields: Vec::new() }));
-                    return Ok(Ok(()));
-                }
+                Ok(reason) => Input::Retire { worker, reason },
                 Err(error) => return Ok(Err(malformed(error))),
             },
             from_worker::BROKEN => match from_worker::take_broken(body) {
@@ -327,7 +325,7 @@ impl Drive<'_> {
             seat.process.slots.iter().filter_map(|slot| Handle::new(slot.running()?.handle)).collect();
         let refused = seat.process.slots.iter().any(Slot::allocation_failed);
         let death = match refused {
-            true => format!("went over its memory limit of {}", self.setup.bounds.memory_words()),
+            true => format!("went over its memory limit of {}", self.setup.bounds.memory_words()).into(),
             false => death,
         };
         let last_words = last_lines(&String::from_utf8_lossy(&seat.last_words));

@@ -100,7 +100,14 @@ pub(super) fn kind(failure: &Failure) -> String {
 /// `http_status 404   crawl.lua:9`.
 pub(super) fn what(failure: &Failure) -> String {
     let (place, message) = location::split(failure);
-    let mut text = clean::line(&format!("{} {}", failure.code, message.trim_end()));
+    let code = failure.code.as_str();
+    // `timeout after 10s` names its code already
+    let named = message.strip_prefix(code).is_some_and(|rest| rest.starts_with(' '));
+    let mut text = clean::line(&if named {
+        message.trim_end().to_owned()
+    } else {
+        format!("{code} {}", message.trim_end())
+    });
     if let Some(place) = place {
         text.push_str("   ");
         text.push_str(&clean::shortened(place, 200));
