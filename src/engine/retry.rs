@@ -86,7 +86,6 @@ fn backoff_ns(retries: &Retries, before: u32, task: TaskId, attempt: u32) -> u64
     let varied = full / 2;
     // the upper half of the product: evenly between 0 and `varied`
     let part = (u128::from(varied) * u128::from(hash)) >> 64;
-    #[expect(clippy::cast_possible_truncation, reason = "no more than `varied`")]
     let part = part as u64;
     full - varied + part
 }

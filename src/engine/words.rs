@@ -10,7 +10,7 @@ pub(super) fn duration(ns: u64) -> String {
     match (ms, seconds) {
         (0, _) => format!("{}µs", ns / 1_000),
         (_, 0) => format!("{ms}ms"),
-        (_, 1..10) if ms % 1_000 > 0 => {
+        (_, 1..10) if !ms.is_multiple_of(1_000) => {
             format!("{}.{:03}", seconds, ms % 1_000).trim_end_matches('0').to_owned() + "s"
         }
         _ => parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect(),
