@@ -14,7 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("plan", &["model", "manifest", "os"]),
     ("cli", &["model", "manifest", "os"]),
     ("report", &["model", "manifest", "os"]),
-    ("source", &["model", "lua", "wire", "plan"]),
+    ("source", &["model", "lua", "wire", "os", "plan"]),
     ("handler", &["model", "lua", "wire", "os", "output"]),
     ("output", &["model", "wire", "plan"]),
     ("engine", &["model", "os", "wire", "plan"]),

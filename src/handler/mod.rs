@@ -81,6 +81,7 @@ fn run(handler: Handler, around: &Around) -> Result<(), StopCause> {
         puts: Vec::new(),
         count: 0,
         group_ns: monotonic_ns(),
+        now_ns: 0,
         replies,
         waker,
     };
@@ -94,6 +95,7 @@ fn run(handler: Handler, around: &Around) -> Result<(), StopCause> {
     while let Ok(message) = deliveries.recv() {
         match message {
             ToHandler::Deliver(batch) => {
+                work.now_ns = monotonic_ns();
                 for delivery in batch {
                     work.handle(delivery)?;
                 }
@@ -128,6 +130,8 @@ struct Work {
     /// Handled since the last commit.
     count: usize,
     group_ns: u64,
+    /// The last reading of the clock.
+    now_ns: u64,
     replies: Sender<FromHandler>,
     waker: Waker,
 }
@@ -155,7 +159,7 @@ impl Work {
                 self.write(&row)?;
             }
         }
-        let handled = self.roles.handle(delivery);
+        let handled = self.roles.handle(delivery, self.now_ns);
         let (mut puts, rows) = (self.roles.take_puts(id, PutBy::Handler), self.roles.take_rows());
         match handled {
             Ok(()) => {
@@ -167,7 +171,9 @@ impl Work {
             Err(raised) => self.raised(*raised)?,
         }
         self.count += 1;
-        if u128::from(monotonic_ns().saturating_sub(self.group_ns)) >= GROUP.as_nanos() {
+        // the end of one call is the start of the next
+        self.now_ns = monotonic_ns();
+        if u128::from(self.now_ns.saturating_sub(self.group_ns)) >= GROUP.as_nanos() {
             self.commit()?;
         }
         Ok(())

@@ -95,7 +95,7 @@ impl HandlerRoles {
     ///
     /// # Errors
     /// What it raised. What the call put and emitted before is still to be taken.
-    pub fn handle(&self, delivery: Delivery) -> Result<(), Box<Raised>> {
+    pub fn handle(&self, delivery: Delivery, now_ns: u64) -> Result<(), Box<Raised>> {
         let Some(loaded) = &self.0 else { return Ok(()) };
         let (role, name) = match delivery.verdict {
             Verdict::Done(_) => (loaded.handler, "handler"),
@@ -104,7 +104,7 @@ impl HandlerRoles {
         };
         let Some(role) = role else { return Ok(()) };
         loaded.desk.set(Some(delivery));
-        loaded.calls.begin();
+        loaded.calls.begin(now_ns);
         let ended = loaded.desk.with(|delivery| {
             let call = |list: &[u8]| loaded.state.bridge.call_for_effect(role, Some(loaded.meta), list);
             let ended = match &delivery.verdict {
@@ -253,6 +253,7 @@ mod tests {
     use crate::model::job::{Job, Script};
     use crate::model::outcome::Done;
     use crate::model::{Delivery, Failure, Payload, StopCause, TaskId, Value, Verdict};
+    use crate::os::clock::monotonic_ns;
 
     fn roles(code: &str) -> Result<HandlerRoles, StopCause> {
         let job = Job {
@@ -297,7 +298,7 @@ mod tests {
                     }";
         let roles = roles(code).expect("loads");
         assert_eq!(said(roles.start()), "role `start` raised: timeout after 30ms");
-        let handle = |delivery| roles.handle(delivery).map_err(|raised| raised.into_cause());
+        let handle = |delivery| roles.handle(delivery, monotonic_ns()).map_err(|raised| raised.into_cause());
         let done = || delivery(Verdict::Done(Done::default()));
         let id = done().id;
         assert_eq!(handle(done()), Ok(()));

@@ -11,6 +11,7 @@ use crate::lua::watchdog;
 use crate::model::job::{Job, Script};
 use crate::model::task::TaskOptions;
 use crate::model::{Failure, Payload, Task, TaskId};
+use crate::os::clock::monotonic_ns;
 use crate::plan::{KeyField, TasksPlan};
 use crate::source::key_of;
 
@@ -45,7 +46,7 @@ pub fn generate(
         calls: watchdog::Calls::new(&state.bridge, plan.timeout_ns),
     });
     let call = generator::bind(&state, tasks, &job.meta, &puts).map_err(memory)?;
-    puts.calls.begin();
+    puts.calls.begin(monotonic_ns());
     let ended = state.bridge.call_for_effect(call, None, &[]).map_err(watchdog::as_timeout);
     puts.calls.end();
     match ended {
@@ -92,7 +93,7 @@ impl Outlet for Puts {
         // it waits there as long as the queue is full
         self.calls.end();
         let taken = (self.take.borrow_mut())(task);
-        self.calls.begin();
+        self.calls.begin(monotonic_ns());
         if taken {
             Ok(())
         } else {
