@@ -251,12 +251,10 @@ impl Bridge {
         if failure.code == MEMORY && verb.is_none() { self.out_of_memory(failure) } else { failure }
     }
 
-    /// Gives back what the call held, so that the next one begins with all that there is.
+    /// What the call held is collected when the next one needs it: Lua does so before it refuses memory.
     #[cold]
     fn out_of_memory(&self, failure: Failure) -> Failure {
         self.raised.take();
-        // a collection that fails leaves things as they are
-        let _ = self.lua.gc_collect();
         match &*self.memory_words.borrow() {
             Some(words) => Failure { message: words.clone(), retryable: Some(false), ..failure },
             None => failure,
