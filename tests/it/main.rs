@@ -8,6 +8,7 @@ mod crashes;
 mod job;
 mod limits;
 mod outputs;
+mod policies;
 mod processes;
 mod puts;
 mod roles;
