@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The whole matrix of faults, one line a case: where it strikes (keeper, worker, wire, whole run) and what it does.
+# Then rounds of random kills with a printed seed. Half an hour with the 200 rounds; CHAOS_ROUNDS=10 for a look.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+rounds=${CHAOS_ROUNDS:-200}
+for suite in keeper worker hostile; do
+  [ -d "tests/$suite" ] || continue
+  echo "== $suite"
+  cargo test --locked --release --test "$suite"
+done
+echo "== whole runs"
+cargo test --locked --release --test it
+echo "== chaos, $rounds rounds"
+CHAOS_ROUNDS=$rounds cargo test --locked --release --test it -- --ignored --nocapture chaos
