@@ -88,8 +88,8 @@ pub struct TaskView<'a> {
 impl Engine {
     /// A run that begins now. No action follows from this; the first comes from the first input.
     pub fn new(config: Config, now_ns: u64) -> Self {
-        let config =
-            Config { threads: config.threads.max(1), crash_limit: config.crash_limit.max(1), ..config };
+        let (processes, threads) = (config.processes.max(1), config.threads.max(1));
+        let config = Config { processes, threads, crash_limit: config.crash_limit.max(1), ..config };
         Engine {
             started_ns: now_ns,
             now_ns,

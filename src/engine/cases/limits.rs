@@ -184,6 +184,19 @@ fn one_that_says_how_long_to_wait_pauses_its_bucket_alone() {
 }
 
 #[test]
+fn a_bucket_that_opens_lets_in_all_that_fit() {
+    let mut bench = bench(1, 8, vec![at_once(4), per(at_once(1), "site")]);
+    bench.offer(vec![of(1, 1)]);
+    bench.start(1);
+    let sent = bench.sent();
+    bench.fails(1, sent[0].0, Failure { after_ns: Some(30 * S), ..Failure::new("http_status", "429") });
+    bench.offer((2..=9).map(|site| of(site, site as u64)).collect());
+    assert!(bench.positions().is_empty());
+    assert_eq!(bench.wait(), 30 * S);
+    assert_eq!(bench.positions(), [2, 3, 4, 5]);
+}
+
+#[test]
 fn what_a_task_asks_for_itself_pauses_nobody_else() {
     let mut bench = bench(1, 1, vec![at_once(2)]);
     bench.offer(all_of(1, 1..=2));

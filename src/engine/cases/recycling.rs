@@ -1,7 +1,7 @@
 //! Workers that are replaced though they are well.
 
 use super::{Bench, MIB, MS, config, task, tasks};
-use crate::engine::{Action, Config, Input, WorkerId};
+use crate::engine::{Action, Config, Input, StartFailure, WorkerId};
 use crate::model::event::Event;
 use crate::model::policy::Recycle;
 use crate::model::{Handle, StopCause};
@@ -73,6 +73,33 @@ fn quick_tasks_fill_no_window_beyond_the_count() {
         bench.done_with(1, &sent, 1_000, 0);
         bench.step(Input::Handled { count: sent.len(), puts: vec![] });
     }
+}
+
+#[test]
+fn tasks_that_came_back_unstarted_are_not_counted() {
+    let mut bench = recycle(Recycle { tasks: Some(10), ..Recycle::default() }, 2, 1);
+    bench.offer(tasks(6));
+    bench.start(1);
+    let no_process = StartFailure::NoProcess("no memory".into());
+    bench.step(Input::WorkerStartFailed { worker: 2, failure: no_process });
+    for _ in 0..2 {
+        let sent: Vec<Handle> = bench.sent().into_iter().map(|(handle, _)| handle).collect();
+        bench.done_with(1, &sent, 1_000, 0);
+    }
+    let held = bench.sent();
+    assert_eq!(held.len(), 3);
+    bench.now = 20 * MS;
+    bench.step(Input::Tick);
+    bench.step(Input::Returned { worker: 1, handles: vec![held[1].0, held[2].0] });
+    bench.done(1, &[held[0].0]);
+    let mut attempts = 4;
+    bench.offer(tasks(20));
+    while bench.why().is_none() {
+        let sent: Vec<Handle> = bench.sent().into_iter().map(|(handle, _)| handle).collect();
+        attempts += sent.len();
+        bench.done(1, &sent);
+    }
+    assert_eq!(attempts + bench.sent().len(), 10);
 }
 
 #[test]

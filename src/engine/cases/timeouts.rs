@@ -1,7 +1,7 @@
 //! Attempts that do not end, and runs that take too long.
 
 use super::{Bench, MS, config, tasks};
-use crate::engine::{Action, Config, Input, Kill};
+use crate::engine::{Action, Config, Input, Kill, StartFailure};
 use crate::model::event::Event;
 use crate::model::policy::{Retries, Times};
 use crate::model::{StopCause, Verdict};
@@ -112,6 +112,27 @@ fn attempts_that_never_end_are_not_workers_that_never_start() {
         bench.dies(1, &[]);
     }
     assert!(bench.engine.tasks.is_empty() && bench.engine.stopped.is_none());
+}
+
+#[test]
+fn an_attempt_that_was_killed_is_progress_for_the_breaker() {
+    let mut bench = Bench::with(timed(1));
+    bench.offer(tasks(2));
+    let fails_to_start = |bench: &mut Bench| {
+        for _ in 0..4 {
+            let failure = StartFailure::NoProcess("no memory".into());
+            bench.step(Input::WorkerStartFailed { worker: 1, failure });
+            bench.now += 2 * S;
+            bench.step(Input::Tick);
+        }
+    };
+    fails_to_start(&mut bench);
+    bench.start(1);
+    let sent = bench.sent();
+    bench.step(Input::Overdue { worker: 1, handles: vec![sent[0].0] });
+    bench.dies(1, &[]);
+    fails_to_start(&mut bench);
+    assert!(bench.engine.stopped.is_none());
 }
 
 #[test]

@@ -119,8 +119,6 @@ impl Limits {
         self.free_lanes.push(id);
         for bucket in buckets {
             self.buckets[bucket as usize].lanes -= 1;
-            // It may have been the one that was to wake the next.
-            self.look_at(bucket, now_ns);
             self.forget_if_quiet(bucket, now_ns);
         }
     }
