@@ -177,6 +177,10 @@ fn take_task(bytes: &[u8], at: &mut usize) -> Result<Task, Malformed> {
         options.delay_ns = varint::take(bytes, at)?;
     }
     let args = Payload::copy_from(take_sized(bytes, at)?);
+    if args.is_empty() {
+        // a list has at least its length
+        return Err(Malformed::Cut);
+    }
     let options = (options != TaskOptions::default()).then(|| Box::new(options));
     Ok(Task { id: TaskId::ROOT, args, options })
 }
