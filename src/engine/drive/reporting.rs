@@ -7,26 +7,35 @@ use crossbeam_channel::Sender;
 
 use crate::engine::drive::PROGRESS_NS;
 use crate::engine::{Retry, TaskView, WorkerId};
-use crate::model::event::{Counts, Event, Summary, TaskLabel};
+use crate::model::event::{Counts, Event, LogLine, Summary, TaskLabel};
 use crate::model::{Delivery, Payload, TaskId, Verdict};
 use crate::wire::from_worker::Progress;
 use crate::wire::value;
 
-/// Log lines that may wait for a slow report; further ones are dropped, and counted.
+/// Lines, and words on progress, that may wait for a slow report; further lines are dropped, and counted.
 const MOST_LINES: usize = 20_000;
+/// Bytes of them that may wait.
+const MOST_BYTES: usize = 16 << 20;
 /// Characters of a task's arguments in its name.
 const NAME: usize = 60;
 
 pub(super) struct Reporting {
     events: Sender<Vec<Event>>,
     batch: Vec<Event>,
-    /// Log lines in it, and in each of the batches that wait for the reports.
-    lines: usize,
-    sent: VecDeque<usize>,
-    sent_lines: usize,
+    /// What scripts and processes said in it, and in each of the batches that wait for the reports.
+    said: Said,
+    sent: VecDeque<Said>,
+    sent_said: Said,
     single_tasks: bool,
     next_ns: u64,
     dropped: u64,
+}
+
+/// How much was said.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
+    lines: usize,
+    bytes: usize,
 }
 
 impl Reporting {
@@ -34,9 +43,9 @@ impl Reporting {
         Reporting {
             events,
             batch: Vec::new(),
-            lines: 0,
+            said: Said::default(),
             sent: VecDeque::new(),
-            sent_lines: 0,
+            sent_said: Said::default(),
             single_tasks,
             next_ns: 0,
             dropped: 0,
@@ -44,14 +53,29 @@ impl Reporting {
     }
 
     pub fn push(&mut self, event: Event) {
-        if matches!(event, Event::Log(_)) {
-            if self.lines + self.sent_lines >= MOST_LINES {
-                self.dropped += 1;
-                return;
-            }
-            self.lines += 1;
+        if let Event::Log(line) = &event
+            && !self.has_room(weight(line))
+        {
+            return self.drop_line();
         }
         self.batch.push(event);
+    }
+
+    /// A line that nobody will see.
+    pub fn drop_line(&mut self) {
+        self.dropped += 1;
+    }
+
+    /// Takes room for one more thing that is said.
+    fn has_room(&mut self, bytes: usize) -> bool {
+        let (lines, waiting) =
+            (self.said.lines + self.sent_said.lines, self.said.bytes + self.sent_said.bytes);
+        let has_room = lines < MOST_LINES && waiting + bytes <= MOST_BYTES;
+        if has_room {
+            self.said.lines += 1;
+            self.said.bytes += bytes;
+        }
+        has_room
     }
 
     /// When the counters are due.
@@ -71,7 +95,12 @@ impl Reporting {
         }
     }
 
+    /// One that finds no room is not missed: the next one says more.
     pub fn task_progress(&mut self, task: TaskView<'_>, worker: WorkerId, progress: Progress) {
+        let words = progress.message.as_ref().map_or(0, String::len);
+        if !self.has_room(words + task.key.map_or(4 * NAME, <[u8]>::len) + mem::size_of::<Event>()) {
+            return;
+        }
         let task = label(task.id, task.key, task.args, task.attempt, worker);
         let Progress { done, total, message, .. } = progress;
         self.batch.push(Event::TaskProgress { task, done, total, message });
@@ -114,12 +143,14 @@ impl Reporting {
         while self.sent.len() > self.events.len()
             && let Some(taken) = self.sent.pop_front()
         {
-            self.sent_lines -= taken;
+            self.sent_said.lines -= taken.lines;
+            self.sent_said.bytes -= taken.bytes;
         }
         if !self.batch.is_empty() {
-            let lines = mem::take(&mut self.lines);
-            self.sent.push_back(lines);
-            self.sent_lines += lines;
+            let said = mem::take(&mut self.said);
+            self.sent.push_back(said);
+            self.sent_said.lines += said.lines;
+            self.sent_said.bytes += said.bytes;
             // the reports may be gone; the run goes on without them
             let _ = self.events.send(mem::take(&mut self.batch));
         }
@@ -143,6 +174,12 @@ impl Reporting {
         self.batch.push(Event::RunFinished(Box::new(summary)));
         self.flush();
     }
+}
+
+/// Bytes that a line takes, about.
+fn weight(line: &LogLine) -> usize {
+    let field = |(name, text): &(String, String)| name.len() + text.len() + 2 * mem::size_of::<String>();
+    mem::size_of::<Event>() + line.text.len() + line.fields.iter().map(field).sum::<usize>()
 }
 
 fn label(id: TaskId, key: Option<&[u8]>, args: &Payload, attempt: u32, worker: WorkerId) -> TaskLabel {

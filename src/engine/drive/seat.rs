@@ -20,6 +20,13 @@ const LAST_LINES: usize = 20;
 /// Reads of 8 KiB from the pipe of a dead process: a pipe holds 64 KiB unless somebody made it larger.
 const MOST_READS: usize = 64;
 
+/// Bytes of a line with its fields, or of words on progress; a longer one is dropped unread. What a task says in one
+/// text is cut to 64 KiB by its worker.
+const LONGEST_WORDS: usize = 1 << 20;
+/// Files that one process may load by `require`, and those of which later workers are told.
+const MOST_FILES: usize = 1_000;
+const MOST_FROZEN: usize = 10_000;
+
 pub(super) struct Seat {
     pub process: WorkerProcess,
     frames: frame::Reader,
@@ -28,6 +35,8 @@ pub(super) struct Seat {
     wants_room: bool,
     /// At its end, or spoke the wire wrongly: nothing of it is read any more.
     deaf: bool,
+    /// Files that it loaded.
+    loaded: usize,
     line: Vec<u8>,
     last_words: Vec<u8>,
     /// Of each slot, when the attempt began that was last told to be slow.
@@ -54,6 +63,7 @@ impl Seat {
             written: 0,
             wants_room: false,
             deaf: false,
+            loaded: 0,
             line: Vec::new(),
             last_words: Vec::new(),
         })
@@ -188,6 +198,10 @@ impl Drive<'_> {
     fn understand(&mut self, worker: WorkerId, kind: u8, body: &[u8]) -> io::Result<Result<(), String>> {
         let malformed =
             |error: crate::wire::value::Malformed| format!("a frame of kind {kind} cannot be read: {error}");
+        if matches!(kind, from_worker::LOG | from_worker::PROGRESS) && body.len() > LONGEST_WORDS {
+            self.reporting.drop_line();
+            return Ok(Ok(()));
+        }
         let input = match kind {
             from_worker::OUTCOMES => {
                 let mut outcomes = Vec::new();
@@ -220,6 +234,11 @@ impl Drive<'_> {
             },
             from_worker::LOADED => match from_worker::take_loaded(body) {
                 Ok((path, hash)) => {
+                    let Some(seat) = self.seat(worker) else { return Ok(Ok(())) };
+                    seat.loaded += 1;
+                    if seat.loaded > MOST_FILES {
+                        return Ok(Err(format!("it loaded more than {MOST_FILES} files")));
+                    }
                     self.loaded(worker, path, hash);
                     return Ok(Ok(()));
                 }
@@ -245,7 +264,7 @@ impl Drive<'_> {
 
     /// Workers that start later are told of the file; one that loaded another text is named.
     fn loaded(&mut self, worker: WorkerId, path: PathBuf, hash: u128) {
-        match self.setup.frozen.iter().find(|(known, _)| *known == path) {
+        match self.setup.frozen.iter().find(|(known, _)| known.as_os_str() == path.as_os_str()) {
             Some((_, known)) if *known == hash => {}
             Some(_) => {
                 let text = format!(
@@ -260,7 +279,8 @@ impl Drive<'_> {
                     fields: Vec::new(),
                 }));
             }
-            None => self.setup.frozen.push((path, hash)),
+            None if self.setup.frozen.len() < MOST_FROZEN => self.setup.frozen.push((path, hash)),
+            None => {}
         }
     }
 
