@@ -13,7 +13,7 @@ use crate::engine::seats::Seats;
 use crate::engine::slab::Slab;
 use crate::engine::stop::Mode;
 use crate::engine::times::Times;
-use crate::engine::{Action, Config, Input};
+use crate::engine::{Action, Config, Input, WorkerId};
 use crate::model::event::Counts;
 use crate::model::{Delivery, Handle, Payload, StopCause, TaskId};
 
@@ -163,6 +163,11 @@ impl Engine {
             key: entry.task.key(),
             attempt: entry.starts + 1,
         })
+    }
+
+    /// Whether the process of a seat has tasks that it has not answered.
+    pub fn holds_tasks(&self, worker: WorkerId) -> bool {
+        self.seats.iter().any(|seat| seat.number == worker && !seat.held.is_empty())
     }
 
     /// Whether the source's next batch may come in.

@@ -8,6 +8,7 @@ use crate::engine::drive::Drive;
 use crate::engine::{Death, Input, StartFailure, WorkerId};
 use crate::model::Handle;
 use crate::model::event::{Event, Level, LogLine};
+use crate::os::clock::monotonic_ns;
 use crate::os::keeper::WorkerProcess;
 use crate::os::poll::Interest;
 use crate::os::slots::Slot;
@@ -35,6 +36,10 @@ pub(super) struct Seat {
     wants_room: bool,
     /// At its end, or spoke the wire wrongly: nothing of it is read any more.
     deaf: bool,
+    /// When the stream was found at its end, which is also that of the process unless it lives on.
+    pub ended_ns: Option<u64>,
+    /// Since when it holds tasks of which it neither runs nor answers one.
+    pub idle_ns: Option<u64>,
     /// Files that it loaded.
     loaded: usize,
     line: Vec<u8>,
@@ -63,6 +68,8 @@ impl Seat {
             written: 0,
             wants_room: false,
             deaf: false,
+            ended_ns: None,
+            idle_ns: None,
             loaded: 0,
             line: Vec::new(),
             last_words: Vec::new(),
@@ -90,7 +97,10 @@ impl Seat {
             match self.process.socket.write(&self.out[self.written..]) {
                 Ok(count) => self.written += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if is_gone(&error) => break,
+                Err(error) if is_gone(&error) => {
+                    self.ended_ns.get_or_insert_with(monotonic_ns);
+                    break;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -164,8 +174,9 @@ impl Drive<'_> {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Heard::Nothing),
             Err(error) if !is_gone(&error) => return Err(error),
             Ok(0) | Err(_) => {
-                // its death follows from the keeper
+                // its death follows from the keeper; `Watch` sees to it when it does not
                 seat.deafen();
+                seat.ended_ns.get_or_insert_with(monotonic_ns);
                 self.poller.remove(seat.process.socket.as_fd())?;
                 return Ok(Heard::End);
             }
@@ -259,6 +270,11 @@ impl Drive<'_> {
             },
             kind => return Ok(Err(format!("a frame of the unknown kind {kind}"))),
         };
+        if matches!(kind, from_worker::OUTCOMES | from_worker::RETURNED)
+            && let Some(seat) = self.seat(worker)
+        {
+            seat.idle_ns = None;
+        }
         self.step(input).map(Ok)
     }
 

@@ -1,4 +1,5 @@
-//! Looks at the workers now and then: how long their attempts run, and how much memory they use.
+//! Looks at the workers now and then: how long their attempts run, how much memory they use, and whether they do
+//! anything at all.
 
 use std::io;
 
@@ -11,6 +12,8 @@ use crate::os::memory;
 const OVERDUE_NS: u64 = 50_000_000;
 /// How often slow attempts and memory are looked for.
 const SECOND_NS: u64 = 1_000_000_000;
+/// Roles that a process may run while tasks already wait in it: loading the script, `process_init`, `init`.
+const ROLES: u64 = 3;
 
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -51,6 +54,7 @@ impl Drive<'_> {
         if self.watch.next_second_ns <= now_ns {
             self.watch.next_second_ns = now_ns + SECOND_NS;
             self.find_slow(now_ns);
+            self.find_idle(now_ns)?;
             if self.watch.weighs {
                 self.weigh()?;
             }
@@ -91,6 +95,31 @@ impl Drive<'_> {
                 }
             }
         }
+    }
+
+    /// Processes that no death will tell of: one that closed its socket and lives on, and one that holds tasks but
+    /// neither runs nor answers them, so that no attempt of it is ever overdue.
+    fn find_idle(&mut self, now_ns: u64) -> io::Result<()> {
+        let longest_ns = self.setup.bounds.role_ns.saturating_mul(ROLES);
+        for worker in 1..self.seats.len() as WorkerId {
+            let holds = self.engine.holds_tasks(worker);
+            let Some(seat) = self.seat(worker) else { continue };
+            let what = if seat.ended_ns.is_some_and(|since| now_ns.saturating_sub(since) >= SECOND_NS) {
+                "it closed its socket and lived on".to_owned()
+            } else if !holds || seat.process.slots.iter().any(|slot| slot.running().is_some()) {
+                seat.idle_ns = None;
+                continue;
+            } else {
+                let since_ns = *seat.idle_ns.get_or_insert(now_ns);
+                if now_ns - since_ns < longest_ns {
+                    continue;
+                }
+                let seconds = (now_ns - since_ns) / SECOND_NS;
+                format!("it neither ran nor answered the tasks that it held for {seconds} s")
+            };
+            self.step(Input::Violation { worker, what })?;
+        }
+        Ok(())
     }
 
     fn weigh(&mut self) -> io::Result<()> {
