@@ -31,7 +31,7 @@ use crate::worker::{BEGUN, ONCE, SIN};
 /// A case that takes longer hangs.
 const OUTER_LIMIT: Duration = Duration::from_secs(60);
 /// How long a worker that is silent in the midst of its tasks is borne here.
-pub const ROLE_NS: u64 = 300_000_000;
+pub const ROLE_NS: u64 = 400_000_000;
 
 /// Ends the program when a case hangs.
 pub struct OuterLimit(mpsc::Sender<()>, thread::JoinHandle<()>);

@@ -30,7 +30,8 @@ pub fn run(seat: WorkerSeat) -> ! {
     let sin = std::env::var(SIN).expect("a sin");
     let once = std::env::var(ONCE).expect("a file or none");
     let mut worker = Worker { seat, handles: Vec::new(), args: Vec::new(), slow: false };
-    let sins = once.is_empty() || OpenOptions::new().write(true).create_new(true).open(Path::new(&once)).is_ok();
+    let sins =
+        once.is_empty() || OpenOptions::new().write(true).create_new(true).open(Path::new(&once)).is_ok();
     let mut sin = sins.then_some(sin);
     if sin.as_deref() == Some("deaf") {
         worker.silence();
@@ -77,6 +78,9 @@ impl Worker {
         let mut at = 0;
         while at < body.len() {
             let task = to_worker::take_task(body, &mut at).expect("a task");
+            if self.slow {
+                self.seat.slots.slot(0).begin(task.handle.bits(), monotonic_ns());
+            }
             self.handles.push(task.handle);
             self.args.push(task.args.to_vec());
         }
@@ -88,6 +92,7 @@ impl Worker {
             from_worker::put_done(&mut out, handle.bits(), 1_000, &args, None);
         }
         self.frame(from_worker::OUTCOMES, &out);
+        self.seat.slots.slot(0).end();
     }
 
     fn first(&self) -> Handle {
@@ -201,7 +206,8 @@ impl Worker {
             }
             "deep" => return self.answer_first(&nested(1_000_000), None),
             "many announced" => {
-                return self.answer_first(&[0xc6, 0x80, 0xad, 0xe2, 0x04, 0xc6, 0x80, 0xad, 0xe2, 0x04], None);
+                return self
+                    .answer_first(&[0xc6, 0x80, 0xad, 0xe2, 0x04, 0xc6, 0x80, 0xad, 0xe2, 0x04], None);
             }
             "large" => return self.answer_first(&vec![7; LARGE], None),
             "puts" => {
@@ -297,4 +303,3 @@ fn print(bytes: &[u8]) {
     let _ = std::io::stdout().write_all(bytes);
     let _ = std::io::stdout().flush();
 }
-
