@@ -26,7 +26,7 @@ use crate::os::exit::exit_now;
 use crate::os::handoff::Handoff;
 use crate::os::keeper::{KeeperLink, KeeperOptions};
 use crate::os::limits;
-use crate::os::signals::{self, Signals};
+use crate::os::signals::{self, Signal, Signals};
 use crate::os::wake::wake_pair;
 use crate::output::Sink;
 use crate::plan::{self, Surroundings};
@@ -112,7 +112,7 @@ fn prepare_interruptibly(
                 Ok(prepared) => return prepared,
                 Err(RecvTimeoutError::Disconnected) => return Err(Code::Bug),
                 Err(RecvTimeoutError::Timeout) => {
-                    if let Some(signal) = signals.next().filter(|signal| *signal != signals::Signal::Status) {
+                    if let Some(signal) = next_stop(signals) {
                         // nothing has begun, and the thread may never end
                         exit_now(Code::Signal(signal.number()).number());
                     }
@@ -229,6 +229,20 @@ fn carry_out(ready: Ready, path: &Path, arguments: &RunArgs, signals: &Signals) 
     Ok(summary)
 }
 
+/// The next signal that asks for an end. There are no workers yet: Ctrl-Z stops this process alone.
+fn next_stop(signals: &Signals) -> Option<Signal> {
+    loop {
+        match signals.next()? {
+            Signal::Status => {}
+            Signal::Suspend => {
+                // one that cannot be stopped goes on
+                let _ = signals::suspend();
+            }
+            signal => return Some(signal),
+        }
+    }
+}
+
 /// Waits for the `start` role, which may open what the first result needs; gives what it put.
 fn wait_for_start(from_handler: &Receiver<FromHandler>, signals: &Signals) -> Result<Vec<Task>, StopCause> {
     loop {
@@ -237,7 +251,7 @@ fn wait_for_start(from_handler: &Receiver<FromHandler>, signals: &Signals) -> Re
             Ok(FromHandler::Started { puts }) => return Ok(puts),
             Ok(_) => {}
             Err(RecvTimeoutError::Timeout) => {
-                if let Some(signal) = signals.next().filter(|signal| *signal != signals::Signal::Status) {
+                if let Some(signal) = next_stop(signals) {
                     return Err(StopCause::Signal(signal.number()));
                 }
             }

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::clock::monotonic_ns;
 use super::usage::Usage;
 
 mod capture;
@@ -118,10 +119,11 @@ impl Command {
 
     fn run_to_end(&self, go_on: Option<&dyn Fn() -> bool>) -> Result<Finished, CommandError> {
         let program = self.argv.first().ok_or(CommandError::Empty)?.to_string_lossy().into_owned();
-        let start = Instant::now();
+        let start_ns = monotonic_ns();
         let mut running = run::Running::start(self).map_err(|error| self.why_not(&program, error))?;
-        let ended =
-            running.finish(self, start, go_on).map_err(|source| CommandError::System { program, source })?;
+        let ended = running
+            .finish(self, start_ns, go_on)
+            .map_err(|source| CommandError::System { program, source })?;
         let (stdout, stderr) = running.outputs();
         Ok(Finished {
             code: ended.reaped.status.code(),
@@ -131,7 +133,7 @@ impl Command {
             stderr: stderr.bytes,
             timed_out: ended.timed_out,
             stopped: ended.stopped,
-            elapsed: start.elapsed(),
+            elapsed: Duration::from_nanos(monotonic_ns().saturating_sub(start_ns)),
             usage: ended.reaped.usage,
         })
     }

@@ -39,6 +39,16 @@ impl PidFd {
         }
     }
 
+    /// Stops the process; it does not notice.
+    pub fn stop(&self) -> io::Result<()> {
+        Ok(self.send(Signal::SIGSTOP, 0)?)
+    }
+
+    /// Lets a stopped process go on.
+    pub fn go_on(&self) -> io::Result<()> {
+        Ok(self.send(Signal::SIGCONT, 0)?)
+    }
+
     /// Waits until the process has died; `false` when `timeout` was over first. Does not reap it.
     pub fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
         until_ready(&self.0, Interest::Read, timeout)

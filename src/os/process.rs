@@ -20,6 +20,9 @@ use super::usage::try_reap;
 /// How long a killed process may take to die: long enough to give back much memory, shorter than a broken disk takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a stopped process may take to stand still.
+const STOP_PATIENCE: Duration = Duration::from_millis(200);
+
 /// Held for reading while a child is started and entered, for writing while orphans are killed.
 static SPAWNING: RwLock<()> = RwLock::new(());
 static OWN: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
@@ -79,6 +82,60 @@ pub fn kill_orphans() -> io::Result<()> {
     end_children(|pid| own().contains(&pid))
 }
 
+/// Processes that stand still as long as this lives.
+#[derive(Debug, Default)]
+pub struct Stopped(Vec<(i32, PidFd)>);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        for (_, process) in &self.0 {
+            // one that was killed meanwhile needs nothing
+            let _ = process.go_on();
+        }
+    }
+}
+
+/// Stops every descendant of this process, but the child `spare`, whose descendants are stopped too. Comes back when all
+/// stand still, or after a fifth of a second: one may be in the kernel. What was stopped before stays so later.
+pub fn stop_descendants(spare: Option<i32>) -> io::Result<Stopped> {
+    let until = Instant::now() + STOP_PATIENCE;
+    let mut stopped = Stopped::default();
+    loop {
+        let mut moving = false;
+        for (pid, state) in descendants()? {
+            if Some(pid) == spare || matches!(state, 'T' | 't' | 'Z' | 'X') {
+                continue;
+            }
+            moving = true;
+            if stopped.0.iter().all(|(known, _)| *known != pid)
+                && let Ok(process) = PidFd::open(pid)
+                && process.stop().is_ok()
+            {
+                stopped.0.push((pid, process));
+            }
+        }
+        // what a process started in its last moment is found by the next look
+        if !moving || Instant::now() >= until {
+            return Ok(stopped);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Those of this process with their states, parents before children.
+fn descendants() -> io::Result<Vec<(i32, char)>> {
+    let all = processes()?;
+    let mut parents = vec![i32::try_from(std::process::id()).map_err(io::Error::other)?];
+    let mut found = Vec::new();
+    while !parents.is_empty() {
+        let children = all.iter().filter(|process| parents.contains(&process.parent));
+        let children: Vec<(i32, char)> = children.map(|process| (process.pid, process.state)).collect();
+        parents = children.iter().map(|(pid, _)| *pid).collect();
+        found.extend(children);
+    }
+    Ok(found)
+}
+
 /// As [`kill_orphans`], for the children that are not spared.
 pub(super) fn end_children(spare: impl Fn(i32) -> bool) -> io::Result<()> {
     let deadline = Instant::now() + PATIENCE;
@@ -124,7 +181,19 @@ pub(super) struct Child {
 /// All children, by a walk over `/proc` (`/proc/PID/task/TID/children` is not in every kernel).
 pub(super) fn children() -> io::Result<Vec<Child>> {
     let parent = i32::try_from(std::process::id()).map_err(io::Error::other)?;
-    let mut children = Vec::new();
+    let children = processes()?.into_iter().filter(|process| process.parent == parent);
+    Ok(children.map(|one| Child { pid: one.pid, zombie: matches!(one.state, 'Z' | 'X') }).collect())
+}
+
+struct Process {
+    pid: i32,
+    parent: i32,
+    state: char,
+}
+
+/// All of the machine that can be seen.
+fn processes() -> io::Result<Vec<Process>> {
+    let mut processes = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
@@ -133,13 +202,11 @@ pub(super) fn children() -> io::Result<Vec<Child>> {
         let Ok(stat) = fs::read(format!("/proc/{pid}/stat")) else {
             continue;
         };
-        if let Some((state, of)) = state_and_parent(&String::from_utf8_lossy(&stat))
-            && of == parent
-        {
-            children.push(Child { pid, zombie: matches!(state, 'Z' | 'X') });
+        if let Some((state, parent)) = state_and_parent(&String::from_utf8_lossy(&stat)) {
+            processes.push(Process { pid, parent, state });
         }
     }
-    Ok(children)
+    Ok(processes)
 }
 
 /// Whether a process with this number exists and has not died; a zombie has.

@@ -13,6 +13,8 @@ use nix::sys::signal::{
 };
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
+use super::clock;
+
 /// A signal that asks the coordinator something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Signal {
@@ -26,10 +28,13 @@ pub enum Signal {
     Quit,
     /// SIGUSR1: tell how it goes.
     Status,
+    /// SIGTSTP: Ctrl-Z.
+    Suspend,
 }
 
 impl Signal {
-    const ALL: [Self; 5] = [Self::Interrupt, Self::Terminate, Self::Hangup, Self::Quit, Self::Status];
+    const ALL: [Self; 6] =
+        [Self::Interrupt, Self::Terminate, Self::Hangup, Self::Quit, Self::Status, Self::Suspend];
 
     fn native(self) -> Number {
         match self {
@@ -38,6 +43,7 @@ impl Signal {
             Self::Hangup => Number::SIGHUP,
             Self::Quit => Number::SIGQUIT,
             Self::Status => Number::SIGUSR1,
+            Self::Suspend => Number::SIGTSTP,
         }
     }
 
@@ -52,9 +58,11 @@ impl Signal {
 pub struct Signals(SignalFd);
 
 impl Signals {
-    /// Blocks them in this thread and all that it starts from now on. Call it before the first thread.
+    /// Blocks them in this thread and all that it starts from now on. Call it before the first thread. SIGTSTP stays
+    /// ignored when it is: a shell without job control could not continue what has stopped.
     pub fn block() -> io::Result<Self> {
-        let set: SigSet = Signal::ALL.into_iter().map(Signal::native).collect();
+        let read = |signal: &Signal| *signal != Signal::Suspend || !is_ignored(signal.native());
+        let set: SigSet = Signal::ALL.into_iter().filter(read).map(Signal::native).collect();
         set.thread_block()?;
         Self::of(&set)
     }
@@ -140,9 +148,32 @@ pub fn raise_default(signal: Signal) -> ! {
     super::exit::exit_now(128 + signal.number())
 }
 
+/// Stops this process as Ctrl-Z stops any other, and comes back when it is continued. Its clock stands meanwhile.
+///
+/// With SIGTSTP and not with SIGSTOP: the kernel drops the former where no shell could continue the process.
+pub fn suspend() -> io::Result<()> {
+    clock::freeze();
+    let set: SigSet = [Number::SIGTSTP].into_iter().collect();
+    // the signal is this thread's, so it stops before `raise` or `thread_unblock` returns
+    let stopped =
+        raise(Number::SIGTSTP).and_then(|()| set.thread_unblock()).and_then(|()| set.thread_block());
+    clock::thaw();
+    Ok(stopped?)
+}
+
 /// `SIGKILL` for 9; `signal 34` for one without a name.
 pub fn name(number: i32) -> String {
     Number::try_from(number).map_or_else(|_| format!("signal {number}"), |signal| signal.as_str().to_owned())
+}
+
+fn is_ignored(signal: Number) -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: without a new action the call only fills the old one, and zeros are a valid one.
+    let action = unsafe {
+        libc::sigaction(signal as libc::c_int, std::ptr::null(), action.as_mut_ptr());
+        action.assume_init()
+    };
+    action.sa_sigaction == libc::SIG_IGN
 }
 
 fn set_action(signal: Number, handler: SigHandler) -> nix::Result<()> {

@@ -18,6 +18,8 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::sys::stat::fstat;
 use nix::unistd::ftruncate;
 
+use super::clock::{self, Pauses};
+
 /// More threads than any machine runs: 64 MiB of slots.
 const MOST_SLOTS: u32 = 1 << 20;
 
@@ -92,9 +94,10 @@ impl Slot {
     }
 }
 
-/// A shared mapping of slots.
+/// A shared mapping of slots, with the clock of the run before them.
 #[derive(Debug)]
 pub struct Slots {
+    pauses: NonNull<Pauses>,
     first: NonNull<Slot>,
     count: usize,
 }
@@ -129,7 +132,16 @@ impl Slots {
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping at an address that the kernel chooses touches nothing that exists.
         let first = unsafe { mmap(None, bytes, access, MapFlags::MAP_SHARED, fd, 0)? };
-        Ok(Self { first: first.cast(), count: usize::try_from(count).expect("at most 2^20") })
+        let pauses: NonNull<Pauses> = first.cast();
+        // SAFETY: the mapping has room for what `size_of_slots` counts, thus for more than this.
+        let first = unsafe { pauses.add(1) }.cast();
+        Ok(Self { pauses, first, count: usize::try_from(count).expect("at most 2^20") })
+    }
+
+    /// Tells the process on the other side for how long the run was paused. It is stopped, or has not begun.
+    pub fn tell_pauses(&self) {
+        // SAFETY: mapped as long as `self`, aligned as a page is, and made of atomics.
+        unsafe { self.pauses.as_ref() }.set_to_own();
     }
 
     /// The slot of thread `index`, which is below [`len`](Self::len).
@@ -148,8 +160,11 @@ impl Slots {
         self.as_slice().iter()
     }
 
-    /// Keeps the mapping for as long as the process lives, for threads and hooks that never end before it.
+    /// Keeps the mapping for as long as the process lives, for threads and hooks that never end before it. The clock of
+    /// this process is from now on the one that the other side tells.
     pub fn leak(self) -> &'static [Slot] {
+        // SAFETY: mapped as long as the process lives, since `Drop` does not run; made of atomics.
+        clock::follow(unsafe { self.pauses.as_ref() });
         // SAFETY: as in `as_slice`; the mapping is never removed, since `Drop` does not run.
         let slots = unsafe { slice::from_raw_parts(self.first.as_ptr(), self.count) };
         std::mem::forget(self);
@@ -175,14 +190,15 @@ impl<'a> IntoIterator for &'a Slots {
 impl Drop for Slots {
     fn drop(&mut self) {
         // SAFETY: the range is the one that `map` got, and no reference into it outlives `self`.
-        let _ = unsafe { munmap(self.first.cast(), self.count * size_of::<Slot>()) };
+        let _ = unsafe { munmap(self.pauses.cast(), size_of::<Pauses>() + self.count * size_of::<Slot>()) };
     }
 }
 
 fn size_of_slots(count: u32) -> io::Result<NonZero<usize>> {
     let count = usize::try_from(count.min(MOST_SLOTS + 1)).expect("at most 2^20 + 1");
     let valid = NonZero::new(count).filter(|count| count.get() <= MOST_SLOTS as usize);
-    let bytes = valid.and_then(|count| count.checked_mul(NonZero::new(size_of::<Slot>())?));
+    let slots = valid.and_then(|count| count.checked_mul(NonZero::new(size_of::<Slot>())?));
+    let bytes = slots.and_then(|slots| slots.checked_add(size_of::<Pauses>()));
     bytes.ok_or_else(|| io::Error::from(Errno::EINVAL))
 }
 
@@ -214,7 +230,7 @@ mod tests {
         assert!(Slots::create(0).is_err());
         assert!(Slots::create(u32::MAX).is_err());
         let (_slots, fd) = Slots::create(1).expect("create");
-        assert!(Slots::map(fd.as_fd(), 2).is_err());
+        assert!(Slots::map(fd.as_fd(), 2).is_err(), "room for one");
         assert!(nix::unistd::ftruncate(&fd, 0).is_err(), "the size is sealed");
     }
 

@@ -101,7 +101,7 @@ fn attempts(shared: &Shared, slot: &Slot, current: &Current, body: &mut dyn Runn
         let (handle, result) = ran.map_err(io::Error::other)?;
         let effects = current.take_effects();
         now_ns = monotonic_ns();
-        let elapsed_ns = now_ns - start_ns;
+        let elapsed_ns = now_ns.saturating_sub(start_ns);
         match result {
             Ok(()) => shared.outbox.push_done(handle, elapsed_ns, now_ns, &results, effects.as_ref())?,
             Err(Ended::Failed(failure)) => {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,6 +33,7 @@ pub struct Job {
     arguments: Vec<String>,
     shell: Option<String>,
     hang: Duration,
+    own_group: bool,
 }
 
 impl Job {
@@ -43,6 +45,7 @@ impl Job {
             arguments: Vec::new(),
             shell: None,
             hang: HANG,
+            own_group: false,
         }
     }
 
@@ -86,6 +89,12 @@ impl Job {
 
     pub fn within(mut self, limit: Duration) -> Self {
         self.hang = limit;
+        self
+    }
+
+    /// In a process group of its own, as a shell with job control starts it.
+    pub fn own_group(mut self) -> Self {
+        self.own_group = true;
         self
     }
 
@@ -139,6 +148,9 @@ impl Job {
         let file = |name: &str| File::create(self.path(name)).expect("a file");
         command.current_dir(self.dir.path()).env(crate::processes::MARK, &mark).env("NO_COLOR", "1");
         command.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
+        if self.own_group {
+            command.process_group(0);
+        }
         let child = command.spawn().expect("the program starts");
         let hang = self.hang;
         Running { child, mark, dir: self.dir, started: Instant::now(), hang, ended: None }

@@ -180,3 +180,90 @@ fn a_stop_while_workers_are_starting_ends_well() {
         assert!(matches!(done.status.code(), Some(130 | 143)), "{:?} {}", done.status, done.stderr);
     }
 }
+
+/// Ctrl-Z, and `fg` after a while. Meanwhile all but the keeper stand still.
+fn paused(run: &mut Running, pause: Duration) {
+    // D: its child was stopped between vfork and exec
+    let stands = |state| matches!(state, 'T' | 'D');
+    run.signal(Signal::SIGTSTP);
+    run.until("all stand still", |run| {
+        let keeper = run.keeper();
+        let mut others = run.processes().into_iter().filter(|one| Some(one.pid) != keeper);
+        others.all(|one| stands(one.state))
+    });
+    let since = Instant::now();
+    while since.elapsed() < pause {
+        let (keeper, all) = (run.keeper(), run.processes());
+        assert!(all.iter().all(|one| stands(one.state) || Some(one.pid) == keeper), "{all:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    run.signal(Signal::SIGCONT);
+}
+
+#[test]
+fn a_paused_run_goes_on_as_if_no_time_had_passed() {
+    let script = r#"return { worker = function(n)
+        io.open("begun", "a"):write(n, "\n"):close()
+        for _ = 1, 30 do sleep(0.01) end return n end }"#;
+    let job = Job::new().range(1, 8).processes(2).threads(2).script(script).own_group();
+    let job = job.set("worker", "timeout = '1s'").set("worker", "grace_period = '100ms'");
+    let mut run = job.set("run", "deadline = '1500ms'").start();
+    run.until_lines("begun", 4);
+    paused(&mut run, Duration::from_millis(1500));
+    let done = run.wait();
+    done.exit(0).says("8 ok").never_says("retr").never_says("failed").never_says("imeout");
+    assert_eq!(done.lines("begun").len(), 8, "no task began twice");
+}
+
+#[test]
+fn commands_of_tasks_are_paused_with_the_run() {
+    let mut run = Job::new().range(1, 2).processes(2).own_group();
+    run = run.set("worker", "command = ['sh', '-c', 'echo x >>begun; i=0; while [ $i -lt 300 ]; do sleep 0.001; i=$((i+1)); done']");
+    let mut run = run.set("worker", "timeout = '20s'").start();
+    run.until_lines("begun", 2);
+    paused(&mut run, Duration::from_millis(200));
+    let done = run.wait();
+    done.exit(0).says("2 ok");
+}
+
+#[test]
+fn a_worker_that_dies_in_a_pause_is_missed_after_it() {
+    let mut run = Job::new().range(1, 4).processes(2).own_group()
+        .script(r#"return { worker = function(n) io.open("begun", "a"):write(n, "\n"):close() sleep(0.3) return n end }"#)
+        .start();
+    run.until_lines("begun", 2);
+    let worker = run.workers()[0];
+    run.signal(Signal::SIGTSTP);
+    run.until("all stand still", |run| {
+        let keeper = run.keeper();
+        run.processes().iter().all(|one| one.state == 'T' || Some(one.pid) == keeper)
+    });
+    crate::processes::kill_9(worker);
+    run.until("its death", |run| !run.workers().contains(&worker));
+    run.signal(Signal::SIGCONT);
+    run.wait().exit(0).says("3 ok, 1 ok after retry");
+}
+
+#[test]
+fn a_run_that_is_paused_before_its_first_worker_goes_on() {
+    let script = r#"io.open("begun", "a"):write("x\n"):close() local t = 0 while t < 2e7 do t = t + 1 end
+        return { worker = function(n) return n end }"#;
+    let mut run = Job::new().range(1, 4).processes(1).script(script).own_group().start();
+    run.until_lines("begun", 1);
+    run.signal(Signal::SIGTSTP);
+    let pid = run.pid();
+    let stands = |run: &Running| run.processes().iter().any(|one| one.pid == pid && one.state == 'T');
+    run.until("the program stands still", stands);
+    run.signal(Signal::SIGCONT);
+    run.wait().exit(0).says("4 ok");
+}
+
+#[test]
+fn a_stop_that_is_ignored_from_outside_stays_ignored() {
+    let script = "return { worker = function(n) sleep(0.2) return n end }";
+    let job = Job::new().range(1, 4).processes(2).script(script).own_group();
+    let mut run = job.shell("trap '' TSTP; exec MPMS").start();
+    run.until("workers", |run| run.workers().len() == 2);
+    run.signal(Signal::SIGTSTP);
+    run.wait().exit(0).says("4 ok");
+}

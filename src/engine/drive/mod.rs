@@ -26,8 +26,8 @@ use crate::os::handoff::Handoff;
 use crate::os::keeper::{self as os_keeper, KeeperLink, KeeperOptions, KeeperReport};
 use crate::os::memory;
 use crate::os::poll::{Interest, Poller, Ready};
-use crate::os::process::kill_orphans;
-use crate::os::signals::Signals;
+use crate::os::process::{kill_orphans, stop_descendants};
+use crate::os::signals::{self, Signal, Signals};
 use crate::os::usage::{self, Usage};
 use crate::os::wake::WakeReceiver;
 use crate::wire::to_worker::{Setup, put_setup};
@@ -305,10 +305,25 @@ impl<'a> Drive<'a> {
 
     fn hear_signals(&mut self) -> io::Result<()> {
         while let Some(signal) = self.signals.next() {
+            if signal == Signal::Suspend {
+                self.pause()?;
+            }
             if let Some(cause) = self.stopping.signalled(signal, monotonic_ns()) {
                 self.step(Input::Stop(cause))?;
             }
         }
+        Ok(())
+    }
+
+    /// Stops the run with all its processes until this one is continued. The keeper goes on, and has nothing to do. No
+    /// clock of the run counts the pause.
+    fn pause(&mut self) -> io::Result<()> {
+        let stopped = stop_descendants(self.keeper.pid())?;
+        signals::suspend()?;
+        for seat in self.seats.iter().flatten() {
+            seat.process.slots.tell_pauses();
+        }
+        drop(stopped);
         Ok(())
     }
 
@@ -372,6 +387,7 @@ impl<'a> Drive<'a> {
 
     fn seat_worker(&mut self, worker: WorkerId, process: crate::os::keeper::WorkerProcess) -> io::Result<()> {
         let pid = process.pid;
+        process.slots.tell_pauses();
         let mut seat = Seat::new(process)?;
         put_setup(seat.outbound(), &Setup { worker, ..self.setup.clone() });
         let token = SEATS + 2 * u64::from(worker);
@@ -428,6 +444,9 @@ impl<'a> Drive<'a> {
                 match one.token {
                     SIGNALS => {
                         while let Some(signal) = self.signals.next() {
+                            if signal == Signal::Suspend {
+                                self.pause()?;
+                            }
                             let cause = self.stopping.signalled(signal, monotonic_ns());
                             summary.stopped = summary.stopped.take().or(cause);
                         }

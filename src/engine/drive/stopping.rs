@@ -15,7 +15,7 @@ pub(super) struct Stopping {
 impl Stopping {
     /// What the signal asks for, if it is one that stops.
     pub fn signalled(&mut self, signal: Signal, now_ns: u64) -> Option<StopCause> {
-        if signal == Signal::Status {
+        if matches!(signal, Signal::Status | Signal::Suspend) {
             return None;
         }
         self.signals += 1;

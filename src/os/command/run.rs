@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command as StdCommand, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
@@ -15,6 +15,7 @@ use nix::unistd::getppid;
 
 use super::Command;
 use super::capture::{Capture, Kept};
+use crate::os::clock::monotonic_ns;
 use crate::os::keeper::WORKER_MARK;
 use crate::os::pidfd::PidFd;
 use crate::os::poll::round_up;
@@ -41,12 +42,16 @@ pub(super) struct Ended {
     pub stopped: bool,
 }
 
-/// How far the command has been asked to end. `None` stands for a time that never comes.
+/// How far the command has been asked to end, with times of [`monotonic_ns`]. `None` stands for a time that never comes.
 #[derive(Clone, Copy)]
 enum Stage {
-    Running { until: Option<Instant> },
-    Asked { kill_at: Option<Instant> },
+    Running { until: Option<u64> },
+    Asked { kill_at: Option<u64> },
     Killed,
+}
+
+fn after(now_ns: u64, time: Duration) -> u64 {
+    now_ns.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
 }
 
 impl Running {
@@ -75,26 +80,26 @@ impl Running {
     pub(super) fn finish(
         &mut self,
         command: &Command,
-        start: Instant,
+        start_ns: u64,
         go_on: Option<&dyn Fn() -> bool>,
     ) -> io::Result<Ended> {
         let mut input = command.stdin.as_deref().unwrap_or_default();
-        let until = command.timeout.and_then(|timeout| start.checked_add(timeout));
+        let until = command.timeout.map(|timeout| after(start_ns, timeout));
         let mut stage = Stage::Running { until };
         let (mut timed_out, mut stopped) = (false, false);
         while !self.wait(stage, go_on.is_some())? {
             self.feed(&mut input)?;
             self.stdout.read_ready()?;
             self.stderr.read_ready()?;
-            let now = Instant::now();
-            let is_over = |time: Option<Instant>| time.is_some_and(|time| now >= time);
+            let now = monotonic_ns();
+            let is_over = |time: Option<u64>| time.is_some_and(|time| now >= time);
             match stage {
                 Stage::Running { until } => {
                     timed_out = is_over(until);
                     stopped = !timed_out && go_on.is_some_and(|go_on| !go_on());
                     if timed_out || stopped {
                         self.leader.signal_group(Signal::SIGTERM);
-                        let kill_at = now.checked_add(command.grace);
+                        let kill_at = Some(after(now, command.grace));
                         stage = Stage::Asked { kill_at };
                     }
                 }
@@ -128,7 +133,7 @@ impl Running {
             Stage::Asked { kill_at } => (kill_at, false),
             Stage::Killed => (None, false),
         };
-        let left = time.map(|time| time.saturating_duration_since(Instant::now()));
+        let left = time.map(|time| Duration::from_nanos(time.saturating_sub(monotonic_ns())));
         let timeout = if ask { Some(left.map_or(ASK, |left| left.min(ASK))) } else { left };
         match poll(&mut fds, round_up(timeout)) {
             Ok(_) => Ok(fds[0].any() == Some(true)),
