@@ -1,5 +1,6 @@
 //! Temporary files and folders, gone when the task ends.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 
 use mlua::{Lua, LuaString, Table};
@@ -19,7 +20,13 @@ pub struct Temporary {
 /// What was made in this state since the last call. Whoever runs roles in it drops this when their time is over: a state
 /// itself is never closed.
 pub fn take_temporary(lua: &Lua) -> Option<Temporary> {
-    lua.remove_app_data()
+    // asked after each task, and nearly always in vain
+    if MADE_ANY.get() { lua.remove_app_data() } else { None }
+}
+
+thread_local! {
+    /// Whether a state of this thread has ever made one.
+    static MADE_ANY: Cell<bool> = const { Cell::new(false) };
 }
 
 struct Names {
@@ -45,6 +52,7 @@ impl Names {
 fn keep(lua: &Lua, add: impl FnOnce(&mut Temporary)) {
     let mut temporary = lua.remove_app_data::<Temporary>().unwrap_or_default();
     add(&mut temporary);
+    MADE_ANY.set(true);
     lua.set_app_data(temporary);
 }
 
