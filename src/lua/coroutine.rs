@@ -2,7 +2,7 @@
     unsafe_code,
     reason = "coroutine.resume as Lua's own, with one more line: hooks belong to a coroutine, so the running one is published"
 )]
-//! `coroutine.resume`, `wrap` and `close`, which tell the [watchdog](super::watchdog) which coroutine runs.
+//! `coroutine.resume`, `wrap` and `close`, which tell the [`watchdog`] which coroutine runs.
 //!
 //! They are those of `lcorolib.c` (Lua 5.4) but for that.
 
