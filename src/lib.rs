@@ -9,6 +9,7 @@
 //! * [`wire`]: what coordinator and workers say to each other
 //! * [`worker`]: the forked child, its threads, the Lua worker
 //! * [`handler`]: the Lua handler in the coordinator, and what it commits
+//! * [`journal`]: what outlives a crash, and the tasks that memory does not hold
 //! * [`output`]: rows to files
 //! * [`report`]: what a person or a program sees of a run
 //! * [`cli`] and [`app`]: the command line, and the commands that put the stops together
@@ -19,6 +20,7 @@ pub mod app;
 pub mod cli;
 pub mod engine;
 pub mod handler;
+pub mod journal;
 pub mod lua;
 pub mod manifest;
 pub mod model;

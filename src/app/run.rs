@@ -20,7 +20,7 @@ use crate::lua::frozen::Frozen;
 use crate::lua::state::Around;
 use crate::lua::std::log::Sinks;
 use crate::model::event::{Event, Level, LogLine, Summary};
-use crate::model::handling::FromHandler;
+use crate::model::handling::{FromHandler, Puts};
 use crate::model::{StopCause, Task};
 use crate::os::exit::exit_now;
 use crate::os::handoff::Handoff;
@@ -181,6 +181,8 @@ fn carry_out(ready: Ready, path: &Path, arguments: &RunArgs, signals: &Signals) 
         processes: plan.worker.processes,
         threads: plan.worker.threads,
         seed: plan.job.seed,
+        run: None,
+        resumed: None,
     }]);
 
     let (waker, wake) = wake_pair()?;
@@ -244,7 +246,7 @@ fn next_stop(signals: &Signals) -> Option<Signal> {
 }
 
 /// Waits for the `start` role, which may open what the first result needs; gives what it put.
-fn wait_for_start(from_handler: &Receiver<FromHandler>, signals: &Signals) -> Result<Vec<Task>, StopCause> {
+fn wait_for_start(from_handler: &Receiver<FromHandler>, signals: &Signals) -> Result<Puts, StopCause> {
     loop {
         match from_handler.recv_timeout(SIGNAL_CHECK) {
             Ok(FromHandler::Failed(cause)) => return Err(cause),

@@ -6,23 +6,36 @@ use crate::engine::Engine;
 use crate::engine::blame::Record;
 use crate::engine::entry::{At, Entry};
 use crate::engine::stop::Mode;
-use crate::model::Task;
+use crate::model::handling::Puts;
+use crate::model::{Seq, Task};
 
 impl Engine {
     pub(super) fn offered(&mut self, tasks: Vec<Task>, last: bool) {
         self.source_ended |= last;
         // After a stop the source's position is what was accepted; a resume generates the rest again.
         if self.mode == Mode::Open {
-            tasks.into_iter().for_each(|task| self.accept(task));
+            tasks.into_iter().for_each(|task| self.accept(task, None));
         }
     }
 
-    pub(super) fn handled(&mut self, count: usize, puts: Vec<Task>) {
-        self.tally.handled += self.backlog.handled(count);
-        puts.into_iter().for_each(|task| self.accept(task));
+    pub(super) fn handled(&mut self, _count: usize, puts: Puts) {
+        let first = puts.first.map_or(0, Seq::number);
+        for (n, task) in puts.tasks.into_iter().enumerate() {
+            self.accept(task, Seq::new(first + n as u64));
+        }
     }
 
-    fn accept(&mut self, task: Task) {
+    pub(super) fn committed(&mut self, count: usize, _seq: u64) {
+        self.tally.handled += self.backlog.handled(count);
+    }
+
+    pub(super) fn stored(&mut self, _priority: i32, tasks: Vec<(Seq, Task)>) {
+        for (seq, task) in tasks {
+            self.accept(task, Some(seq));
+        }
+    }
+
+    fn accept(&mut self, task: Task, seq: Option<Seq>) {
         if let Some(key) = task.key()
             && !self.keys.insert(key)
         {
@@ -37,7 +50,7 @@ impl Engine {
         let at = if delay_ns == 0 { At::Ready } else { At::Delayed };
         let lane = if self.limits.is_empty() { 0 } else { self.limits.admit(&task.args) };
         let (starts, crashes, failures) = (0, Record::default(), 0);
-        let handle = self.tasks.insert(Entry { task, order, at, starts, crashes, failures, lane, place: 0 });
+        let handle = self.tasks.insert(Entry { task, seq, order, at, starts, crashes, failures, lane, place: 0 });
         if self.config.ordered {
             self.order.push(handle);
         }

@@ -193,7 +193,7 @@ fn large_arguments_lie_in_a_worker_only_up_to_a_limit() {
         most = most.max(held.len());
         let ended = held.drain(..1).collect::<Vec<_>>();
         bench.done_with(1, &ended, 1_000, 0);
-        bench.step(Input::Handled { count: 1, puts: vec![] });
+        bench.step(Input::Handled { count: 1, puts: Puts::default() });
     }
     assert!((14..=17).contains(&most), "{most}");
 }
@@ -209,7 +209,7 @@ fn unhandled_results_hold_the_workers_back_by_number_and_by_size() {
             bench.done_with(1, &[sent[0].0], 5 * MS, bytes);
         }
         assert!(bench.positions().is_empty());
-        bench.step(Input::Handled { count: 1, puts: vec![] });
+        bench.step(Input::Handled { count: 1, puts: Puts::default() });
         assert_eq!(bench.positions(), [3]);
     }
 }
@@ -395,7 +395,7 @@ fn a_signal_gives_a_stop_by_max_fail_a_deadline() {
     assert_eq!(bench.killed(1), Some(Kill::Stop));
     bench.dies(1, &[sent[1].0]);
     assert!(bench.finished().is_none(), "one delivery is not handled");
-    bench.step(Input::Handled { count: 1, puts: vec![] });
+    bench.step(Input::Handled { count: 1, puts: Puts::default() });
     let summary = bench.finished().expect("all is handled");
     assert_eq!(summary.stopped, Some(StopCause::MaxFail { failed: 1 }));
     assert_eq!((summary.not_started, summary.counts.failed), (2, 1));
@@ -417,7 +417,7 @@ fn a_worker_that_does_not_end_is_killed() {
     bench.start(1);
     let sent = bench.sent();
     bench.done(1, &[sent[0].0]);
-    bench.step(Input::Handled { count: 1, puts: vec![] });
+    bench.step(Input::Handled { count: 1, puts: Puts::default() });
     assert!(bench.did(|action| matches!(action, Action::StopWorker { worker: 1 })));
     bench.now = bench.engine.next_deadline().expect("it is not waited for for ever");
     bench.step(Input::Tick);
@@ -457,7 +457,7 @@ fn two_quick_workers() -> Bench {
         }
         for (worker, handles) in sent {
             bench.done_with(worker, &handles, 1_000, 0);
-            bench.step(Input::Handled { count: handles.len(), puts: vec![] });
+            bench.step(Input::Handled { count: handles.len(), puts: Puts::default() });
         }
     }
 }
@@ -582,7 +582,7 @@ fn a_reorder_buffer_that_was_full_opens_again() {
     bench.done_with(1, &[sent[1].0], 5 * MS, 65 * MIB);
     assert!(bench.positions().is_empty());
     bench.done(1, &[sent[0].0]);
-    bench.step(Input::Handled { count: 2, puts: vec![] });
+    bench.step(Input::Handled { count: 2, puts: Puts::default() });
     assert_eq!(bench.positions(), [3, 4]);
 }
 

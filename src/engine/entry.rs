@@ -5,12 +5,14 @@ use std::cmp::Reverse;
 use crate::engine::WorkerId;
 use crate::engine::blame::Record;
 use crate::engine::limits::{LaneId, Rank};
-use crate::model::{Handle, Task, Verdict};
+use crate::model::{Handle, Seq, Task, Verdict};
 
 /// A task from its acceptance to its delivery.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub task: Task,
+    /// Its place among the tasks that were put; none for a generated one.
+    pub seq: Option<Seq>,
     /// Its place among all accepted tasks.
     pub order: u64,
     pub at: At,

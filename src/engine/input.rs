@@ -1,7 +1,8 @@
 //! What the engine hears.
 
 use crate::engine::{Death, WorkerId};
-use crate::model::{Handle, Outcome, StopCause, Task};
+use crate::model::handling::Puts;
+use crate::model::{Handle, Outcome, Seq, StopCause, Task};
 
 /// One thing that happened. A process that is gone says nothing more: `WorkerGone` is the last input of it, after all
 /// the outcomes that it wrote.
@@ -82,12 +83,26 @@ pub enum Input {
         /// For the report.
         reason: String,
     },
-    /// The handler has committed deliveries.
+    /// The handler has handled deliveries; they are not kept yet.
     Handled {
         /// How many, in the order of delivery.
         count: usize,
         /// What they put (also by `task.put` in their workers), in order.
-        puts: Vec<Task>,
+        puts: Puts,
+    },
+    /// Handled deliveries are kept.
+    Committed {
+        /// How many, in the order of delivery.
+        count: usize,
+        /// Tasks put up to this place can be fetched; 0 before the first.
+        seq: u64,
+    },
+    /// Tasks from the journal, as [`Engine::wants_stored`](crate::engine::Engine::wants_stored) asked for them.
+    Stored {
+        /// The priority that was asked for.
+        priority: i32,
+        /// In the order of their places. Fewer than asked for: there are no more up to the place asked for.
+        tasks: Vec<(Seq, Task)>,
     },
     /// The handler will take nothing any more (it raised, or cannot write): what it has not committed is not done, and
     /// the run stops hard. Send the `Stop` with the cause first.

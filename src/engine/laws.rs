@@ -359,7 +359,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         1 => (worker.clone(), more_handles).prop_map(|(worker, handles)| Input::Overdue { worker, handles }),
         1 => (worker.clone(), 0..9_u64).prop_map(|(worker, bytes)| Input::WorkerMemory { worker, bytes }),
         1 => worker.prop_map(|worker| Input::Retire { worker, reason: "asked".into() }),
-        2 => (0..10_usize).prop_map(|count| Input::Handled { count, puts: vec![] }),
+        2 => (0..10_usize).prop_map(|count| Input::Handled { count, puts: Puts::default() }),
         1 => Just(()).prop_map(|()| Input::Tick),
     ]
 }

@@ -109,6 +109,7 @@ impl Engine {
         self.backlog.push(bytes + verdict_bytes(&verdict), kind);
         self.out.push(Delivery {
             id: entry.task.id,
+            seq: entry.seq,
             args: entry.task.args,
             key: entry.task.options.and_then(|options| options.key),
             attempt: entry.starts,

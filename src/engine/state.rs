@@ -140,6 +140,8 @@ impl Engine {
             Input::WorkerMemory { worker, bytes } => self.weighed(worker, bytes),
             Input::Retire { worker, reason } => self.retire(worker, reason),
             Input::Handled { count, puts } => self.handled(count, puts),
+            Input::Committed { count, seq } => self.committed(count, seq),
+            Input::Stored { priority, tasks } => self.stored(priority, tasks),
             Input::HandlerGone => self.lose_handler(),
             Input::Tick => {}
             Input::Stop(cause) => self.stop(cause),
@@ -205,6 +207,7 @@ impl Engine {
             running: self.seats.held() as u64,
             duplicates: self.tally.duplicates,
             elapsed_ns: self.now_ns - self.started_ns,
+            ..Counts::default()
         }
     }
 }

@@ -15,7 +15,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use crate::lua::state::Around;
 use crate::model::event::Event;
-use crate::model::handling::{FromHandler, ToHandler};
+use crate::model::handling::{FromHandler, Puts, ToHandler};
 use crate::model::job::{Job, Script};
 use crate::model::outcome::Effects;
 use crate::model::policy::OnError;
@@ -87,7 +87,7 @@ fn run(handler: Handler, around: &Around) -> Result<(), StopCause> {
     };
     work.roles.start()?;
     let puts = work.roles.take_puts(TaskId::ROOT, PutBy::Start);
-    work.reply(FromHandler::Started { puts });
+    work.reply(FromHandler::Started { puts: Puts { tasks: puts, ..Puts::default() } });
     for row in work.roles.take_rows() {
         work.write(&row)?;
     }
@@ -108,7 +108,9 @@ fn run(handler: Handler, around: &Around) -> Result<(), StopCause> {
                 let finish = work.roles.finish(&summary)?;
                 return work.close(finish);
             }
-            ToHandler::Close => {
+            ToHandler::Remember(_) | ToHandler::Known { .. } | ToHandler::SourceEnded { .. } => {}
+            ToHandler::Flush => work.commit()?,
+            ToHandler::Close(_) => {
                 work.commit()?;
                 return work.close(None);
             }
@@ -226,7 +228,8 @@ impl Work {
         if self.count > 0 || !self.puts.is_empty() {
             let puts = std::mem::take(&mut self.puts);
             let count = std::mem::take(&mut self.count);
-            self.reply(FromHandler::Handled { count, puts });
+            self.reply(FromHandler::Handled { count, puts: Puts { tasks: puts, ..Puts::default() } });
+            self.reply(FromHandler::Committed { count, seq: 0 });
         }
         Ok(())
     }

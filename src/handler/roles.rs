@@ -275,7 +275,7 @@ mod tests {
     fn delivery(verdict: Verdict) -> Delivery {
         let id = TaskId::at(1);
         let args = Payload::copy_from(&[]);
-        Delivery { id, args, key: None, attempt: 1, worker: 1, elapsed_ns: 0, verdict }
+        Delivery { id, seq: None, args, key: None, attempt: 1, worker: 1, elapsed_ns: 0, verdict }
     }
 
     fn said<R>(result: Result<R, StopCause>) -> String {

@@ -15,6 +15,10 @@ pub enum Event {
         threads: usize,
         /// The run's seed.
         seed: i64,
+        /// The id under which it can be resumed; none without a journal.
+        run: Option<String>,
+        /// What earlier sessions of the run have done; none for a new run.
+        resumed: Option<Resumed>,
     },
     /// Sent several times a second while the run goes on.
     Progress(Counts),
@@ -114,6 +118,19 @@ pub enum Event {
     RunFinished(Box<Summary>),
 }
 
+/// What a resumed run begins with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Resumed {
+    /// Tasks that ended well.
+    pub done: u64,
+    /// Tasks that failed for good and are not tried again.
+    pub failed: u64,
+    /// Tasks that failed and are tried again (`--retry-failed`).
+    pub again: u64,
+    /// What differs from the earlier sessions, one sentence each: `scripts/crawl.lua changed (2 lines)`.
+    pub changes: Vec<String>,
+}
+
 /// What names a task in a line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskLabel {
@@ -146,8 +163,12 @@ pub struct Counts {
     pub running: u64,
     /// Dropped because their key was known.
     pub duplicates: u64,
-    /// Nanoseconds since the run started.
+    /// Nanoseconds since the run started, or was resumed.
     pub elapsed_ns: u64,
+    /// Of `done` and `failed`, those of earlier sessions.
+    pub before: u64,
+    /// Nanoseconds of earlier sessions.
+    pub before_ns: u64,
 }
 
 /// A line of a script or a worker.

@@ -1,17 +1,57 @@
 //! What the engine's loop and the handler's thread say to each other.
 
 use crate::model::event::Summary;
-use crate::model::{Delivery, StopCause, Task};
+use crate::model::{Delivery, Seq, StopCause, Task, TaskId, Tried};
 
 /// To the handler.
 #[derive(Debug)]
 pub enum ToHandler {
     /// Finished tasks, to be handled in this order.
     Deliver(Vec<Delivery>),
+    /// What happened to tasks that have not ended, to be kept with the next group.
+    Remember(Vec<(TaskId, Tried)>),
+    /// How many tasks are known and whether the source may give more, for those who look at the run from outside.
+    Known {
+        /// As `Counts::known`.
+        known: u64,
+        /// As `Counts::more`.
+        more: bool,
+    },
+    /// The source has ended.
+    SourceEnded {
+        /// How many tasks it gave in all, those of earlier sessions and duplicates included.
+        given: u64,
+    },
+    /// Nothing more will come until what was delivered is committed: do not wait for a fuller group.
+    Flush,
     /// The run is complete: call `finish`.
     Finish(Box<Summary>),
-    /// The run was stopped: write what is there, and end.
-    Close,
+    /// The run was stopped: commit what is there, and end.
+    Close(Box<Summary>),
+}
+
+/// Tasks that were put, with consecutive places.
+#[derive(Debug, Default, PartialEq)]
+pub struct Puts {
+    /// The place of the first of `tasks`; none when there are none.
+    pub first: Option<Seq>,
+    /// With ids, in their order.
+    pub tasks: Vec<Task>,
+    /// Those that are in the journal only, since one call put too many to hold; they come after `tasks`.
+    pub stored: Vec<StoredPuts>,
+}
+
+/// Tasks of one priority in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredPuts {
+    /// As `TaskOptions::priority`.
+    pub priority: i32,
+    /// The place of the first.
+    pub first: Seq,
+    /// The place of the last; places between may belong to others.
+    pub last: Seq,
+    /// How many.
+    pub count: u64,
 }
 
 /// From the handler.
@@ -19,15 +59,23 @@ pub enum ToHandler {
 pub enum FromHandler {
     /// `start` has returned.
     Started {
-        /// What it put, with ids.
-        puts: Vec<Task>,
+        /// What it put.
+        puts: Puts,
     },
-    /// So many deliveries, in their order, are handled.
+    /// So many deliveries, in their order, are handled. They are not kept yet: a crash now takes them back, and what
+    /// they put too.
     Handled {
         /// How many.
         count: usize,
-        /// What they put, with ids.
-        puts: Vec<Task>,
+        /// What they put.
+        puts: Puts,
+    },
+    /// So many of the handled deliveries, in their order, are kept for good, with all that they caused.
+    Committed {
+        /// How many.
+        count: usize,
+        /// Every task put up to this place can be read from the journal; 0 before the first.
+        seq: u64,
     },
     /// It takes nothing any more.
     Failed(StopCause),

@@ -15,5 +15,5 @@ pub use failure::Failure;
 pub use outcome::{Delivery, Outcome, Verdict};
 pub use payload::Payload;
 pub use stop::StopCause;
-pub use task::{Handle, Task, TaskId};
+pub use task::{Handle, Seq, Task, TaskId, Tried};
 pub use value::Value;

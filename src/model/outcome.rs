@@ -1,6 +1,6 @@
 //! How an attempt ended, and how the handler hears of it.
 
-use crate::model::{Failure, Handle, Payload, Task, TaskId};
+use crate::model::{Failure, Handle, Payload, Seq, Task, TaskId};
 
 /// How an attempt ended, as its worker says it.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +47,8 @@ pub struct Outcome {
 pub struct Delivery {
     /// Its identity.
     pub id: TaskId,
+    /// Its place among the tasks that were put; none for a generated one.
+    pub seq: Option<Seq>,
     /// The encoded argument list.
     pub args: Payload,
     /// Its key, when it has one.

@@ -89,6 +89,35 @@ impl Handle {
     }
 }
 
+/// The place of a task among all that were put in a run, from 1: by it the journal finds the task again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Seq(pub NonZeroU64);
+
+impl Seq {
+    /// 0 is no place.
+    pub fn new(number: u64) -> Option<Self> {
+        NonZeroU64::new(number).map(Seq)
+    }
+
+    /// From 1.
+    pub fn number(self) -> u64 {
+        self.0.get()
+    }
+}
+
+/// What happened to a task that has not ended yet; kept, so that a resume goes on counting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tried {
+    /// Attempts that began.
+    pub starts: u32,
+    /// Attempts that failed.
+    pub failures: u32,
+    /// Deaths of workers while it ran alone.
+    pub crashes: u16,
+    /// Such deaths that may be somebody else's doing.
+    pub doubtful_crashes: u16,
+}
+
 /// What a task may carry besides its arguments.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TaskOptions {

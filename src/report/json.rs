@@ -96,7 +96,7 @@ fn line(value: &Value) -> String {
 
 fn object(event: &Event, raised: u64) -> (&'static str, Value) {
     match event {
-        Event::RunStarted { job, processes, threads, seed } => {
+        Event::RunStarted { job, processes, threads, seed, .. } => {
             let run = json!({ "job": job, "processes": processes, "threads": threads, "seed": seed });
             ("run_started", run)
         }
@@ -274,7 +274,7 @@ mod tests {
             ..Summary::default()
         };
         vec![
-            Event::RunStarted { job: "crawl".into(), processes: 4, threads: 2, seed: -1 },
+            Event::RunStarted { job: "crawl".into(), processes: 4, threads: 2, seed: -1, run: None, resumed: None },
             Event::Progress(Counts::default()),
             Event::TaskStarted(task()),
             Event::TaskProgress { task: task(), done: f64::NAN, total: None, message: None },

@@ -73,7 +73,7 @@ fn a_task_that_ends_well_in_a_later_attempt_is_counted() {
     bench.wait();
     let sent = bench.sent();
     bench.done(1, &[sent[0].0]);
-    bench.step(Input::Handled { count: 1, puts: vec![] });
+    bench.step(Input::Handled { count: 1, puts: Puts::default() });
     bench.dies(1, &[]);
     let summary = bench.finished().expect("all is done");
     assert_eq!((summary.again, summary.counts.done, summary.counts.failed), (1, 1, 0));
@@ -164,7 +164,7 @@ fn a_task_that_aborts_fails_and_stops_the_run() {
     bench.start(1);
     let sent = bench.sent();
     bench.fails(1, sent[0].0, Failure { abort: true, ..Failure::new("abort", "out of credit") });
-    bench.step(Input::Handled { count: 1, puts: vec![] });
+    bench.step(Input::Handled { count: 1, puts: Puts::default() });
     bench.dies(1, &[]);
     let summary = bench.finished().expect("the run is stopped");
     let cause = StopCause::Aborted { task: "7".into(), reason: "out of credit".into() };
@@ -185,7 +185,7 @@ fn a_skipped_task_is_done_and_counted_apart() {
     });
     let counts = bench.engine.counts();
     assert_eq!((counts.done, counts.skipped), (0, 0), "it is not handled yet");
-    bench.step(Input::Handled { count: 1, puts: vec![] });
+    bench.step(Input::Handled { count: 1, puts: Puts::default() });
     let counts = bench.engine.counts();
     assert_eq!((counts.done, counts.skipped, counts.failed), (1, 1, 0));
     assert_eq!(bench.delivered()[0].verdict, verdict);

@@ -157,7 +157,7 @@ fn a_deadline_after_the_last_task_stops_nothing() {
     bench.start(1);
     let sent = bench.sent();
     bench.done(1, &[sent[0].0]);
-    bench.step(Input::Handled { count: 1, puts: vec![] });
+    bench.step(Input::Handled { count: 1, puts: Puts::default() });
     bench.now = 61 * S;
     bench.step(Input::Tick);
     bench.dies(1, &[]);

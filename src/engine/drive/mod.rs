@@ -19,7 +19,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use crate::engine::{Action, Config, Death, Engine, Input, StartFailure, WorkerId};
 use crate::model::event::{Event, Level, LogLine, Summary};
-use crate::model::handling::{FromHandler, ToHandler};
+use crate::model::handling::{FromHandler, Puts, ToHandler};
 use crate::model::{StopCause, Task};
 use crate::os::clock::monotonic_ns;
 use crate::os::handoff::Handoff;
@@ -69,7 +69,7 @@ pub struct Run<'a> {
     /// From the handler's thread.
     pub from_handler: Receiver<FromHandler>,
     /// What the `start` role has put.
-    pub first: Vec<Task>,
+    pub first: Puts,
     /// Woken by both.
     pub wake: WakeReceiver,
     /// The signals of the process.
@@ -88,7 +88,7 @@ pub fn run(mut run: Run<'_>) -> io::Result<Summary> {
     let first = std::mem::take(&mut run.first);
     let mut drive = Drive::new(run)?;
     // before anything of the source: an empty one is no mistake then
-    if !first.is_empty() {
+    if !first.tasks.is_empty() {
         drive.step(Input::Handled { count: 0, puts: first })?;
     }
     let mut summary = drive.until_finished()?;
@@ -291,6 +291,7 @@ impl<'a> Drive<'a> {
         while let Ok(reply) = self.from_handler.try_recv() {
             match reply {
                 FromHandler::Handled { count, puts } => self.step(Input::Handled { count, puts })?,
+                FromHandler::Committed { count, seq } => self.step(Input::Committed { count, seq })?,
                 FromHandler::Failed(cause) => {
                     self.handler_open = false;
                     self.handler_failure = Some(cause.clone());
@@ -420,7 +421,7 @@ impl<'a> Drive<'a> {
             return Ok(());
         }
         let complete = summary.stopped.is_none();
-        let last = if complete { ToHandler::Finish(Box::new(summary.clone())) } else { ToHandler::Close };
+        let last = if complete { ToHandler::Finish(Box::new(summary.clone())) } else { ToHandler::Close(Box::new(summary.clone())) };
         let _ = self.to_handler.send(last);
         let mut ready = Vec::new();
         loop {

@@ -104,7 +104,7 @@ impl Human {
     fn lines(&mut self, event: &Event, now: Instant) -> String {
         let look = self.look;
         match event {
-            Event::RunStarted { job, processes, threads, seed } => {
+            Event::RunStarted { job, processes, threads, seed, .. } => {
                 self.running = true;
                 self.usual(|| lines::run_started(look, job, *processes, *threads, *seed))
             }

@@ -58,7 +58,7 @@ fn crash(worker: u32) -> Event {
 }
 
 fn started() -> Event {
-    Event::RunStarted { job: "crawl".into(), processes: 5, threads: 10, seed: 0 }
+    Event::RunStarted { job: "crawl".into(), processes: 5, threads: 10, seed: 0, run: None, resumed: None }
 }
 
 fn summary() -> Summary {
