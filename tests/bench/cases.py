@@ -24,6 +24,8 @@ class Case:
     beside: str = ""
     #: Reads the tasks a second from what the command prints.
     rate: object = None
+    #: Whether the run keeps a journal, whose size is told.
+    journal: bool = False
 
 
 class Suite:
@@ -31,19 +33,21 @@ class Suite:
         self.mpms = mpms
         self.part = 10 if quick else 1
 
-    def job(self, file, *flags):
-        return [self.mpms, "run", JOBS / f"{file}.toml", "--progress", "none", *map(str, flags)]
+    def job(self, file, *flags, journal=False):
+        keep = [] if journal else ["--no-journal"]
+        return [self.mpms, "run", JOBS / f"{file}.toml", "--progress", "none", *keep, *map(str, flags)]
 
     def count(self, whole):
         return max(whole // self.part, 1)
 
-    def ranged(self, name, whole, *flags, file="integers", **more):
+    def ranged(self, name, whole, *flags, file="integers", journal=False, **more):
         count = self.count(whole)
-        return Case(name, self.job(file, "--set", f"tasks.range=[1,{count}]", *flags), count, **more)
+        command = self.job(file, "--set", f"tasks.range=[1,{count}]", *flags, journal=journal)
+        return Case(name, command, count, journal=journal, **more)
 
-    def param(self, name, file, whole, *flags, **more):
+    def param(self, name, file, whole, *flags, journal=False, **more):
         count = self.count(whole)
-        return Case(name, self.job(file, "-p", f"n={count}", *flags), count, **more)
+        return Case(name, self.job(file, "-p", f"n={count}", *flags, journal=journal), count, journal=journal, **more)
 
     def python(self, name, tool, kind, whole):
         count = self.count(whole)
@@ -64,6 +68,21 @@ class Suite:
         yield self.python("`imap_unordered`, chunksize 1", "imap1", "integers", 200_000)
         yield self.python("`imap_unordered`, chunksize 256", "imap256", "integers", 2_000_000)
         yield self.python("loop in one Python", "loop", "integers", 2_000_000)
+
+    def journal(self):
+        """Each work with the journal and without it."""
+        for kept in (True, False):
+            kind = "**mpms**, " + ("journal" if kept else "no journal")
+            target = (lambda text: text) if kept else (lambda text: "")
+            yield self.ranged(f"{kind}, integers", 2_000_000, journal=kept, target=target("≥ 400,000/s"))
+            yield self.ranged(f"{kind}, tasks of 0.1 ms", 40_000, file="work", journal=kept, target=target("≤ 1.5×"))
+            flags = ["-p", "rows=10000" if kept else "rows=10"]
+            name = "journal, `meta` of 1 MB" if kept else "journal, small `meta`"
+            yield self.ranged(f"**mpms**, {name}", 50_000, *flags, file="large_meta", journal=True, target=target("≤ 1.2×"))
+            yield self.param(f"{kind}, generated in Lua, 10,000,000", "generated", 10_000_000, journal=kept, target="≤ 100 MB")
+            yield self.param(f"{kind}, each put by the handler after the last", "chain", 200_000, journal=kept, target="≤ 100 MB")
+            yield self.param(f"{kind}, all put by one call of the handler", "burst", 1_000_000, journal=kept, target="≤ 100 MB")
+        yield Case("**mpms**, journal, one task", self.job("one", journal=True), 1, target="≤ 15 ms", journal=True)
 
     def records(self):
         yield self.param("loop in one Lua state", "records_loop", 500_000)

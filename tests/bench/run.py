@@ -13,9 +13,10 @@ from cases import Suite, setup
 from measure import median_of
 
 ROOT = Path(__file__).resolve().parents[2]
-GROUPS = ["integers", "records", "strings", "commands", "one", "http", "memory"]
+GROUPS = ["integers", "journal", "records", "strings", "commands", "one", "http", "memory"]
 TITLES = {
     "integers": "no-op integers",
+    "journal": "durable runs",
     "records": "tables of 5 fields",
     "strings": "16 KiB strings",
     "commands": "running `true`",
@@ -74,7 +75,14 @@ def show(group, cases, runs, alone):
         cpu = f"{cpu_of[case.name] * 1e6:.2f}" if case.count else ""
         if case.beside:
             cpu += f" ({cpu_of[case.name] / cpu_of[case.beside]:.1f}× loop)"
-        row(TITLES[group], case.name, f"{case.count:,}", speed, cpu, memory_cell(cost.memory), times, case.target)
+        name = f"{case.name} ({journal_size() / case.count:,.1f} bytes a task on disk)" if case.journal else case.name
+        row(TITLES[group], name, f"{case.count:,}", speed, cpu, memory_cell(cost.memory), times, case.target)
+
+
+def journal_size():
+    """Bytes of the newest run's folder."""
+    newest = max((ROOT / ".mpms/runs").iterdir(), key=lambda folder: folder.stat().st_mtime)
+    return sum(file.stat().st_size for file in newest.iterdir())
 
 
 def show_memory(suite):
