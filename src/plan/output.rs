@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::paths::{absolute, shown};
 use super::scripts::flag_spot;
 use super::{OutputFormat, OutputMode, OutputPlan, OutputTarget};
-use crate::manifest::{Diagnostic, Located, Output, Overrides, Place, Spot};
+use crate::manifest::{Diagnostic, Located, Output, Overrides, OwnOutput, Place, Spot};
 
 /// How standard output is called.
 pub const STDOUT: &str = "standard output";
@@ -48,8 +48,13 @@ pub(super) fn output(
         (None, None) => return None,
     };
     let format = format(&wanted, written.and_then(|written| written.format.as_ref()), found)?;
-    let mode = mode(written, overrides);
-    let ready = check_append(&wanted, written, format, mode, found) & check_target(&wanted, mode, cwd, found);
+    let own = own(&wanted, overrides);
+    let mode = match mode(written, overrides) {
+        OutputMode::Error if own.is_some_and(|own| own.anew) => OutputMode::Overwrite,
+        mode => mode,
+    };
+    let ready = check_append(&wanted, written, format, mode, found)
+        & check_target(&wanted, mode, own.is_some(), cwd, found);
     let fields = written.and_then(|written| written.fields.clone());
     let name = match &wanted.target {
         OutputTarget::File(path) => shown(path, cwd),
@@ -69,6 +74,11 @@ fn from_manifest(path: &Located<String>, dir: &Path) -> Wanted {
 
 fn target(path: &Path, folder: &Path) -> OutputTarget {
     if path == Path::new("-") { OutputTarget::Stdout } else { OutputTarget::File(absolute(folder, path)) }
+}
+
+fn own<'a>(wanted: &Wanted, overrides: &'a Overrides) -> Option<&'a OwnOutput> {
+    let own = overrides.own_output.as_ref()?;
+    matches!(&wanted.target, OutputTarget::File(path) if *path == own.path).then_some(own)
 }
 
 fn mode(written: Option<&Output>, overrides: &Overrides) -> OutputMode {
@@ -141,8 +151,15 @@ fn check_append(
     false
 }
 
-fn check_target(wanted: &Wanted, mode: OutputMode, cwd: &Path, found: &mut Vec<Diagnostic>) -> bool {
+fn check_target(
+    wanted: &Wanted,
+    mode: OutputMode,
+    is_own: bool,
+    cwd: &Path,
+    found: &mut Vec<Diagnostic>,
+) -> bool {
     let OutputTarget::File(path) = &wanted.target else { return true };
+    let mode = if is_own { OutputMode::Append } else { mode };
     let problem = folder_problem(path, wanted, cwd).or_else(|| file_problem(path, wanted, mode, cwd));
     let ready = problem.is_none();
     found.extend(problem);
