@@ -1,9 +1,11 @@
 //! The commands: where the stops of the path are put together, and exit codes come from.
 
+mod changes;
 mod check;
 mod exit;
 mod roles;
 mod run;
+mod settings;
 mod source;
 
 use std::ffi::OsStr;
@@ -26,6 +28,7 @@ pub fn main() -> ! {
     let code = match Cli::from_env().command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Resume(_) | Command::Runs(_) => Code::Usage,
         // only with its exact word in front, see above
         Command::Keeper(_) => Code::Usage,
     };

@@ -52,7 +52,11 @@ pub fn run(arguments: &RunArgs) -> Code {
     let (around, signals) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
-            complain(arguments.color, &format!("the system refuses what every run needs: {error}"), None);
+            complain(
+                arguments.display.color,
+                &format!("the system refuses what every run needs: {error}"),
+                None,
+            );
             return Code::State;
         }
     };
@@ -83,7 +87,7 @@ fn run_one(path: &Path, arguments: &RunArgs, around: &Surroundings, signals: &Si
     match carry_out(ready, path, arguments, signals) {
         Ok(summary) => Code::of(&summary),
         Err(error) => {
-            complain(arguments.color, &format!("the run cannot go on: {error}"), None);
+            complain(arguments.display.color, &format!("the run cannot go on: {error}"), None);
             Code::State
         }
     }
@@ -104,7 +108,7 @@ fn prepare_interruptibly(
         };
         if let Err(error) = std::thread::Builder::new().name("prepare".into()).spawn_scoped(scope, preparing)
         {
-            complain(arguments.color, &format!("cannot start a thread: {error}"), None);
+            complain(arguments.display.color, &format!("cannot start a thread: {error}"), None);
             return Err(Code::State);
         }
         loop {
@@ -123,13 +127,13 @@ fn prepare_interruptibly(
 }
 
 fn prepare(path: &Path, arguments: &RunArgs, around: &Surroundings) -> Result<Ready, Code> {
-    let color = arguments.color;
+    let color = arguments.display.color;
     let wrong = |found: Vec<_>| {
         show(&found, color);
         Code::Usage
     };
     let mut plan = plan::load(path, &arguments.overrides(), around).map_err(wrong)?;
-    if !arguments.quiet && arguments.format == Format::Human {
+    if !arguments.display.quiet && arguments.display.format == Format::Human {
         show(&plan.warnings, color);
     }
     // relative paths in scripts and patterns are the job's
@@ -142,12 +146,12 @@ fn prepare(path: &Path, arguments: &RunArgs, around: &Surroundings) -> Result<Re
         plan.handler.script = None;
     }
     let to_stdout = |output: &OutputPlan| output.target == OutputTarget::Stdout;
-    if arguments.format == Format::Json && plan.output.as_ref().is_some_and(to_stdout) {
+    if arguments.display.format == Format::Json && plan.output.as_ref().is_some_and(to_stdout) {
         let help = "write results to a file with -o FILE, or leave out --format json";
         complain(color, "results and events cannot both go to standard output", Some(help));
         return Err(Code::Usage);
     }
-    if plan.output.is_none() && !found.handler && arguments.format == Format::Human {
+    if plan.output.is_none() && !found.handler && arguments.display.format == Format::Human {
         // results that nobody asked for elsewhere go where a person looks
         let (target, name, format) = (OutputTarget::Stdout, plan::STDOUT.to_owned(), OutputFormat::Jsonl);
         plan.output = Some(OutputPlan { target, name, format, fields: None, mode: OutputMode::Append });
@@ -175,7 +179,7 @@ fn carry_out(ready: Ready, path: &Path, arguments: &RunArgs, signals: &Signals) 
         && plan.output.as_ref().is_some_and(|output| output.target == OutputTarget::Stdout);
     let options = report_options(path, arguments, rows_on_terminal);
     let single_tasks = options.wants_tasks();
-    let reporter = report::spawn(options, heard)?;
+    let reporter = report::spawn(options, Vec::new(), heard)?;
     let _ = events.send(vec![Event::RunStarted {
         job: plan.job.name.clone(),
         processes: plan.worker.processes,
@@ -332,11 +336,11 @@ fn around(
 
 fn report_options(path: &Path, arguments: &RunArgs, rows_on_terminal: bool) -> ReportOptions {
     ReportOptions {
-        format: match arguments.format {
+        format: match arguments.display.format {
             Format::Human => report::Format::Human,
             Format::Json => report::Format::Json,
         },
-        progress: match arguments.progress {
+        progress: match arguments.display.progress {
             // a bar and rows would write over each other
             Progress::Auto if rows_on_terminal => ProgressStyle::Plain,
             Progress::Auto => ProgressStyle::Auto,
@@ -344,16 +348,17 @@ fn report_options(path: &Path, arguments: &RunArgs, rows_on_terminal: bool) -> R
             Progress::Plain => ProgressStyle::Plain,
             Progress::None => ProgressStyle::None,
         },
-        verbosity: match (arguments.quiet, arguments.verbose) {
+        verbosity: match (arguments.display.quiet, arguments.display.verbose) {
             (true, _) => Verbosity::Quiet,
             (_, true) => Verbosity::Verbose,
             _ => Verbosity::Normal,
         },
-        color: match arguments.color {
+        color: match arguments.display.color {
             Color::Auto => ColorChoice::Auto,
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
         },
         command: Some(format!("mpms run {}", path.display())),
+        kept: None,
     }
 }
