@@ -87,6 +87,18 @@ impl Settings {
         self
     }
 
+    /// What flags of this session change of them, in words.
+    pub fn differences(&self, now: &Settings) -> Vec<String> {
+        let mut changes: Vec<String> = Vec::new();
+        let new = now.set.iter().filter(|pair| !self.set.contains(pair));
+        changes.extend(new.map(|pair| format!("--set {pair} is new")));
+        if self.limit != now.limit {
+            let shown = |limit: Option<u64>| limit.map_or_else(|| "not given".to_owned(), |limit| limit.to_string());
+            changes.push(format!("--limit was {}, is {}", shown(self.limit), shown(now.limit)));
+        }
+        changes
+    }
+
     /// With what the plan made of them.
     pub fn settled(mut self, plan: &Plan) -> Self {
         self.key = key(plan);
