@@ -309,7 +309,7 @@ impl Shown<'_> {
 
     fn json(&self) -> String {
         let Plan { job, worker, run, output, tasks, .. } = self.plan;
-        let first: Vec<_> = self.counted.first.iter().map(|task| {
+        let first = self.counted.first.iter().map(|task| {
             let key = task.key().map(|key| String::from_utf8_lossy(key).into_owned());
             json!({ "id": task.id.to_string(), "args": args_json(task), "key": key })
         });
