@@ -1,6 +1,7 @@
 //! Laws and cases of all formats.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -226,9 +227,9 @@ fn rows_are_in_the_file_after_a_flush() {
     assert_eq!(output.text(), "");
     sink.flush().expect("the file can be written");
     assert_eq!((output.text(), sink.rows()), ("1\n".into(), 1));
-    let long = Value::Bytes(vec![b'x'; BUFFER]);
+    let long = Value::Bytes(vec![b'x'; 64 << 10]);
     sink.write_row(&code(&long)).expect("the row fits");
-    assert!(output.text().len() > BUFFER);
+    assert!(output.text().len() > 64 << 10);
     drop(sink);
 }
 
@@ -262,7 +263,8 @@ fn a_closed_pipe_is_told_apart() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     let output = Output::new(OutputFormat::Jsonl);
     let mut sink = output.open();
-    sink.file = OwnedFd::from(writer).into();
+    let Out::Text(text) = &mut sink.out else { panic!("a text") };
+    text.file = OwnedFd::from(writer).into();
     drop(reader);
     sink.write_row(&code(&Value::Int(1))).expect("the row fits");
     assert!(matches!(sink.flush(), Err(OutputError::Closed { .. })));
