@@ -1,5 +1,6 @@
 //! `mpms run`: the path of a task, stop by stop.
 
+use std::collections::HashMap;
 use std::error::Error as _;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
@@ -13,15 +14,15 @@ use super::roles::{self, Found};
 use super::source::{self, Opened};
 use super::{complain, show, surroundings};
 use crate::cli::{Color, Format, Progress, RunArgs};
-use crate::engine::Config;
-use crate::engine::drive::{self, Run};
+use crate::engine::{Config, Ends};
+use crate::engine::drive::{self, Run, Store};
 use crate::handler::{self, Handler};
 use crate::lua::frozen::Frozen;
 use crate::lua::state::Around;
 use crate::lua::std::log::Sinks;
 use crate::model::event::{Event, Level, LogLine, Summary};
 use crate::model::handling::{FromHandler, Puts};
-use crate::model::{StopCause, Task};
+use crate::model::{Seq, StopCause, Task};
 use crate::os::exit::exit_now;
 use crate::os::handoff::Handoff;
 use crate::os::keeper::{KeeperLink, KeeperOptions};
@@ -219,6 +220,7 @@ fn carry_out(ready: Ready, path: &Path, arguments: &RunArgs, signals: &Signals) 
                 source: handoff,
                 to_handler,
                 from_handler,
+                store: Box::new(NoStore),
                 first,
                 wake,
                 signals,
@@ -278,6 +280,24 @@ fn config(plan: &Plan) -> Config {
         recycle: plan.worker.recycle,
         limits: plan.limits.clone(),
         handler_backlog: HANDLER_BACKLOG,
+        before: Ends::default(),
+        before_ns: 0,
+        pending: Vec::new(),
+        tried: HashMap::new(),
+    }
+}
+
+/// For runs without a journal.
+struct NoStore;
+
+impl Store for NoStore {
+    fn known(&mut self, keys: &[u128], known: &mut Vec<bool>) -> Result<(), StopCause> {
+        known.extend(keys.iter().map(|_| false));
+        Ok(())
+    }
+
+    fn fetch(&mut self, _: i32, _: u64, _: u64, _: usize, _: &mut Vec<(Seq, Task)>) -> Result<(), StopCause> {
+        Ok(())
     }
 }
 

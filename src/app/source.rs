@@ -68,7 +68,7 @@ fn built_in(
 ) -> SourceEnd {
     loop {
         if handoff.append(&mut batch).is_err() || !more {
-            return Ok(());
+            return Ok(0);
         }
         more = match source.next_batch(&mut batch, usize::MAX) {
             Ok(more) => more,
@@ -82,7 +82,7 @@ fn built_in(
 }
 
 fn generated(plan: &TasksPlan, job: &Job, around: &Around, handoff: &Handoff<Task, SourceEnd>) -> SourceEnd {
-    let Source::Script(script) = &plan.source else { return Ok(()) };
+    let Source::Script(script) = &plan.source else { return Ok(0) };
     let take = {
         let handoff = handoff.clone();
         Box::new(move |task| handoff.push(task).is_ok())
@@ -94,7 +94,7 @@ fn generated(plan: &TasksPlan, job: &Job, around: &Around, handoff: &Handoff<Tas
                 format!("role `tasks` of {} put {count} tasks, and `skip` leaves none of them", script.name)
             }
         })),
-        Ok(_) => Ok(()),
+        Ok(count) => Ok(count),
         Err(Failure { message, traceback, .. }) => {
             let at =
                 traceback.unwrap_or_default().lines().map(|line| format!("\n    {line}")).collect::<String>();
