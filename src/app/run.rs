@@ -17,6 +17,7 @@ use crate::cli::{Color, Format, Progress, RunArgs};
 use crate::engine::{Config, Ends};
 use crate::engine::drive::{self, Run, Store};
 use crate::handler::{self, Handler};
+use crate::journal;
 use crate::lua::frozen::Frozen;
 use crate::lua::state::Around;
 use crate::lua::std::log::Sinks;
@@ -196,6 +197,8 @@ fn carry_out(ready: Ready, path: &Path, arguments: &RunArgs, signals: &Signals) 
         tell: Box::new(teller(events.clone())),
         timeout_ns: plan.handler.timeout_ns,
         sink,
+        writer: journal::scratch().split().0,
+        past: handler::Past::default(),
         deliveries,
         replies,
         waker: waker.clone(),
