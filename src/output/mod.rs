@@ -186,4 +186,8 @@ pub fn row_of_result(list: &[u8]) -> Result<Option<Cow<'_, [u8]>>, Malformed> {
 }
 
 #[cfg(test)]
+mod marks;
+#[cfg(test)]
+mod sqlite_tests;
+#[cfg(test)]
 mod tests;

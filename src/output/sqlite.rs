@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 
 use crate::journal::record::OutputMark;
 use crate::output::columns::{Columns, Origin, Shape};
@@ -22,7 +22,7 @@ use crate::wire::json;
 use crate::wire::json::token::{self, Token};
 
 /// How long a reader may keep us from writing.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(100) } else { Duration::from_secs(5) };
 
 /// An open database.
 pub struct Sqlite {
@@ -58,7 +58,8 @@ impl Sqlite {
         let mut sqlite =
             Sqlite { connection, name: name.clone(), shape: Shape::Open, insert: None, is_open: false, last: 0 };
         let fields = plan.fields.as_deref().map(Columns::of_fields);
-        let columns = sqlite.columns().map_err(|error| self::refused(&name, &error, unopened))?;
+        let found = sqlite.columns().map_err(|error| self::refused(&name, &error, unopened))?;
+        let columns = found.map_err(|NotTable| OutputError::NotTable { path: name.clone() })?;
         let columns = sqlite.take_up(plan, begin, columns)?;
         sqlite.shape = match (fields, columns) {
             (Some(fields), Some(found)) if fields.names != found => {
@@ -112,11 +113,7 @@ impl Sqlite {
             }
             Ok(Some(columns))
         })();
-        let columns = done.map_err(|error: rusqlite::Error| match error.sqlite_error_code() {
-            // a table without rowids
-            Some(ErrorCode::Unknown) => OutputError::NotTable { path: name.clone() },
-            _ => refused(&name, &error, unopened),
-        })?;
+        let columns = done.map_err(|error: rusqlite::Error| refused(&name, &error, unopened))?;
         if self.last < mark.position {
             return Err(changed("has lost rows of its table `results`"));
         }
@@ -124,11 +121,16 @@ impl Sqlite {
     }
 
     /// The columns of the table; none when there is none.
-    fn columns(&self) -> rusqlite::Result<Option<Vec<Vec<u8>>>> {
+    fn columns(&self) -> rusqlite::Result<Result<Option<Vec<Vec<u8>>>, NotTable>> {
+        let list = "SELECT type = 'table' AND NOT wr FROM pragma_table_list('results') WHERE schema = 'main'";
+        match self.connection.query_row(list, (), |row| row.get(0)).optional()? {
+            None => return Ok(Ok(None)),
+            Some(false) => return Ok(Err(NotTable)),
+            Some(true) => {}
+        }
         let mut statement = self.connection.prepare("SELECT name FROM pragma_table_info('results')")?;
         let names = statement.query_map((), |row| row.get::<_, String>(0).map(String::into_bytes))?;
-        let names = names.collect::<rusqlite::Result<Vec<_>>>()?;
-        Ok(Some(names).filter(|names| !names.is_empty()))
+        names.collect::<rusqlite::Result<Vec<_>>>().map(|names| Ok(Some(names)))
     }
 
     /// # Errors
@@ -218,6 +220,9 @@ impl Sqlite {
         unwritten(&self.name, error, row)
     }
 }
+
+/// `results` is a view, or a table without rowids.
+struct NotTable;
 
 /// The file as the mode has it: SQLite itself opens it then.
 fn prepare_file(path: &Path, plan: &OutputPlan, begin: Begin) -> Result<(), OutputError> {
