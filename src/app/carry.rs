@@ -113,6 +113,8 @@ pub fn carry_out(ready: Ready, order: &Order, cwd: &Path, signals: &Signals) -> 
                 tell: Box::new(teller(events.clone())),
                 timeout_ns: plan.handler.timeout_ns,
                 sink,
+                writer,
+                past,
                 deliveries,
                 replies,
                 waker,
@@ -157,15 +159,26 @@ pub fn carry_out(ready: Ready, order: &Order, cwd: &Path, signals: &Signals) -> 
     Ok(summary)
 }
 
-/// What the source and the engine must know of earlier sessions.
-fn apart(past: Option<Box<Past>>, plan: &Plan, run: Option<&str>, config: &mut Config) -> (Left, ()) {
-    let Some(past) = past else { return (Left::all(), ()) };
+/// What source, engine and handler must know of earlier sessions, each its part.
+fn apart(
+    past: Option<Box<Past>>,
+    plan: &Plan,
+    run: Option<&str>,
+    config: &mut Config,
+) -> (Left, handler::Past) {
+    let Some(past) = past else { return (Left::all(), handler::Past::default()) };
     let past = *past;
     config.before = Ends { done: past.done, skipped: past.skipped, failed: past.failed };
     config.before_ns = past.elapsed_ns;
     config.pending = past.pending;
     config.tried = past.tried.into_iter().collect();
-    (Left::of(past.known, run.unwrap_or_default(), is_piped(plan)), ())
+    let of_handler = handler::Past {
+        meta: past.meta,
+        last_seq: past.last_seq,
+        started: past.started,
+        has_mark: past.output.is_some(),
+    };
+    (Left::of(past.known, run.unwrap_or_default(), is_piped(plan)), of_handler)
 }
 
 /// Waits until the source has given what had ended, has turned out to be another one, or takes long.

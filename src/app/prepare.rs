@@ -314,6 +314,11 @@ fn resumed(ready: &Ready, past: &Past, again: u64, changes: Vec<String>) -> Resu
 }
 
 fn open_sink(ready: &mut Ready) -> Result<(), OutputError> {
-    ready.sink = ready.plan.output.as_ref().map(Sink::open).transpose()?;
+    let output = ready.plan.output.as_ref();
+    ready.sink = match &ready.past {
+        None => output.map(Sink::open),
+        Some(past) => output.map(|output| Sink::open_resumed(output, past.output)),
+    }
+    .transpose()?;
     Ok(())
 }
