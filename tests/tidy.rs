@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("plan", &["model", "manifest", "os"]),
     ("cli", &["model", "manifest", "os"]),
     ("report", &["model", "manifest", "os"]),
+    ("journal", &["model", "manifest", "os", "wire"]),
     ("source", &["model", "lua", "wire", "os", "plan"]),
     ("handler", &["model", "lua", "wire", "os", "output"]),
     ("output", &["model", "wire", "plan"]),
@@ -23,7 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "app",
         &[
             "model", "os", "manifest", "wire", "lua", "plan", "cli", "report", "source", "handler", "output",
-            "engine", "worker",
+            "engine", "worker", "journal",
         ],
     ),
 ];
@@ -34,6 +35,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("mlua", &["lua"]),
     ("reqwest", &["lua"]),
     ("tokio", &["lua"]),
+    ("rusqlite", &["journal", "output", "lua"]),
     ("clap", &["cli"]),
     ("annotate_snippets", &["report"]),
     ("indicatif", &["report"]),

@@ -46,7 +46,7 @@ impl Code {
                 | StopCause::Aborted { .. }
                 | StopCause::Broken(_),
             ) => Code::Stopped,
-            Some(StopCause::Empty(_)) => Code::Usage,
+            Some(StopCause::Empty(_) | StopCause::Changed(_)) => Code::Usage,
             Some(StopCause::Unwritable(_)) => Code::State,
             Some(StopCause::Bug(_)) => Code::Bug,
             None if summary.rows_lost > 0 => Code::State,

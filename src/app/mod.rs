@@ -1,15 +1,24 @@
 //! The commands: where the stops of the path are put together, and exit codes come from.
 
+mod carry;
+mod changes;
 mod check;
+mod dry;
 mod exit;
+mod known;
+mod order;
+mod prepare;
 mod roles;
 mod run;
+mod runs;
+mod settings;
 mod source;
 
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _, Write as _};
 
-use crate::cli::{Cli, Color, Command};
+use crate::cli::{Cli, Color, Command, Display, Format};
+use crate::journal::JournalError;
 use crate::manifest::Diagnostic;
 use crate::os::exit::exit_now;
 use crate::os::keeper::{self, KEEPER_ARGUMENT};
@@ -26,6 +35,8 @@ pub fn main() -> ! {
     let code = match Cli::from_env().command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Resume(arguments) => run::resume(&arguments),
+        Command::Runs(arguments) => runs::runs(&arguments),
         // only with its exact word in front, see above
         Command::Keeper(_) => Code::Usage,
     };
@@ -54,6 +65,22 @@ fn complain(color: Color, message: &str, help: Option<&str>) {
         text.push_str(&format!("help: {help}\n"));
     }
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// The same about a journal, with the code that goes with it.
+fn complain_of_journal(color: Color, error: &JournalError) -> Code {
+    complain(color, &known::with_source(error), Some(&error.help()));
+    match error {
+        JournalError::NoRun { .. } | JournalError::Ambiguous { .. } => Code::Usage,
+        _ => Code::State,
+    }
+}
+
+/// Writes a line beside those of the report, unless they are for programs or nobody wants them.
+fn note(display: &Display, word: &str, rest: &str) {
+    if !display.quiet && display.format == Format::Human {
+        let _ = writeln!(io::stderr().lock(), "{word:>12} {rest}");
+    }
 }
 
 fn look(color: Color) -> Look {

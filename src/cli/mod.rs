@@ -1,6 +1,9 @@
 //! The command line, typed.
 
+mod display;
+mod resume;
 mod run;
+mod runs;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,7 +11,10 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+pub use display::{Display, Workers};
+pub use resume::ResumeArgs;
 pub use run::RunArgs;
+pub use runs::{ListArgs, LogsArgs, RmArgs, RunsArgs, RunsCommand, ShowArgs};
 
 /// Runs batch jobs: Lua or commands, in worker processes, over a list of tasks.
 #[derive(Debug, Parser)]
@@ -23,6 +29,8 @@ const EXAMPLES: &str = "\
 Examples:
   mpms run jobs/crawl.toml              run a job
   mpms run jobs/crawl.toml -p count=10  run it with another parameter
+  mpms resume                           go on with the latest run that is not complete
+  mpms runs                             list the runs of this folder
   mpms check jobs/                      look for mistakes in every job of a folder
 
 `mpms run --help` explains every option.";
@@ -32,6 +40,10 @@ Examples:
 pub enum Command {
     /// Run jobs, one after the other.
     Run(Box<RunArgs>),
+    /// Go on with a run that was stopped, killed, or has failed tasks.
+    Resume(Box<ResumeArgs>),
+    /// List, show and remove the runs of this folder.
+    Runs(RunsArgs),
     /// Look for mistakes in jobs and their scripts; nothing runs.
     Check(CheckArgs),
     /// The process between a run and its workers; started by `run`.
@@ -115,15 +127,18 @@ impl Cli {
     /// For mistakes, and for `--help` and `--version` too, as clap has it.
     pub fn read(words: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, clap::Error> {
         let cli = Self::try_parse_from(words)?;
-        if let Command::Run(run) = &cli.command
-            && run.jobs.len() > 1
-            && run.output.is_some()
-        {
-            let text =
-                "`-o` names the output of one job, and there are more than one; set `[output]` in each";
-            return Err(Self::command().error(ErrorKind::ArgumentConflict, text));
-        }
-        Ok(cli)
+        let Command::Run(run) = &cli.command else { return Ok(cli) };
+        let several = run.jobs.len() > 1;
+        let text = if several && run.output.is_some() {
+            "`-o` names the output of one job, and there are more than one; set `[output]` in each"
+        } else if several && run.joblog.is_some() {
+            "`--joblog` names the log of one job, and there are more than one"
+        } else if run.strict && !run.resumes() {
+            "`--strict` is about a run that goes on; give --resume too"
+        } else {
+            return Ok(cli);
+        };
+        Err(Self::command().error(ErrorKind::ArgumentConflict, text))
     }
 }
 
@@ -202,6 +217,27 @@ mod tests {
     #[test]
     fn one_output_for_two_jobs_is_a_mistake() {
         assert!(mistake("mpms run a.toml b.toml -o x.csv").contains("`-o` names the output of one job"));
+    }
+
+    #[test]
+    fn a_run_cannot_go_on_and_begin_anew() {
+        assert!(mistake("mpms run a.toml --resume --restart").contains("cannot be used with"));
+        assert!(mistake("mpms run a.toml --no-journal --retry-failed").contains("cannot be used with"));
+        assert!(mistake("mpms run a.toml --resume -o x.csv").contains("cannot be used with"));
+        assert!(mistake("mpms run a.toml --strict").contains("give --resume too"));
+        assert!(mistake("mpms run a.toml b.toml --joblog x").contains("the log of one job"));
+        assert!(mistake("mpms resume --restart --strict").contains("cannot be used with"));
+        assert!(run("mpms run a.toml --retry-failed --strict").resumes());
+    }
+
+    #[test]
+    fn runs_are_listed_unless_another_word_follows() {
+        let Ok(Cli { command: Command::Runs(runs) }) = read("mpms runs --format json") else {
+            panic!("not read")
+        };
+        assert!(runs.command.is_none() && runs.list.format == Format::Json);
+        assert!(mistake("mpms runs rm").contains("<RUN>"));
+        assert!(mistake("mpms runs rm 7f --all").contains("cannot be used with"));
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Color, Format, Progress};
-use crate::manifest::{MAX_PROCESSES, MAX_THREADS, Overrides, Processes};
+use super::{Display, Workers};
+use crate::manifest::Overrides;
 
 /// `mpms run`
 #[derive(Debug, Args)]
@@ -30,23 +30,13 @@ pub struct RunArgs {
     /// Run at most so many tasks.
     #[arg(long, value_name = "N", help_heading = "Job")]
     pub limit: Option<u64>,
+    /// Show what would run: how many tasks, the first of them, and the settings. Nothing is started or written.
+    #[arg(short = 'n', long, help_heading = "Job")]
+    pub dry_run: bool,
 
-    /// Start so many worker processes, 1 to 4096, or as many as there are CPUs (`auto`).
-    #[arg(long, value_name = "N", value_parser = processes, help_heading = "Workers")]
-    pub processes: Option<Processes>,
-    /// Start so many threads in each worker process, 1 to 1024.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_THREADS as i64), help_heading = "Workers")]
-    pub threads: Option<u16>,
-    /// Run one task at a time, in one process and one thread: for finding mistakes.
-    #[arg(
-        short = 'j',
-        long = "jobs",
-        value_name = "1",
-        value_parser = serial,
-        conflicts_with_all = ["processes", "threads"],
-        help_heading = "Workers"
-    )]
-    pub serial: Option<u8>,
+    /// How many workers.
+    #[command(flatten)]
+    pub workers: Workers,
 
     /// Write rows to this file (.jsonl, .csv or .json), or to standard output (`-`).
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
@@ -57,22 +47,32 @@ pub struct RunArgs {
     /// Deliver results in the order of the tasks.
     #[arg(short = 'k', long, help_heading = "Output")]
     pub keep_order: bool,
+    /// Add a line for each ended task to this file, with the columns of GNU parallel.
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run", help_heading = "Output")]
+    pub joblog: Option<PathBuf>,
 
-    /// Show only failures, and why the run ended early.
-    #[arg(short, long, conflicts_with = "verbose", help_heading = "Display")]
-    pub quiet: bool,
-    /// Show also what tasks print, their debug lines, and each worker that starts.
-    #[arg(short, long, help_heading = "Display")]
-    pub verbose: bool,
-    /// Show progress: as a bar, as a line in ten seconds, not at all, or as it suits the terminal.
-    #[arg(long, value_enum, default_value_t = Progress::Auto, value_name = "HOW", help_heading = "Display")]
-    pub progress: Progress,
-    /// Show events for people, or as one JSON object a line.
-    #[arg(long, value_enum, default_value_t = Format::Human, value_name = "FORMAT", help_heading = "Display")]
-    pub format: Format,
-    /// Use colours: when a terminal shows them, always, or never.
-    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN", help_heading = "Display")]
-    pub color: Color,
+    /// Go on with the latest run of the job that was not complete; begin one when there is none.
+    #[arg(long, conflicts_with_all = ["restart", "output", "overwrite"], help_heading = "Resume")]
+    pub resume: bool,
+    /// Run the failed tasks of the job's latest run again, and what it had left.
+    #[arg(long, conflicts_with_all = ["restart", "output", "overwrite"], help_heading = "Resume")]
+    pub retry_failed: bool,
+    /// With --resume: refuse when scripts, manifest or parameters have changed since the run began.
+    #[arg(long, conflicts_with_all = ["restart", "no_journal"], help_heading = "Resume")]
+    pub strict: bool,
+    /// Throw the job's latest run away that was not complete, with its rows, and begin anew.
+    #[arg(long, help_heading = "Resume")]
+    pub restart: bool,
+    /// Keep nothing: the run cannot be resumed, and leaves no trace in `.mpms`.
+    #[arg(long, conflicts_with_all = ["resume", "retry_failed", "restart"], help_heading = "Resume")]
+    pub no_journal: bool,
+    /// Keep the run though its disk belongs to another machine, which may lose what was said to be written.
+    #[arg(long, help_heading = "Resume")]
+    pub allow_network_disk: bool,
+
+    /// What is shown.
+    #[command(flatten)]
+    pub display: Display,
 }
 
 const EXAMPLES: &str = "\
@@ -81,12 +81,15 @@ Examples:
   mpms run jobs/crawl.toml -p count=10 -p base=http://localhost:8080
   mpms run jobs/crawl.toml --processes 8 --threads 4
   mpms run jobs/crawl.toml -j 1 --limit 5          five tasks, one after the other
+  mpms run jobs/crawl.toml -n                      what would run
+  mpms run jobs/crawl.toml --resume                go on where the last run stopped
   mpms run jobs/spider.toml -o rows.csv -O         rows to a file, overwriting it
   mpms run jobs/spider.toml -q -o - | jq .         rows to another program
   seq 5 | mpms run lines.toml                      tasks from standard input (tasks.lines = \"-\")
 
 Exit codes: 0 all tasks succeeded, 1 some failed, 2 a mistake in the command, manifest or script,
-4 the output cannot be kept, 5 stopped by policy, 130 and 143 stopped by a signal.";
+4 the output or the state of the run cannot be kept, 5 stopped by policy, 130 and 143 stopped by a
+signal. After 4, 5, 130 and 143 `mpms resume` goes on.";
 
 impl RunArgs {
     /// What these flags change of a manifest.
@@ -94,31 +97,19 @@ impl RunArgs {
         Overrides {
             params: self.params.clone(),
             set: self.set.clone(),
-            processes: self.processes,
-            threads: self.threads.map(usize::from),
-            serial: self.serial.is_some(),
+            processes: self.workers.processes,
+            threads: self.workers.threads.map(usize::from),
+            serial: self.workers.serial.is_some(),
             limit: self.limit,
             output: self.output.clone(),
             overwrite: self.overwrite,
             ordered: self.keep_order,
+            own_output: None,
         }
     }
-}
 
-fn processes(text: &str) -> Result<Processes, String> {
-    match text.parse() {
-        Ok(count) if (1..=MAX_PROCESSES).contains(&count) => Ok(Processes::Count(count)),
-        _ if text == "auto" => Ok(Processes::Auto),
-        _ => Err("write an integer from 1 to 4096, or auto".into()),
-    }
-}
-
-fn serial(text: &str) -> Result<u8, String> {
-    match text {
-        "1" => Ok(1),
-        _ if text.parse::<u64>().is_ok_and(|count| count > 1) => {
-            Err(format!("only `-j 1` exists, one task at a time; for more write --processes {text}"))
-        }
-        _ => Err("only `-j 1` exists, one task at a time".into()),
+    /// Whether an earlier run is meant.
+    pub fn resumes(&self) -> bool {
+        self.resume || self.retry_failed
     }
 }

@@ -1,63 +1,196 @@
-//! Tasks come in: from the source, from puts, after a delay.
+//! Tasks come in: from the source, from puts, from the journal, after a delay.
 
 use std::cmp::Reverse;
 
-use crate::engine::Engine;
-use crate::engine::blame::Record;
 use crate::engine::entry::{At, Entry};
 use crate::engine::stop::Mode;
-use crate::model::handling::Puts;
+use crate::engine::{Engine, Fetch};
+use crate::model::handling::{Puts, StoredPuts};
 use crate::model::{Seq, Task};
 
+/// Puts stay in memory up to so many windows: at 400,000 tasks/s, 4096 of them would be used up in 10 ms, and what is
+/// beyond can only be fetched once it is committed, which takes 50 ms and more.
+const PUT_WINDOWS: usize = 8;
+/// With what is loaded for higher priorities, tasks in memory at most, in windows.
+const WINDOWS: usize = 12;
+/// Tasks of one fetch, which holds up the loop for about 1 µs each.
+const FETCH: usize = 1024;
+/// Puts that wait for their time in memory; further ones are treated as if they had none to wait for.
+const MOST_DELAYED: usize = 1 << 18;
+/// Bytes of arguments in memory at most before the source waits.
+const LARGEST_BYTES: usize = 64 << 20;
+
 impl Engine {
-    pub(super) fn offered(&mut self, tasks: Vec<Task>, last: bool) {
+    pub(super) fn offered(&mut self, tasks: Vec<Task>, known: &[bool], last: bool) {
         self.source_ended |= last;
         // After a stop the source's position is what was accepted; a resume generates the rest again.
-        if self.mode == Mode::Open {
-            tasks.into_iter().for_each(|task| self.accept(task, None));
-        }
-    }
-
-    pub(super) fn handled(&mut self, _count: usize, puts: Puts) {
-        let first = puts.first.map_or(0, Seq::number);
-        for (n, task) in puts.tasks.into_iter().enumerate() {
-            self.accept(task, Seq::new(first + n as u64));
-        }
-    }
-
-    pub(super) fn committed(&mut self, count: usize, _seq: u64) {
-        self.tally.handled += self.backlog.handled(count);
-    }
-
-    pub(super) fn stored(&mut self, _priority: i32, tasks: Vec<(Seq, Task)>) {
-        for (seq, task) in tasks {
-            self.accept(task, Some(seq));
-        }
-    }
-
-    fn accept(&mut self, task: Task, seq: Option<Seq>) {
-        if let Some(key) = task.key()
-            && !self.keys.insert(key)
-        {
-            self.tally.duplicates += 1;
+        if self.mode != Mode::Open {
             return;
         }
-        let order = self.tally.known;
+        let mut known = known.iter().copied();
+        for task in tasks {
+            if self.is_new(&task, None, &mut known) {
+                self.tally.known += 1;
+                self.load(task, None);
+            }
+        }
+    }
+
+    pub(super) fn handled(&mut self, count: usize, puts: Puts, known: &[bool]) {
+        self.backlog.handle(count);
+        let (mut seq, mut known) = (puts.first, known.iter().copied());
+        for task in puts.tasks {
+            self.put(task, seq, &mut known);
+            seq = seq.and_then(|seq| Seq::new(seq.number() + 1));
+        }
+        for puts in puts.stored {
+            self.tally.known += puts.count;
+            self.stored.push_many(puts);
+        }
+    }
+
+    pub(super) fn committed(&mut self, count: usize, seq: u64) {
+        let (ends, keyed) = self.backlog.commit(count);
+        self.tally.committed += ends;
+        self.keys.commit(keyed, seq);
+        self.stored.commit(seq);
+    }
+
+    fn put(&mut self, task: Task, seq: Option<Seq>, known: &mut impl Iterator<Item = bool>) {
+        if let Some(seq) = seq
+            && self.stored.hides_keys()
+            && let Some(key) = task.key()
+        {
+            // It may be a duplicate of one that only the journal has seen: the journal decides, and has it or not.
+            if known.next().unwrap_or(false) || self.keys.contains(key) {
+                self.tally.duplicates += 1;
+            } else {
+                self.tally.known += 1;
+                self.stored.push_many(StoredPuts { priority: priority(&task), first: seq, last: seq, count: 1 });
+            }
+            return;
+        }
+        if !self.is_new(&task, seq, known) {
+            return;
+        }
         self.tally.known += 1;
+        match seq {
+            Some(seq) if self.goes_by(&task, seq) => self.stored.push(priority(&task), seq),
+            _ => self.load(task, seq),
+        }
+    }
+
+    /// Whether its key is not known yet; from now on it is.
+    #[inline]
+    fn is_new(
+        &mut self,
+        task: &Task,
+        seq: Option<Seq>,
+        known: &mut impl Iterator<Item = bool>,
+    ) -> bool {
+        let Some(key) = task.key() else { return true };
+        let new = !known.next().unwrap_or(false) && self.keys.insert(key, seq.map(Seq::number));
+        self.tally.duplicates += u64::from(!new);
+        new
+    }
+
+    /// Whether a task that was put is left to the journal.
+    fn goes_by(&mut self, task: &Task, seq: Seq) -> bool {
+        let waits = task.options.as_ref().is_some_and(|options| options.delay_ns > 0);
+        if waits && self.delayed.len() < MOST_DELAYED {
+            self.stored.keep_apart(priority(task), seq);
+            return false;
+        }
+        self.stored.has_line(priority(task))
+            || self.loaded() >= PUT_WINDOWS * self.config.queue
+            || self.bytes >= LARGEST_BYTES
+    }
+
+    /// What to fetch from the journal now, and hand over as `Input::Stored` before any other input.
+    pub fn wants_stored(&self) -> Option<Fetch> {
+        if self.stored.is_empty() || self.mode != Mode::Open {
+            return None;
+        }
+        let fetch = self.stored.next()?;
+        let (queue, ready) = (self.config.queue, self.ready_from(fetch.priority));
+        let has_room = ready < (queue / 2).max(1)
+            && self.loaded() < WINDOWS * queue
+            && self.delayed.len() < MOST_DELAYED
+            && self.bytes < LARGEST_BYTES;
+        has_room.then(|| Fetch { at_most: (queue - ready).min(FETCH), ..fetch })
+    }
+
+    pub(super) fn stored(&mut self, priority: i32, until: u64, tasks: Vec<(Seq, Task)>) {
+        let exhausted = tasks.is_empty().then_some(until);
+        for (seq, task) in tasks {
+            if !self.stored.pass(priority, seq) {
+                continue;
+            }
+            // The journal has it until the task of the same key, which came before it, is committed.
+            if task.key().is_some_and(|key| self.keys.contains(key)) {
+                continue;
+            }
+            self.stored.take(priority);
+            self.load(task, Some(seq));
+        }
+        // What was counted and is not there were duplicates.
+        let missing = self.stored.fetched(priority, exhausted);
+        self.tally.known = self.tally.known.saturating_sub(missing);
+        self.tally.duplicates += missing;
+    }
+
+    /// Whether the source's next batch may come in. What was put goes first.
+    pub fn wants_tasks(&self) -> bool {
+        self.mode == Mode::Open
+            && !self.source_ended
+            && self.stored.is_empty()
+            && self.loaded() < self.config.queue
+            && self.bytes < LARGEST_BYTES
+    }
+
+    /// Tasks in memory that are ready or in workers.
+    fn loaded(&self) -> usize {
+        self.tasks.len() - self.delayed.len() - self.order.parked()
+    }
+
+    /// Ready tasks of this priority and higher ones.
+    fn ready_from(&self, priority: i32) -> usize {
+        if self.limits.is_empty() {
+            self.ready.len_from(priority)
+        } else {
+            self.limits.len_from(priority)
+        }
+    }
+
+    /// Into memory.
+    fn load(&mut self, task: Task, seq: Option<Seq>) {
+        let order = self.tally.loaded;
+        self.tally.loaded += 1;
         self.bytes += task.args.len();
-        let (priority, delay_ns) =
+        let (priority, mut delay_ns) =
             task.options.as_ref().map_or((0, 0), |options| (options.priority, options.delay_ns));
-        let at = if delay_ns == 0 { At::Ready } else { At::Delayed };
         let lane = if self.limits.is_empty() { 0 } else { self.limits.admit(&task.args) };
-        let (starts, crashes, failures) = (0, Record::default(), 0);
-        let handle = self.tasks.insert(Entry { task, seq, order, at, starts, crashes, failures, lane, place: 0 });
+        let mut entry = Entry::new(task, seq, order, lane);
+        if !self.config.tried.is_empty()
+            && let Some(tried) = self.config.tried.remove(&entry.task.id)
+        {
+            entry.go_on(tried);
+            // the delay is one before the first attempt
+            delay_ns = 0;
+        }
+        if delay_ns > 0 {
+            entry.at = At::Delayed;
+        }
+        let handle = self.tasks.insert(entry);
         if self.config.ordered {
             self.order.push(handle);
         }
-        match at {
-            At::Delayed => self.delayed.push(self.now_ns.saturating_add(delay_ns), order, handle),
-            _ if self.limits.is_empty() => self.ready.push(priority, handle),
-            _ => self.limits.push(lane, (priority, Reverse(order)), handle, self.now_ns),
+        if delay_ns > 0 {
+            self.delayed.push(self.now_ns.saturating_add(delay_ns), order, handle);
+        } else if self.limits.is_empty() {
+            self.ready.push(priority, handle);
+        } else {
+            self.limits.push(lane, (priority, Reverse(order)), handle, self.now_ns);
         }
     }
 
@@ -81,4 +214,8 @@ impl Engine {
             self.put_back(again);
         }
     }
+}
+
+fn priority(task: &Task) -> i32 {
+    task.options.as_ref().map_or(0, |options| options.priority)
 }

@@ -2,7 +2,7 @@
 
 use crate::engine::WorkerId;
 use crate::model::event::{Event, Summary};
-use crate::model::{Delivery, Failure, Handle};
+use crate::model::{Delivery, Failure, Handle, TaskId, Tried};
 
 /// One thing to do. Actions of a step are carried out in their order, before the next step.
 #[derive(Debug)]
@@ -36,14 +36,19 @@ pub enum Action {
         /// For the report.
         why: Kill,
     },
-    /// Hand these to the handler, in this order. Answer: `Handled`, in any portions.
+    /// Hand these to the handler, in this order. Answer: `Handled`, and later `Committed`, in any portions.
     Deliver(Vec<Delivery>),
+    /// Keep what happened to these tasks with the next commit. They have not ended; one that ends afterwards is delivered
+    /// later.
+    Remember(Vec<(TaskId, Tried)>),
+    /// Commit what was delivered so far without waiting for more: nothing can come before.
+    Flush,
     /// Tell the listeners.
     Report(Event),
     /// Tell the listeners that an attempt failed and its task is tried again. The names for its label are in
     /// [`Engine::task`](crate::engine::Engine::task).
     TellRetry(Box<Retry>),
-    /// The end: every seat is empty, everything delivered is handled. Nothing follows. What the engine cannot know
+    /// The end: every seat is empty, everything delivered is committed. Nothing follows. What the engine cannot know
     /// (CPU, memory, output, `finish`) is left empty in the summary.
     Finished(Box<Summary>),
 }

@@ -1,4 +1,4 @@
-//! What is delivered and not handled yet.
+//! What is delivered and not committed yet: first it waits for the handler, then for the commit.
 
 use std::collections::VecDeque;
 use std::ops::AddAssign;
@@ -10,15 +10,28 @@ const LARGEST_BYTES: usize = 64 << 20;
 
 #[derive(Debug)]
 pub(super) struct Backlog {
+    /// Waits for the handler.
     line: VecDeque<Waiting>,
     bytes: usize,
     limit: usize,
+    /// Handled, in runs of the same end: however long a commit takes, this stays small.
+    handled: VecDeque<Run>,
+    /// All that was ever delivered.
+    delivered: u64,
 }
 
 #[derive(Debug)]
 struct Waiting {
     bytes: u32,
     end: Kind,
+    keyed: bool,
+}
+
+#[derive(Debug)]
+struct Run {
+    count: u64,
+    end: Kind,
+    keyed: bool,
 }
 
 /// How a task ended, for counting.
@@ -31,9 +44,12 @@ pub(super) enum Kind {
 
 /// Tasks by their end; those that were skipped are done too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Ends {
+pub struct Ends {
+    /// Ended well, those that were skipped included.
     pub done: u64,
+    /// Of these, those that said that there was nothing to do.
     pub skipped: u64,
+    /// Failed for good.
     pub failed: u64,
 }
 
@@ -42,6 +58,19 @@ impl AddAssign for Ends {
         self.done += more.done;
         self.skipped += more.skipped;
         self.failed += more.failed;
+    }
+}
+
+impl Ends {
+    fn add(&mut self, end: Kind, count: u64) {
+        match end {
+            Kind::Done => self.done += count,
+            Kind::Skipped => {
+                self.done += count;
+                self.skipped += count;
+            }
+            Kind::Failed => self.failed += count,
+        }
     }
 }
 
@@ -57,39 +86,71 @@ impl Kind {
 
 impl Backlog {
     pub(super) fn new(limit: usize) -> Self {
-        Backlog { line: VecDeque::new(), bytes: 0, limit: limit.max(1) }
+        Backlog { line: VecDeque::new(), bytes: 0, limit: limit.max(1), handled: VecDeque::new(), delivered: 0 }
     }
 
+    /// `keyed`: its key is the engine's to remember until the commit.
     #[inline]
-    pub(super) fn push(&mut self, bytes: usize, end: Kind) {
+    pub(super) fn push(&mut self, bytes: usize, end: Kind, keyed: bool) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.bytes += bytes as usize;
-        self.line.push_back(Waiting { bytes, end });
+        self.delivered += 1;
+        self.line.push_back(Waiting { bytes, end, keyed });
     }
 
-    /// The first `count` are handled.
-    pub(super) fn handled(&mut self, count: usize) -> Ends {
-        let mut ends = Ends::default();
+    /// The first `count` of those that wait for it are handled.
+    pub(super) fn handle(&mut self, count: usize) {
+        let mut run = self.handled.pop_back().unwrap_or(Run { count: 0, end: Kind::Done, keyed: false });
         for waiting in self.line.drain(..count.min(self.line.len())) {
             self.bytes -= waiting.bytes as usize;
-            ends.done += u64::from(waiting.end != Kind::Failed);
-            ends.skipped += u64::from(waiting.end == Kind::Skipped);
-            ends.failed += u64::from(waiting.end == Kind::Failed);
+            if (run.end, run.keyed) != (waiting.end, waiting.keyed) {
+                let next = Run { count: 0, end: waiting.end, keyed: waiting.keyed };
+                let last = std::mem::replace(&mut run, next);
+                if last.count > 0 {
+                    self.handled.push_back(last);
+                }
+            }
+            run.count += 1;
         }
-        ends
+        if run.count > 0 {
+            self.handled.push_back(run);
+        }
     }
 
-    /// They will never be handled.
+    /// The first `count` of the handled ones are committed: how they ended, and how many were keyed.
+    pub(super) fn commit(&mut self, count: usize) -> (Ends, u64) {
+        let (mut ends, mut keyed, mut left) = (Ends::default(), 0, count as u64);
+        while let Some(run) = self.handled.front_mut() {
+            let part = run.count.min(left);
+            ends.add(run.end, part);
+            keyed += if run.keyed { part } else { 0 };
+            run.count -= part;
+            left -= part;
+            if run.count > 0 {
+                break;
+            }
+            self.handled.pop_front();
+        }
+        (ends, keyed)
+    }
+
+    /// They will never be committed.
     pub(super) fn abandon(&mut self) {
         self.line.clear();
+        self.handled.clear();
         self.bytes = 0;
     }
 
+    /// Whether all that was delivered is committed.
     pub(super) fn is_empty(&self) -> bool {
-        self.line.is_empty()
+        self.line.is_empty() && self.handled.is_empty()
     }
 
     pub(super) fn is_full(&self) -> bool {
         self.line.len() >= self.limit || self.bytes >= LARGEST_BYTES
+    }
+
+    pub(super) fn delivered(&self) -> u64 {
+        self.delivered
     }
 }

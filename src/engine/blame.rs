@@ -60,6 +60,15 @@ pub(super) struct Record {
 }
 
 impl Record {
+    pub(super) fn new(certain: u16, doubtful: u16) -> Self {
+        Record { certain, doubtful }
+    }
+
+    /// Certain and doubtful ones.
+    pub(super) fn counts(self) -> (u16, u16) {
+        (self.certain, self.doubtful)
+    }
+
     pub(super) fn add(&mut self, doubtful: bool) {
         let count = if doubtful { &mut self.doubtful } else { &mut self.certain };
         *count = count.saturating_add(1);

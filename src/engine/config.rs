@@ -1,6 +1,11 @@
 //! What the engine is told once.
 
+use std::collections::HashMap;
+
+use crate::engine::Ends;
+use crate::model::handling::StoredPuts;
 use crate::model::policy::{Limit, Recycle, Retries, Times};
+use crate::model::{TaskId, Tried};
 use crate::plan::MaxFail;
 
 /// Settings of one run.
@@ -14,7 +19,8 @@ pub struct Config {
     pub crash_limit: u32,
     /// Deliver in the order in which tasks were accepted.
     pub ordered: bool,
-    /// Tasks kept ready or in flight at most before the source waits.
+    /// The window: tasks kept ready or in flight at most before the source waits. Puts stay in memory up to eight
+    /// windows; of what is beyond, no more is loaded than keeps half a window ready.
     pub queue: usize,
     /// Stop starting tasks after so many failures.
     pub max_fail: Option<MaxFail>,
@@ -30,6 +36,14 @@ pub struct Config {
     pub limits: Vec<Limit>,
     /// Deliveries that may wait for the handler before workers get nothing new.
     pub handler_backlog: usize,
+    /// Tasks that ended in earlier sessions of the run.
+    pub before: Ends,
+    /// Nanoseconds of earlier sessions.
+    pub before_ns: u64,
+    /// Puts of earlier sessions that have not ended; all can be fetched.
+    pub pending: Vec<StoredPuts>,
+    /// What happened to tasks that have not ended.
+    pub tried: HashMap<TaskId, Tried>,
 }
 
 #[cfg(test)]
@@ -49,6 +63,10 @@ impl Config {
             recycle: Recycle::default(),
             limits: Vec::new(),
             handler_backlog: 1_000,
+            before: Ends::default(),
+            before_ns: 0,
+            pending: Vec::new(),
+            tried: HashMap::new(),
         }
     }
 }

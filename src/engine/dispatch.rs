@@ -96,14 +96,17 @@ impl Engine {
     fn dispatch_next_in_order(&mut self) {
         let Some(handle) = self.order.next() else { return };
         let Some(entry) = self.tasks.get(handle).filter(|entry| entry.at == At::Ready) else { return };
-        let (lane, threads) = (entry.lane, self.config.threads);
+        let (lane, priority, threads) = (entry.lane, entry.priority(), self.config.threads);
         let emptiest = self.seats.iter().filter(|seat| seat.accepts()).min_by_key(|seat| seat.held.len());
         match emptiest.map(|seat| (seat.number, seat.idle(threads))) {
             Some((worker, _)) if self.limits.is_empty() => {
                 self.ready.taken();
                 self.send_one(worker, handle);
             }
-            Some((worker, 1..)) if self.limits.take(lane, self.now_ns) => self.send_one(worker, handle),
+            Some((worker, 1..)) if self.limits.take(lane, self.now_ns) => {
+                self.limits.taken(priority);
+                self.send_one(worker, handle);
+            }
             Some(_) => {}
             None if self.seats.iter().any(|seat| seat.phase == Phase::Starting) => {}
             None => self.start_up_to(1),

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use crate::engine::WorkerId;
 use crate::engine::blame::Record;
 use crate::engine::limits::{LaneId, Rank};
-use crate::model::{Handle, Seq, Task, Verdict};
+use crate::model::{Handle, Seq, Task, TaskId, Tried, Verdict};
 
 /// A task from its acceptance to its delivery.
 #[derive(Debug)]
@@ -13,10 +13,10 @@ pub(super) struct Entry {
     pub task: Task,
     /// Its place among the tasks that were put; none for a generated one.
     pub seq: Option<Seq>,
-    /// Its place among all accepted tasks.
+    /// Its place among all that came into memory.
     pub order: u64,
     pub at: At,
-    /// Attempts that began in a worker which then died.
+    /// Attempts that began and are over.
     pub starts: u32,
     /// Of these, the deaths that happened while it ran alone.
     pub crashes: Record,
@@ -53,6 +53,26 @@ pub(super) struct End {
 }
 
 impl Entry {
+    /// One that is ready, for its first attempt.
+    #[inline]
+    pub(super) fn new(task: Task, seq: Option<Seq>, order: u64, lane: LaneId) -> Self {
+        let (starts, crashes, failures) = (0, Record::default(), 0);
+        Entry { task, seq, order, at: At::Ready, starts, crashes, failures, lane, place: 0 }
+    }
+
+    /// Takes up what happened to it in earlier sessions.
+    pub(super) fn go_on(&mut self, tried: Tried) {
+        self.starts = tried.starts;
+        self.failures = tried.failures;
+        self.crashes = Record::new(tried.crashes, tried.doubtful_crashes);
+    }
+
+    /// What happened to it, for a later session.
+    pub(super) fn tried(&self) -> (TaskId, Tried) {
+        let (crashes, doubtful_crashes) = self.crashes.counts();
+        (self.task.id, Tried { starts: self.starts, failures: self.failures, crashes, doubtful_crashes })
+    }
+
     pub(super) fn priority(&self) -> i32 {
         self.task.options.as_ref().map_or(0, |options| options.priority)
     }

@@ -12,6 +12,9 @@ pub enum Input {
     Offered {
         /// In the order of the source.
         tasks: Vec<Task>,
+        /// For each of them that has a key, in their order: whether the store knew it. May end early, with nothing but
+        /// false to follow.
+        known: Vec<bool>,
         /// Nothing follows.
         last: bool,
     },
@@ -89,6 +92,8 @@ pub enum Input {
         count: usize,
         /// What they put (also by `task.put` in their workers), in order.
         puts: Puts,
+        /// For each of `puts.tasks` that has a key, in their order: whether the store knew it. May end early.
+        known: Vec<bool>,
     },
     /// Handled deliveries are kept.
     Committed {
@@ -101,7 +106,10 @@ pub enum Input {
     Stored {
         /// The priority that was asked for.
         priority: i32,
-        /// In the order of their places. Fewer than asked for: there are no more up to the place asked for.
+        /// The place up to which they were asked for.
+        until: u64,
+        /// In the order of their places. There may be fewer than asked for; none at all: there are no more up to the
+        /// place asked for.
         tasks: Vec<(Seq, Task)>,
     },
     /// The handler will take nothing any more (it raised, or cannot write): what it has not committed is not done, and

@@ -106,12 +106,18 @@ impl Engine {
         if self.handler_gone {
             return;
         }
-        self.backlog.push(bytes + verdict_bytes(&verdict), kind);
+        let key = entry.task.options.and_then(|options| options.key);
+        // that of a put is kept with the put
+        let ended_key = key.as_deref().filter(|_| entry.seq.is_none());
+        self.backlog.push(bytes + verdict_bytes(&verdict), kind, ended_key.is_some());
+        if let Some(key) = ended_key {
+            self.keys.end(key);
+        }
         self.out.push(Delivery {
             id: entry.task.id,
             seq: entry.seq,
             args: entry.task.args,
-            key: entry.task.options.and_then(|options| options.key),
+            key,
             attempt: entry.starts,
             worker,
             elapsed_ns,
@@ -119,7 +125,20 @@ impl Engine {
         });
     }
 
+    /// A task goes on whose attempt is over.
+    pub(super) fn remember(&mut self, handle: Handle) {
+        if !self.handler_gone
+            && let Some(entry) = self.tasks.get(handle)
+        {
+            self.remember.push(entry.tried());
+        }
+    }
+
+    /// What is to be remembered goes first: some of it may have ended since.
     pub(super) fn deliver(&mut self) {
+        if !self.remember.is_empty() {
+            self.actions.push(Action::Remember(std::mem::take(&mut self.remember)));
+        }
         if !self.out.is_empty() {
             self.actions.push(Action::Deliver(std::mem::take(&mut self.out)));
         }

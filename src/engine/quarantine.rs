@@ -43,6 +43,7 @@ impl Engine {
             Phase::Killed(Kill::Timeout) => {
                 let again = started.len() - self.time_out(worker, &overdue);
                 self.report_exit(worker, pid, None, again);
+                started.iter().for_each(|(_, handle)| self.remember_start(*handle));
                 let innocent = |(_, handle): &Ordered| {
                     self.tasks.get(*handle).is_some_and(|entry| entry.at == At::Suspect)
                 };
@@ -52,6 +53,7 @@ impl Engine {
             }
             Phase::Stopping | Phase::Killed(Kill::Stop | Kill::Overdue | Kill::Start) => {
                 self.report_exit(worker, pid, None, 0);
+                started.iter().for_each(|(_, handle)| self.remember_start(*handle));
                 self.put_back(started.into_iter().chain(waiting).collect());
                 return;
             }
@@ -73,6 +75,7 @@ impl Engine {
             }
             Some(solo) => self.suspect_first(worker, solo),
             None => {
+                started.iter().for_each(|(_, handle)| self.remember_start(*handle));
                 self.suspect(worker, started);
                 self.put_back(waiting);
             }
@@ -107,6 +110,13 @@ impl Engine {
         self.tasks.get_mut(handle).filter(|entry| entry.at == At::Held(worker))
     }
 
+    /// An attempt of it ended with its worker, and it is to start again.
+    fn remember_start(&mut self, handle: Handle) {
+        if self.tasks.get(handle).is_some_and(|entry| entry.at == At::Suspect) {
+            self.remember(handle);
+        }
+    }
+
     fn suspect(&mut self, worker: WorkerId, tasks: Vec<Ordered>) {
         let Some(seat) = self.seats.get_mut(worker) else { return };
         self.suspects += tasks.len();
@@ -135,6 +145,7 @@ impl Engine {
         entry.crashes.add(doubtful);
         let record = entry.crashes;
         if !record.reaches(self.config.crash_limit) {
+            self.remember(handle);
             return self.suspect_first(worker, handle);
         }
         let times = if record.deaths() == 1 { String::new() } else { format!(", {} times", record.deaths()) };

@@ -22,6 +22,13 @@ impl Ready {
         self.len
     }
 
+    /// Of these, those of this priority and higher ones; ones taken out of turn may be counted while others are left.
+    pub(super) fn len_from(&self, priority: i32) -> usize {
+        let plain = if priority <= 0 { self.plain.len() } else { 0 };
+        let others = self.others.range(..=Reverse(priority)).map(|(_, line)| line.len()).sum::<usize>();
+        self.len.min(plain + others)
+    }
+
     pub(super) fn push(&mut self, priority: i32, handle: Handle) {
         self.len += 1;
         self.line(priority).push_back(handle);

@@ -46,10 +46,14 @@ impl Engine {
         entry.failures += 1;
         entry.at = At::Delayed;
         self.retrying += 1;
+        let tried = entry.tried();
         self.delayed.push(self.now_ns.saturating_add(next_ns), entry.order, handle);
         let (attempt, attempts) = (entry.starts, entry.starts + 1 + most - entry.failures);
         let retry = Retry { task: handle, worker, attempt, elapsed_ns, failure, attempts, next_ns };
         self.actions.push(Action::TellRetry(Box::new(retry)));
+        if !self.handler_gone {
+            self.remember.push(tried);
+        }
     }
 }
 

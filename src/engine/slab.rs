@@ -37,7 +37,7 @@ impl<T> Slab<T> {
             slot.value = Some(value);
             return handle(index, slot.generation);
         }
-        let index = u32::try_from(self.slots.len()).expect("memory ends before 2^32 tasks of 96 bytes");
+        let index = u32::try_from(self.slots.len()).expect("memory ends before 2^32 tasks of 100 bytes");
         self.slots.push(Slot { generation: 1, value: Some(value) });
         handle(index, 1)
     }

@@ -12,13 +12,11 @@ use crate::engine::ready::Ready;
 use crate::engine::seats::Seats;
 use crate::engine::slab::Slab;
 use crate::engine::stop::Mode;
+use crate::engine::stored::Stored;
 use crate::engine::times::Times;
 use crate::engine::{Action, Config, Input, WorkerId};
 use crate::model::event::Counts;
-use crate::model::{Delivery, Handle, Payload, StopCause, TaskId};
-
-/// Bytes of arguments in memory at most before the source waits.
-const LARGEST_BYTES: usize = 64 << 20;
+use crate::model::{Delivery, Handle, Payload, StopCause, TaskId, Tried};
 
 /// The state of one run.
 #[derive(Debug)]
@@ -31,6 +29,8 @@ pub struct Engine {
     /// Their arguments.
     pub(super) bytes: usize,
     pub(super) keys: Keys,
+    /// Puts that are not in memory.
+    pub(super) stored: Stored,
     pub(super) ready: Ready,
     pub(super) delayed: Delayed,
     /// Of these, tasks that have failed before.
@@ -46,6 +46,10 @@ pub struct Engine {
     /// Deliveries of this step.
     pub(super) out: Vec<Delivery>,
     pub(super) backlog: Backlog,
+    /// What is to be kept of tasks that did not end in this step.
+    pub(super) remember: Vec<(TaskId, Tried)>,
+    /// Where deliveries and puts stood when a commit was asked for.
+    pub(super) flushed: (u64, u64),
     pub(super) handler_gone: bool,
     pub(super) breaker: Breaker,
     pub(super) kills: Kills,
@@ -60,12 +64,14 @@ pub struct Engine {
 /// What only grows.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    /// Accepted; the next task's place in the order.
+    /// Accepted, those of earlier sessions included.
     pub known: u64,
+    /// Came into memory; the next task's place in the order.
+    pub loaded: u64,
     pub duplicates: u64,
-    /// By their end.
-    pub handled: Ends,
-    /// Ended, handled or not.
+    /// By their end, those of earlier sessions included.
+    pub committed: Ends,
+    /// Ended in this session, committed or not.
     pub ended: u64,
     pub ended_failed: u64,
     pub again: u64,
@@ -89,7 +95,11 @@ impl Engine {
     /// A run that begins now. No action follows from this; the first comes from the first input.
     pub fn new(config: Config, now_ns: u64) -> Self {
         let (processes, threads) = (config.processes.max(1), config.threads.max(1));
-        let config = Config { processes, threads, crash_limit: config.crash_limit.max(1), ..config };
+        let (crash_limit, queue) = (config.crash_limit.max(1), config.queue.max(1));
+        let config = Config { processes, threads, crash_limit, queue, ..config };
+        let stored = Stored::new(&config.pending);
+        let known = config.before.done + config.before.failed + stored.len();
+        let tally = Tally { known, committed: config.before, ..Tally::default() };
         Engine {
             started_ns: now_ns,
             now_ns,
@@ -97,6 +107,7 @@ impl Engine {
             tasks: Slab::new(),
             bytes: 0,
             keys: Keys::default(),
+            stored,
             ready: Ready::default(),
             delayed: Delayed::default(),
             retrying: 0,
@@ -107,12 +118,14 @@ impl Engine {
             order: Order::default(),
             out: Vec::new(),
             backlog: Backlog::new(config.handler_backlog),
+            remember: Vec::new(),
+            flushed: (0, 0),
             handler_gone: false,
             breaker: Breaker::default(),
             kills: Kills::default(),
             mode: Mode::Open,
             stopped: None,
-            tally: Tally::default(),
+            tally,
             times: Times::new(),
             actions: Vec::new(),
             config,
@@ -127,7 +140,7 @@ impl Engine {
         self.now_ns = self.now_ns.max(now_ns);
         std::mem::swap(&mut self.actions, actions);
         match input {
-            Input::Offered { tasks, last } => self.offered(tasks, last),
+            Input::Offered { tasks, known, last } => self.offered(tasks, &known, last),
             Input::WorkerStarted { worker, pid } => self.worker_started(worker, pid),
             Input::WorkerStartFailed { worker, failure } => self.start_failed(worker, failure),
             Input::Outcomes { worker, outcomes } => self.outcomes(worker, outcomes),
@@ -139,9 +152,9 @@ impl Engine {
             Input::Overdue { worker, handles } => self.overdue(worker, handles),
             Input::WorkerMemory { worker, bytes } => self.weighed(worker, bytes),
             Input::Retire { worker, reason } => self.retire(worker, reason),
-            Input::Handled { count, puts } => self.handled(count, puts),
+            Input::Handled { count, puts, known } => self.handled(count, puts, &known),
             Input::Committed { count, seq } => self.committed(count, seq),
-            Input::Stored { priority, tasks } => self.stored(priority, tasks),
+            Input::Stored { priority, until, tasks } => self.stored(priority, until, tasks),
             Input::HandlerGone => self.lose_handler(),
             Input::Tick => {}
             Input::Stop(cause) => self.stop(cause),
@@ -172,15 +185,6 @@ impl Engine {
         self.seats.iter().any(|seat| seat.number == worker && !seat.held.is_empty())
     }
 
-    /// Whether the source's next batch may come in.
-    pub fn wants_tasks(&self) -> bool {
-        let loaded = self.tasks.len() - self.delayed.len() - self.order.parked();
-        self.mode == Mode::Open
-            && !self.source_ended
-            && loaded < self.config.queue.max(1)
-            && self.bytes < LARGEST_BYTES
-    }
-
     /// When to send a `Tick` if nothing happens before; none: never.
     pub fn next_deadline(&self) -> Option<u64> {
         let stop = match self.mode {
@@ -200,14 +204,15 @@ impl Engine {
         Counts {
             known: self.tally.known,
             more: !self.source_ended && self.mode == Mode::Open,
-            done: self.tally.handled.done,
-            failed: self.tally.handled.failed,
-            skipped: self.tally.handled.skipped,
+            done: self.tally.committed.done,
+            failed: self.tally.committed.failed,
+            skipped: self.tally.committed.skipped,
             retrying: self.retrying,
             running: self.seats.held() as u64,
             duplicates: self.tally.duplicates,
             elapsed_ns: self.now_ns - self.started_ns,
-            ..Counts::default()
+            before: self.config.before.done + self.config.before.failed,
+            before_ns: self.config.before_ns,
         }
     }
 }

@@ -69,6 +69,7 @@ impl Engine {
         self.handler_gone = true;
         self.backlog.abandon();
         self.out.clear();
+        self.remember.clear();
         if self.stopped.is_none() {
             self.stop(StopCause::Broken("the handler has ended".into()));
         }

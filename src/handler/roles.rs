@@ -1,9 +1,11 @@
 //! The script's roles in the handler's thread: `start`, `handler`, `failed`, `finish`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::at_hand::Desk;
+use super::places::Places;
+use super::rows::Rows;
 use crate::lua::call::{self, Held};
 use crate::lua::role::{self, AtHand};
 use crate::lua::script;
@@ -12,8 +14,7 @@ use crate::lua::std::fs::take_temporary;
 use crate::lua::watchdog;
 use crate::model::event::{Summary, TaskLabel};
 use crate::model::job::{Job, Script};
-use crate::model::task::PutBy;
-use crate::model::{Delivery, Failure, Payload, StopCause, Task, TaskId, Value, Verdict};
+use crate::model::{Delivery, Failure, StopCause, Task, Value, Verdict};
 use crate::wire::value;
 
 /// Characters of a task's arguments in its name, as in every report.
@@ -34,10 +35,18 @@ struct Loaded {
     finish: Option<Held>,
     /// Kept for the next call, so that its memory is used again.
     failure_list: RefCell<Vec<u8>>,
+    /// A role has been called since `meta` was encoded.
+    was_called: Cell<bool>,
+    snapshot: RefCell<Vec<u8>>,
 }
 
 impl HandlerRoles {
-    /// Loads the script into a state of its own.
+    /// Without a script.
+    pub fn none() -> Self {
+        HandlerRoles(None)
+    }
+
+    /// Loads the script into a state of its own. `meta` is the encoded one of the last session.
     ///
     /// # Errors
     /// When it cannot be loaded.
@@ -46,15 +55,18 @@ impl HandlerRoles {
         script: Option<&Script>,
         timeout_ns: u64,
         around: &Around,
+        places: &Rc<Places>,
+        meta: Option<&[u8]>,
     ) -> Result<Self, StopCause> {
         let Some(script) = script else { return Ok(HandlerRoles(None)) };
         let loaded = (|| {
             let memory = call::unavailable;
             let state = State::new(job, script, "handler", around).map_err(memory)?;
             state.random.borrow_mut().seed(job.seed, u128::MAX);
-            let desk = Rc::new(Desk::default());
+            let desk = Rc::new(Desk::new(Rc::clone(places)));
             let at_hand: Rc<dyn AtHand> = Rc::clone(&desk) as _;
-            let meta = role::handler::install(&state, &job.meta, &at_hand).map_err(memory)?;
+            let first = meta.map_or_else(|| encoded(&job.meta), <[u8]>::to_vec);
+            let meta = role::handler::install(&state, &first, &at_hand).map_err(memory)?;
             let roles = script::load_within(timeout_ns, &state, script, "handler")?;
             let calls = watchdog::Calls::new(&state.bridge, timeout_ns);
             Ok(Loaded {
@@ -68,6 +80,8 @@ impl HandlerRoles {
                 meta,
                 desk,
                 failure_list: RefCell::default(),
+                was_called: Cell::new(true),
+                snapshot: RefCell::default(),
             })
         })();
         loaded.map(|loaded| HandlerRoles(Some(loaded))).map_err(|failure| broken("handler", None, &failure))
@@ -78,17 +92,22 @@ impl HandlerRoles {
         self.0.as_ref().is_some_and(|loaded| loaded.handler.is_some())
     }
 
-    /// `start(meta)`
+    /// `start(meta)`; what it puts and emits is dropped when an earlier session has kept it.
     ///
     /// # Errors
     /// What it raised.
-    pub fn start(&self) -> Result<(), StopCause> {
+    pub fn start(&self, was_started: bool) -> Result<(), StopCause> {
         let Some((loaded, start)) = self.0.as_ref().and_then(|loaded| Some((loaded, loaded.start?))) else {
             return Ok(());
         };
         let bridge = &loaded.state.bridge;
-        watchdog::during(bridge, loaded.timeout_ns, || bridge.call_for_effect(start, Some(loaded.meta), &[]))
-            .map_err(|failure| broken("start", None, &failure))
+        loaded.desk.begin(None);
+        loaded.desk.take_nothing(was_started);
+        let ended = watchdog::during(bridge, loaded.timeout_ns, || {
+            bridge.call_for_effect(start, Some(loaded.meta), &[])
+        });
+        loaded.desk.take_nothing(false);
+        ended.map_err(|failure| broken("start", None, &failure))
     }
 
     /// `handler(meta, ...)` or `failed(meta, err)`
@@ -103,7 +122,8 @@ impl HandlerRoles {
             Verdict::Skipped(_) => (None, ""),
         };
         let Some(role) = role else { return Ok(()) };
-        loaded.desk.set(Some(delivery));
+        loaded.was_called.set(true);
+        loaded.desk.begin(Some(delivery));
         loaded.calls.begin(now_ns);
         let ended = loaded.desk.with(|delivery| {
             let call = |list: &[u8]| loaded.state.bridge.call_for_effect(role, Some(loaded.meta), list);
@@ -123,23 +143,52 @@ impl HandlerRoles {
                 .map_err(|failure| Box::new(Raised { role: name, task: label(delivery), failure }))
         });
         loaded.calls.end();
-        loaded.desk.set(None);
+        loaded.desk.end();
         ended.unwrap_or(Ok(()))
     }
 
-    /// What was put since the last time, with ids.
-    pub fn take_puts(&self, parent: TaskId, by: PutBy) -> Vec<Task> {
-        let Some(loaded) = &self.0 else { return Vec::new() };
-        let mut puts = loaded.desk.take_puts();
-        for (n, put) in puts.iter_mut().enumerate() {
-            put.id = TaskId::child(parent, by, n as u64);
-        }
-        puts
+    /// What the last call put, without the parts that are out.
+    pub fn take_puts(&self) -> Vec<Task> {
+        self.0.as_ref().map(|loaded| loaded.desk.take_puts()).unwrap_or_default()
     }
 
-    /// What was emitted since the last time.
-    pub fn take_rows(&self) -> Vec<Payload> {
-        self.0.as_ref().map(|loaded| loaded.desk.take_rows()).unwrap_or_default()
+    /// Moves what the last call emitted.
+    pub fn take_rows(&self, rows: &mut Rows) {
+        if let Some(loaded) = &self.0 {
+            loaded.desk.take_rows(rows);
+        }
+    }
+
+    /// Drops what the last call put and emitted.
+    pub fn drop_call(&self) {
+        if let Some(loaded) = &self.0 {
+            loaded.desk.clear();
+        }
+    }
+
+    /// Whether a role was called since [`encode_meta`](Self::encode_meta).
+    pub fn may_have_changed_meta(&self) -> bool {
+        self.0.as_ref().is_some_and(|loaded| loaded.was_called.get())
+    }
+
+    /// Encodes `meta` as it is now. When that is not what `last` holds, it is put there, and this is true.
+    ///
+    /// # Errors
+    /// When something in it cannot be kept.
+    pub fn encode_meta(&self, last: &mut Vec<u8>) -> Result<bool, StopCause> {
+        let Some(loaded) = &self.0 else { return Ok(false) };
+        loaded.was_called.set(false);
+        let mut snapshot = loaded.snapshot.borrow_mut();
+        snapshot.clear();
+        role::handler::snapshot(&loaded.state, loaded.meta, &mut snapshot).map_err(|sentence| {
+            let out = "keep it in a local variable of the script and open it in `start`, or run with --no-journal";
+            StopCause::Broken(format!("{sentence}; {out}"))
+        })?;
+        let changed = *snapshot != *last;
+        if changed {
+            std::mem::swap(&mut *snapshot, last);
+        }
+        Ok(changed)
     }
 
     /// Removes the temporary files of the roles, which are over.
@@ -156,6 +205,7 @@ impl HandlerRoles {
             return Ok(None);
         };
         loaded.desk.close();
+        loaded.was_called.set(true);
         let list = value::encode_list([summary_value(summary)].iter());
         let mut results = Vec::new();
         let bridge = &loaded.state.bridge;
@@ -167,6 +217,12 @@ impl HandlerRoles {
         let said = values.iter().filter(|value| **value != Value::Nil).map(value::describe);
         Ok(Some(said.collect::<Vec<_>>().join("\t")).filter(|text| !text.is_empty()))
     }
+}
+
+fn encoded(value: &Value) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    value::encode(&mut bytes, value);
+    bytes
 }
 
 /// A call for a task that raised.
@@ -244,8 +300,10 @@ fn broken(role: &str, task: Option<&str>, failure: &Failure) -> StopCause {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+    use std::rc::Rc;
 
     use super::HandlerRoles;
+    use crate::handler::places::Places;
     use crate::lua::frozen::Frozen;
     use crate::lua::state::Around;
     use crate::lua::std::log::Sinks;
@@ -269,7 +327,8 @@ mod tests {
         let script =
             Script { name: "test.lua".into(), dir: PathBuf::from("/"), text: code.as_bytes().into() };
         let around = Around { logs: Sinks::none(), frozen: Frozen::new(&[], |_, _| {}) };
-        HandlerRoles::load(&job, Some(&script), 30_000_000, &around)
+        let places = Rc::new(Places::new(0, crossbeam_channel::unbounded().0));
+        HandlerRoles::load(&job, Some(&script), 30_000_000, &around, &places, None)
     }
 
     fn delivery(verdict: Verdict) -> Delivery {
@@ -297,7 +356,7 @@ mod tests {
                       handler = function() calls = calls + 1 if calls == 2 then forever() end end,
                     }";
         let roles = roles(code).expect("loads");
-        assert_eq!(said(roles.start()), "role `start` raised: timeout after 30ms");
+        assert_eq!(said(roles.start(false)), "role `start` raised: timeout after 30ms");
         let handle = |delivery| roles.handle(delivery, monotonic_ns()).map_err(|raised| raised.into_cause());
         let done = || delivery(Verdict::Done(Done::default()));
         let id = done().id;

@@ -1,6 +1,6 @@
 //! What one commit keeps: everything that a group of handled tasks has caused, or nothing of it.
 
-use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::{Delivery, Failure, Payload, Seq, Task, TaskId, Tried, Verdict};
 
@@ -154,7 +154,4 @@ pub fn args_hash(args: &[u8]) -> u32 {
     (xxh3_64(args) >> 32) as u32
 }
 
-/// Keys are kept as hashes; two of 10^10 collide with a chance below 10^-18.
-pub fn key_hash(key: &[u8]) -> u128 {
-    xxh3_128(key)
-}
+pub use crate::model::task::key_hash;

@@ -167,6 +167,20 @@ impl Bridge {
         }
     }
 
+    /// Appends the code of a kept value. A table's own entries count, whatever its metatable says.
+    ///
+    /// # Errors
+    /// When it holds what has no code; `out` then ends where it began.
+    pub fn encode(&self, held: Held, out: &mut Vec<u8>) -> Result<(), Box<Uncrossable>> {
+        // SAFETY: the main state, between calls, has room for one more; writing values neither allocates in Lua nor jumps
+        unsafe {
+            held.push(self.state);
+            let result = stack::encode_value(self.state, -1, out);
+            ffi::lua_settop(self.state, -2);
+            result
+        }
+    }
+
     /// Calls `function` with `first` (if any) and the arguments of the encoded list; appends its results as a list.
     ///
     /// # Errors

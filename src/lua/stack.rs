@@ -38,7 +38,7 @@ impl Uncrossable {
 
     /// The sentence, with the path from `root`: `result[2].next is a function, …`.
     pub fn sentence(&self, root: &str) -> String {
-        let path: String = std::iter::once(root).chain(self.path.iter().rev().map(String::as_str)).collect();
+        let path = self.path(root);
         match &self.what {
             What::Type(name) => {
                 format!("{path} is a {name}; only nil, booleans, numbers, strings and tables can cross")
@@ -49,6 +49,26 @@ impl Uncrossable {
                 format!("{path} makes it larger than {} MiB, the most that can cross", code::MAX_BYTES >> 20)
             }
         }
+    }
+
+    /// The same for a value that is to be kept in the journal.
+    pub fn kept_sentence(&self, root: &str) -> String {
+        let path = self.path(root);
+        match &self.what {
+            What::Type("userdata") => {
+                format!("{path} is an open file or another object, which a journal cannot keep")
+            }
+            What::Type(name) => format!("{path} is a {name}, which a journal cannot keep"),
+            What::Cycle => format!("{path} is a table that contains itself, which a journal cannot keep"),
+            What::Deep => format!("{path} is nested deeper than {} tables", code::MAX_DEPTH),
+            What::Large => {
+                format!("{path} makes it larger than {} MiB, the most that is kept", code::MAX_BYTES >> 20)
+            }
+        }
+    }
+
+    fn path(&self, root: &str) -> String {
+        std::iter::once(root).chain(self.path.iter().rev().map(String::as_str)).collect()
     }
 }
 

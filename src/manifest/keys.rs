@@ -79,7 +79,7 @@ pub(super) const OUTPUT: Keys =
     Keys { table: "output", built: &["path", "format", "fields", "mode"], later: &[] };
 
 pub(super) const RUN: Keys =
-    Keys { table: "run", built: &["max_fail", "deadline", "queue"], later: &["journal", "keep"] };
+    Keys { table: "run", built: &["max_fail", "deadline", "queue", "journal", "keep"], later: &[] };
 
 /// Every table, to find where a key belongs that stands in the wrong one.
 pub(super) const ALL: [&Keys; 9] =

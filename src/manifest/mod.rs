@@ -28,7 +28,7 @@ pub use diagnostic::{Diagnostic, Label, Patch, Place, Severity, SourceText, Spot
 pub use job::{Located, Lua, Manifest};
 pub use limits::LimitTable;
 pub use output::{Output, OutputFormat, OutputMode};
-pub use overrides::{Overrides, Processes};
+pub use overrides::{Overrides, OwnOutput, Processes};
 pub use read::{MAX_FILE_BYTES, read, read_limited};
 pub use retries::Retries;
 pub use run::{MaxFail, Run};

@@ -30,6 +30,8 @@ pub enum OutputFormat {
     Csv,
     /// One JSON array.
     Json,
+    /// The table `results` of a SQLite database.
+    Sqlite,
 }
 
 /// What to do when the output file exists.
@@ -43,8 +45,12 @@ pub enum OutputMode {
     Overwrite,
 }
 
-const FORMATS: [(&str, OutputFormat); 3] =
-    [("jsonl", OutputFormat::Jsonl), ("csv", OutputFormat::Csv), ("json", OutputFormat::Json)];
+const FORMATS: [(&str, OutputFormat); 4] = [
+    ("jsonl", OutputFormat::Jsonl),
+    ("csv", OutputFormat::Csv),
+    ("json", OutputFormat::Json),
+    ("sqlite", OutputFormat::Sqlite),
+];
 
 const MODES: [(&str, OutputMode); 3] =
     [("append", OutputMode::Append), ("overwrite", OutputMode::Overwrite), ("error", OutputMode::Error)];
@@ -69,15 +75,7 @@ impl Output {
 
 impl Reader {
     fn format(&mut self, section: Section<'_>) -> Option<Located<OutputFormat>> {
-        let entry = section.entry("format")?;
-        if entry.value.get_ref().as_str() == Some("sqlite") {
-            let title = "the output format `sqlite` is not built yet in this version of mpms";
-            let spot = self.spot(entry.value.span());
-            let found = Diagnostic::at("manifest::not_built", title, spot, "known, but not built yet");
-            self.push(found.help("write \"jsonl\", \"csv\" or \"json\""));
-            return None;
-        }
-        self.choice(&entry, &FORMATS)
+        self.choice(&section.entry("format")?, &FORMATS)
     }
 
     fn fields(&mut self, section: Section<'_>) -> Option<Vec<String>> {

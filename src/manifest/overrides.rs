@@ -23,6 +23,17 @@ pub struct Overrides {
     pub overwrite: bool,
     /// `-k`
     pub ordered: bool,
+    /// What the run wrote to in an earlier session; that it exists is no mistake.
+    pub own_output: Option<OwnOutput>,
+}
+
+/// The output file of an earlier session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnOutput {
+    /// Absolute.
+    pub path: PathBuf,
+    /// What it holds is thrown away with the run.
+    pub anew: bool,
 }
 
 /// How many worker processes.

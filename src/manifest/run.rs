@@ -13,6 +13,10 @@ pub struct Run {
     pub deadline_ns: Option<u64>,
     /// `queue`, 1 to 1 000 000
     pub queue: Option<usize>,
+    /// `journal`
+    pub journal: Option<bool>,
+    /// `keep`, 1 to 1 000 000
+    pub keep: Option<usize>,
 }
 
 /// `max_fail`
@@ -29,16 +33,21 @@ const MAX_FAIL: Expected =
 /// A larger queue would be a list of all tasks in memory; sources are lazy so that there is none.
 const MAX_QUEUE: i64 = 1_000_000;
 const QUEUE: Expected = Expected { title: "an integer", label: "integer from 1 to 1000000" };
+/// More runs than anybody looks at; a number with too many digits is a mistake.
+const MAX_KEEP: i64 = 1_000_000;
 
 impl Run {
     pub(super) fn read(reader: &mut Reader, section: Section<'_>) -> Self {
         let queue = section.entry("queue").and_then(|entry| reader.integer(&entry, 1..=MAX_QUEUE, QUEUE));
+        let keep = section.entry("keep").and_then(|entry| reader.integer(&entry, 1..=MAX_KEEP, QUEUE));
         Self {
             max_fail: section.entry("max_fail").and_then(|entry| reader.max_fail(&entry)),
             deadline_ns: section
                 .entry("deadline")
                 .and_then(|entry| reader.duration(&entry, Some("leave it out: then a run takes its time"))),
             queue: queue.map(|queue| queue.value as usize),
+            journal: section.entry("journal").and_then(|entry| reader.boolean(&entry)).map(|on| on.value),
+            keep: keep.map(|keep| keep.value as usize),
         }
     }
 }

@@ -363,7 +363,6 @@ impl Reader {
 fn neutral(path: &str) -> Option<&'static str> {
     match path {
         "worker.coroutines" => Some("1"),
-        "run.journal" => Some("false"),
         _ => None,
     }
 }
@@ -373,7 +372,6 @@ fn is_neutral(path: &str, value: &DeValue<'_>) -> bool {
         (Some(neutral), DeValue::Integer(written)) => {
             integer(written).is_some_and(|number| number.to_string() == neutral)
         }
-        (Some(neutral), DeValue::Boolean(flag)) => flag.to_string() == neutral,
         _ => false,
     }
 }

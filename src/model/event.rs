@@ -127,6 +127,8 @@ pub struct Resumed {
     pub failed: u64,
     /// Tasks that failed and are tried again (`--retry-failed`).
     pub again: u64,
+    /// Tasks that are still to run, when that is known before the source has been read.
+    pub left: Option<u64>,
     /// What differs from the earlier sessions, one sentence each: `scripts/crawl.lua changed (2 lines)`.
     pub changes: Vec<String>,
 }

@@ -25,6 +25,8 @@ pub enum StopCause {
     Broken(String),
     /// The source gave no task: the sentence to show. Nothing ran.
     Empty(String),
+    /// The source of a resumed run gives other tasks than in the earlier sessions: the sentence to show.
+    Changed(String),
     /// Results or state cannot be written: the sentence to show.
     Unwritable(String),
     /// A mistake of mpms itself: the sentence to show.
@@ -56,9 +58,10 @@ impl fmt::Display for StopCause {
                 write!(f, "the deadline of {time:#} is over")
             }
             StopCause::Aborted { task, reason } => write!(f, "task {task} stopped the run: {reason}"),
-            StopCause::Empty(reason) | StopCause::Broken(reason) | StopCause::Unwritable(reason) => {
-                f.write_str(reason)
-            }
+            StopCause::Empty(reason)
+            | StopCause::Changed(reason)
+            | StopCause::Broken(reason)
+            | StopCause::Unwritable(reason) => f.write_str(reason),
             StopCause::Bug(what) => write!(f, "a bug in mpms: {what}"),
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::model::Payload;
 
@@ -150,4 +150,9 @@ impl Task {
     pub fn key(&self) -> Option<&[u8]> {
         self.options.as_ref()?.key.as_deref()
     }
+}
+
+/// Keys are kept as hashes; two of 10^10 collide with a chance below 10^-18.
+pub fn key_hash(key: &[u8]) -> u128 {
+    xxh3_128(key)
 }

@@ -8,12 +8,14 @@
 //! * [`signals`], [`exit`]: how the program is asked to end, and how it does
 //! * [`poke`]: waking one thread out of whatever it does
 //! * [`command`]: external commands, ended with all that they started
-//! * [`clock`], [`cpus`], [`memory`], [`usage`], [`limits`], [`title`]: measures and settings of a process
+//! * [`disk`]: file systems and syncs
+//! * [`clock`], [`started`], [`cpus`], [`memory`], [`usage`], [`limits`], [`title`]: measures and settings of a process
 
 pub mod allocator;
 pub mod clock;
 pub mod command;
 pub mod cpus;
+pub mod disk;
 pub mod exit;
 pub mod handoff;
 pub mod keeper;
@@ -26,6 +28,7 @@ pub mod process;
 pub mod signals;
 pub mod slots;
 pub mod socket;
+pub mod started;
 pub mod title;
 pub mod usage;
 pub mod wake;

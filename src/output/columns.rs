@@ -16,6 +16,41 @@ pub enum Origin {
     FirstRow,
 }
 
+/// What rows look like.
+pub enum Shape {
+    /// The first row tells.
+    Open,
+    /// Columns with names.
+    Named(Columns),
+    /// So many columns without names.
+    Unnamed(usize),
+}
+
+impl Shape {
+    /// Takes the columns from the first row, when they are not known.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn settle(&mut self, row: &[u8]) -> Result<(), RowError> {
+        if let Shape::Open = self {
+            *self = of_first_row(row)?.map_or_else(Shape::Unnamed, Shape::Named);
+        }
+        Ok(())
+    }
+
+    /// The row's values by column; the shape is settled.
+    ///
+    /// # Errors
+    /// When the row has a value that no column takes.
+    pub fn place<'a>(&self, row: &'a [u8]) -> Result<Cells<'a>, RowError> {
+        match self {
+            Shape::Named(columns) => columns.place(row),
+            Shape::Unnamed(count) => positional(row, *count),
+            Shape::Open => Ok(Vec::new()),
+        }
+    }
+}
+
 /// Columns with names, in their order.
 pub struct Columns {
     pub names: Vec<Vec<u8>>,
@@ -66,7 +101,7 @@ impl Columns {
 ///
 /// # Errors
 /// When there are more than `columns`.
-pub fn positional(row: &[u8], columns: usize) -> Result<Cells<'_>, RowError> {
+fn positional(row: &[u8], columns: usize) -> Result<Cells<'_>, RowError> {
     let mut at = 0;
     let (start, found) = match token::take(row, &mut at)? {
         Token::Array(count) => (at, count),
@@ -89,7 +124,7 @@ pub fn positional(row: &[u8], columns: usize) -> Result<Cells<'_>, RowError> {
 ///
 /// # Errors
 /// When it has none.
-pub fn of_first_row(row: &[u8]) -> Result<Result<Columns, usize>, RowError> {
+fn of_first_row(row: &[u8]) -> Result<Result<Columns, usize>, RowError> {
     let mut at = 0;
     match token::take(row, &mut at)? {
         Token::Array(0) | Token::Table(0, 0) => Err(RowError::Empty),

@@ -4,7 +4,7 @@
 //! infinities as `NaN`, `inf` and `-inf`, which readers of tables know. A row without names has no header. The
 //! `csv` crate writes to a file of its own and repeats itself after a failed write, hence the few lines here.
 
-use crate::output::columns::{self, Cells, Columns, Origin};
+use crate::output::columns::{Cells, Columns, Origin, Shape};
 use crate::output::{OutputError, RowError};
 use crate::wire::json;
 use crate::wire::json::token::{self, Token};
@@ -14,13 +14,6 @@ pub struct Csv {
     shape: Shape,
     header_due: bool,
     cell: Vec<u8>,
-}
-
-enum Shape {
-    /// The first row tells.
-    Open,
-    Named(Columns),
-    Unnamed(usize),
 }
 
 impl Csv {
@@ -49,14 +42,8 @@ impl Csv {
     /// # Errors
     /// When the row is malformed, or has a value that no column takes.
     pub fn append(&mut self, out: &mut Vec<u8>, row: &[u8]) -> Result<(), RowError> {
-        if let Shape::Open = self.shape {
-            self.shape = columns::of_first_row(row)?.map_or_else(Shape::Unnamed, Shape::Named);
-        }
-        let cells = match &self.shape {
-            Shape::Named(columns) => columns.place(row)?,
-            Shape::Unnamed(count) => columns::positional(row, *count)?,
-            Shape::Open => unreachable!("closed above"),
-        };
+        self.shape.settle(row)?;
+        let cells = self.shape.place(row)?;
         let start = out.len();
         self.append_header(out);
         if let Err(error) = self.append_cells(out, cells) {
@@ -91,7 +78,8 @@ impl Csv {
     }
 }
 
-fn listed(names: &[Vec<u8>]) -> String {
+/// Names as messages show them.
+pub fn listed(names: &[Vec<u8>]) -> String {
     String::from_utf8_lossy(&names.join(&b',')).into_owned()
 }
 

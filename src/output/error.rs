@@ -60,6 +60,42 @@ pub enum OutputError {
         #[source]
         source: io::Error,
     },
+    /// It is not what the run had written when it was stopped.
+    #[error("the output {path} {what}: it was changed since the run wrote it")]
+    Changed {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The file to append to is something else.
+    #[error("the output {path} is not a SQLite database")]
+    NotDatabase {
+        /// The file.
+        path: String,
+    },
+    /// Another process holds the database.
+    #[error("the output {path} is locked by another process")]
+    Locked {
+        /// The file.
+        path: String,
+    },
+    /// The database has something else of that name, or a table without rowids.
+    #[error("`results` of {path} is not a table that rows can be added to")]
+    NotTable {
+        /// The file.
+        path: String,
+    },
+    /// The table to append to has columns, and they are not `fields`.
+    #[error("the table `results` of {path} has the columns {found}, and `fields` says {fields}")]
+    Table {
+        /// The file.
+        path: String,
+        /// Its columns.
+        found: String,
+        /// Those of the manifest.
+        fields: String,
+    },
     /// Whoever read the pipe has seen enough; no reason to complain.
     #[error("the reader of {path} is gone")]
     Closed {
@@ -80,6 +116,12 @@ impl OutputError {
             OutputError::Header { .. } => "make `fields` equal to the header, or write to another file",
             OutputError::Row { source, .. } => source.help(),
             OutputError::Write { .. } => "make room or repair the path, then run again",
+            OutputError::Changed { .. } => "bring the file back as it was, or run the job anew with --restart",
+            OutputError::NotDatabase { .. } | OutputError::NotTable { .. } => {
+                "-O overwrites the file, -o FILE takes another"
+            }
+            OutputError::Locked { .. } => "wait until the other process is done with it, or use -o FILE",
+            OutputError::Table { .. } => "make `fields` equal to the columns, or write to another file",
             OutputError::Closed { .. } => "nothing: the rows before were written",
         }
     }
@@ -91,6 +133,12 @@ pub enum RowError {
     /// A name that no column has.
     #[error("it has the column `{0}`, which the header lacks")]
     Unknown(String),
+    /// The same for a table.
+    #[error("it has the column `{0}`, which the table `results` lacks")]
+    NoColumn(String),
+    /// Two names that SQLite does not tell apart.
+    #[error("its columns `{0}` and `{1}` differ in case only, and SQLite takes them for the same")]
+    Twice(String, String),
     /// More values than columns.
     #[error("it has {found} values for {columns} columns")]
     Wide {
@@ -118,7 +166,8 @@ impl RowError {
     pub fn help(&self) -> &'static str {
         match self {
             RowError::Malformed(_) => "this is a bug in mpms",
-            RowError::Unknown(_) | RowError::Wide { .. } | RowError::Empty => {
+            RowError::Twice(..) => "rename one of them, or use format = \"jsonl\"",
+            RowError::Unknown(_) | RowError::NoColumn(_) | RowError::Wide { .. } | RowError::Empty => {
                 "list every column in `fields` of [output], or use format = \"jsonl\""
             }
             RowError::Named | RowError::Unnamed => {

@@ -1,46 +1,47 @@
 //! Rows to a file or to standard output, as they come.
 //!
-//! A row is one encoded value. Rows stay in memory until [`Sink::flush`] (or 64 KiB of them), which the caller
-//! asks for about every 50 ms, and are then visible in the file: a run that is stopped leaves the rows that it has
-//! written. For the same reason `overwrite` empties the file when it is opened, and does not wait with a
-//! temporary file for an end that may never come. Nothing is written on drop.
+//! A row is one encoded value. Rows stay in memory until [`Sink::flush`] or [`Sink::commit`] (or 64 KiB of them), and
+//! are then visible in the file: a run that is stopped leaves the rows that it has written. For the same reason
+//! `overwrite` empties the file when it is opened, and does not wait with a temporary file for an end that may never
+//! come. Nothing is written on drop.
+//!
+//! A run that can be resumed keeps the [`OutputMark`] of each commit; [`Sink::open_resumed`] takes everything behind it
+//! away, so that no row is torn, doubled or missing. Standard output, pipes and devices take nothing back: there rows
+//! are written before they are committed, a resume may write the last group again, and each session writes a document
+//! of its own (with its own header or brackets).
 
 mod columns;
 mod csv;
 mod error;
 mod json;
+mod sqlite;
 mod target;
+mod text;
 
 pub use error::{OutputError, RowError};
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 
-use crate::output::csv::Csv;
-use crate::output::json::{Json, Layout};
+use crate::journal::record::OutputMark;
+use crate::output::sqlite::Sqlite;
+use crate::output::target::Begin;
+use crate::output::text::Text;
 use crate::plan::{OutputFormat, OutputPlan};
 use crate::wire::json::token::{self, Token};
 use crate::wire::value::{ARRAY, Malformed};
 use crate::wire::varint;
 
-/// Rows are written once there is so much of them: 64 KiB.
-const BUFFER: usize = 64 << 10;
-
 /// Where the rows of a run go.
 pub struct Sink {
-    file: File,
     name: String,
-    /// Whether it is on a disk, where writing can still fail at the end.
-    on_disk: bool,
-    format: Format,
-    buffer: Vec<u8>,
     rows: u64,
+    out: Out,
 }
 
-enum Format {
-    Json(Json),
-    Csv(Csv),
+enum Out {
+    Text(Text),
+    Sqlite(Box<Sqlite>),
 }
 
 impl Sink {
@@ -49,15 +50,24 @@ impl Sink {
     /// # Errors
     /// When the file exists and the mode does not allow that, or it cannot be opened or continued.
     pub fn open(plan: &OutputPlan) -> Result<Self, OutputError> {
-        let (target, mut before) = target::open(plan)?;
-        let fields = plan.fields.as_deref();
-        let format = match plan.format {
-            OutputFormat::Jsonl => Format::Json(Json::new(Layout::Lines, fields)),
-            OutputFormat::Json => Format::Json(Json::new(Layout::Array, fields)),
-            OutputFormat::Csv => Format::Csv(Csv::new(fields, before.header.take(), &target.name)?),
+        Self::open_as(plan, Begin::New)
+    }
+
+    /// Opens the output of a run that goes on, and takes away what is behind the mark of its last commit. Without a mark
+    /// no row was committed.
+    ///
+    /// # Errors
+    /// When the file is not what was committed any more, or it cannot be opened.
+    pub fn open_resumed(plan: &OutputPlan, mark: Option<OutputMark>) -> Result<Self, OutputError> {
+        Self::open_as(plan, Begin::Again(mark))
+    }
+
+    fn open_as(plan: &OutputPlan, begin: Begin) -> Result<Self, OutputError> {
+        let out = match plan.format {
+            OutputFormat::Sqlite => Out::Sqlite(Box::new(Sqlite::open(plan, begin)?)),
+            _ => Out::Text(Text::open(plan, begin)?),
         };
-        let buffer = if before.ends_within_line { vec![b'\n'] } else { Vec::new() };
-        Ok(Sink { file: target.file, name: target.name, on_disk: target.on_disk, format, buffer, rows: 0 })
+        Ok(Sink { name: plan.name.clone(), rows: begin.rows(), out })
     }
 
     /// Adds a row: one encoded value.
@@ -66,17 +76,21 @@ impl Sink {
     /// When the row does not fit into the output (nothing of it is written then, and the sink stays good), or
     /// as [`Sink::flush`].
     pub fn write_row(&mut self, row: &[u8]) -> Result<(), OutputError> {
-        let start = self.buffer.len();
-        let appended = match &mut self.format {
-            Format::Json(json) => json.append(&mut self.buffer, row, self.rows == 0),
-            Format::Csv(csv) => csv.append(&mut self.buffer, row),
-        };
-        if let Err(source) = appended {
-            self.buffer.truncate(start);
-            return Err(OutputError::Row { path: self.name.clone(), row: self.rows + 1, source });
+        let number = self.rows + 1;
+        match &mut self.out {
+            Out::Text(text) => {
+                let unfit = |source| OutputError::Row { path: self.name.clone(), row: number, source };
+                text.add(row).map_err(unfit)?;
+            }
+            Out::Sqlite(sqlite) => sqlite.add(row, number)?,
         }
-        self.rows += 1;
-        if self.buffer.len() >= BUFFER { self.flush() } else { Ok(()) }
+        self.rows = number;
+        if let Out::Text(text) = &self.out
+            && text.is_full()
+        {
+            return self.flush();
+        }
+        Ok(())
     }
 
     /// Hands all rows so far to the system.
@@ -85,38 +99,44 @@ impl Sink {
     /// [`OutputError::Closed`] when the reader of a pipe is gone, else why the file cannot be written. Rows
     /// that were not written are kept, so that a later call goes on where this one ended.
     pub fn flush(&mut self) -> Result<(), OutputError> {
-        let mut written = 0;
-        let result = loop {
-            if written == self.buffer.len() {
-                break Ok(());
-            }
-            match self.file.write(&self.buffer[written..]) {
-                Ok(0) => break Err(ErrorKind::WriteZero.into()),
-                Ok(count) => written += count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => break Err(error),
-            }
+        let done = match &mut self.out {
+            Out::Text(text) => text.flush(),
+            Out::Sqlite(sqlite) => return sqlite.commit(self.rows).map(drop),
         };
-        self.buffer.drain(..written);
-        result.map_err(|error| self.unwritable(error))
+        done.map_err(|error| self.unwritable(error))
     }
 
-    /// Writes what is left, ends the document, and waits until a file is on its disk. Returns the rows written.
+    /// The same, and waits until a file is on its disk. Where it ends now is to be kept; before that, nothing of it
+    /// counts.
+    ///
+    /// # Errors
+    /// As [`Sink::flush`]. Nothing may be written any more then: after a failed sync nobody knows what is on the disk.
+    pub fn commit(&mut self) -> Result<OutputMark, OutputError> {
+        let position = match &mut self.out {
+            Out::Text(text) => text.sync(),
+            Out::Sqlite(sqlite) => {
+                return sqlite.commit(self.rows).map(|position| OutputMark { position, rows: self.rows });
+            }
+        };
+        let position = position.map_err(|error| self.unwritable(error))?;
+        Ok(OutputMark { position, rows: self.rows })
+    }
+
+    /// Writes what is left, ends the document behind the last mark, and waits until a file is on its disk. Returns the
+    /// rows written in all sessions.
     ///
     /// # Errors
     /// As [`Sink::flush`].
-    pub fn finish(mut self) -> Result<u64, OutputError> {
-        if let Format::Json(json) = &self.format {
-            json.end(&mut self.buffer, self.rows == 0);
+    pub fn finish(self) -> Result<u64, OutputError> {
+        let Sink { name, rows, out } = self;
+        match out {
+            Out::Text(text) => text.finish().map_err(|error| unwritable(&name, rows, error))?,
+            Out::Sqlite(sqlite) => sqlite.finish(rows)?,
         }
-        self.flush()?;
-        if self.on_disk {
-            self.file.sync_data().map_err(|error| self.unwritable(error))?;
-        }
-        Ok(self.rows)
+        Ok(rows)
     }
 
-    /// Rows taken so far.
+    /// Rows taken so far, those of earlier sessions included.
     pub fn rows(&self) -> u64 {
         self.rows
     }
@@ -127,10 +147,15 @@ impl Sink {
     }
 
     fn unwritable(&self, source: io::Error) -> OutputError {
-        if source.kind() == ErrorKind::BrokenPipe {
-            return OutputError::Closed { path: self.name.clone() };
-        }
-        OutputError::Write { path: self.name.clone(), row: self.rows, source }
+        unwritable(&self.name, self.rows, source)
+    }
+}
+
+fn unwritable(name: &str, row: u64, source: io::Error) -> OutputError {
+    let path = name.to_owned();
+    match source.kind() {
+        ErrorKind::BrokenPipe => OutputError::Closed { path },
+        _ => OutputError::Write { path, row, source },
     }
 }
 
@@ -160,5 +185,9 @@ pub fn row_of_result(list: &[u8]) -> Result<Option<Cow<'_, [u8]>>, Malformed> {
     })
 }
 
+#[cfg(test)]
+mod marks;
+#[cfg(test)]
+mod sqlite_tests;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Laws and cases of all formats.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -11,46 +12,46 @@ use crate::model::Value;
 use crate::plan::{OutputMode, OutputTarget};
 use crate::wire::value::{encode, encode_list};
 
-struct Output {
+pub(super) struct Output {
     folder: tempfile::TempDir,
-    plan: OutputPlan,
+    pub plan: OutputPlan,
 }
 
 impl Output {
-    fn new(format: OutputFormat) -> Self {
+    pub fn new(format: OutputFormat) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the test");
         let path = folder.path().join("new/out");
         let (name, target) = (path.display().to_string(), OutputTarget::File(path));
         Output { plan: OutputPlan { target, name, format, fields: None, mode: OutputMode::Error }, folder }
     }
 
-    fn aim(&mut self, path: &Path) {
+    pub fn aim(&mut self, path: &Path) {
         self.plan.target = OutputTarget::File(path.to_path_buf());
         self.plan.name = path.display().to_string();
     }
 
-    fn fields(mut self, fields: &[&str]) -> Self {
+    pub fn fields(mut self, fields: &[&str]) -> Self {
         self.plan.fields = Some(fields.iter().map(|&field| field.into()).collect());
         self
     }
 
     /// With these bytes there already.
-    fn holding(mut self, mode: OutputMode, text: &str) -> Self {
+    pub fn holding(mut self, mode: OutputMode, text: &str) -> Self {
         self.plan.mode = mode;
         fs::create_dir_all(self.folder.path().join("new")).expect("folders can be made");
         fs::write(self.path(), text).expect("files can be written");
         self
     }
 
-    fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         self.folder.path().join("new/out")
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         fs::read_to_string(self.path()).expect("the output exists")
     }
 
-    fn open(&self) -> Sink {
+    pub fn open(&self) -> Sink {
         Sink::open(&self.plan).expect("the output can be opened")
     }
 
@@ -63,7 +64,7 @@ impl Output {
     }
 
     /// Why the last of these rows does not fit; the others do.
-    fn refused(&self, rows: &[Value]) -> String {
+    pub fn refused(&self, rows: &[Value]) -> String {
         let (last, good) = rows.split_last().expect("a row to refuse");
         let mut sink = self.open();
         good.iter().for_each(|row| sink.write_row(&code(row)).expect("the row fits"));
@@ -79,28 +80,28 @@ impl Output {
         source.to_string()
     }
 
-    fn unopened(&self) -> OutputError {
+    pub fn unopened(&self) -> OutputError {
         let error = Sink::open(&self.plan).err().expect("the output cannot be opened");
         assert!(!error.help().is_empty());
         error
     }
 }
 
-fn code(value: &Value) -> Vec<u8> {
+pub(super) fn code(value: &Value) -> Vec<u8> {
     let mut out = Vec::new();
     encode(&mut out, value);
     out
 }
 
-fn table(pairs: &[(&str, Value)]) -> Value {
+pub(super) fn table(pairs: &[(&str, Value)]) -> Value {
     Value::Map(pairs.iter().map(|(name, value)| (Value::text(*name), value.clone())).collect())
 }
 
-fn list(values: &[Value]) -> Value {
+pub(super) fn list(values: &[Value]) -> Value {
     Value::Array(values.to_vec())
 }
 
-fn row(n: i64) -> Value {
+pub(super) fn row(n: i64) -> Value {
     table(&[("n", Value::Int(n)), ("a", Value::text("x"))])
 }
 
@@ -226,9 +227,9 @@ fn rows_are_in_the_file_after_a_flush() {
     assert_eq!(output.text(), "");
     sink.flush().expect("the file can be written");
     assert_eq!((output.text(), sink.rows()), ("1\n".into(), 1));
-    let long = Value::Bytes(vec![b'x'; BUFFER]);
+    let long = Value::Bytes(vec![b'x'; 64 << 10]);
     sink.write_row(&code(&long)).expect("the row fits");
-    assert!(output.text().len() > BUFFER);
+    assert!(output.text().len() > 64 << 10);
     drop(sink);
 }
 
@@ -262,7 +263,8 @@ fn a_closed_pipe_is_told_apart() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     let output = Output::new(OutputFormat::Jsonl);
     let mut sink = output.open();
-    sink.file = OwnedFd::from(writer).into();
+    let Out::Text(text) = &mut sink.out else { panic!("a text") };
+    text.file = OwnedFd::from(writer).into();
     drop(reader);
     sink.write_row(&code(&Value::Int(1))).expect("the row fits");
     assert!(matches!(sink.flush(), Err(OutputError::Closed { .. })));

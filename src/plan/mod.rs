@@ -1,6 +1,7 @@
 //! Manifest and flags settled into one plan. After this folder there is no default and nothing to decide.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::manifest::Diagnostic;
 pub use crate::manifest::{KeyField, MaxFail, OutputFormat, OutputMode};
@@ -15,7 +16,7 @@ mod resolve;
 mod scripts;
 
 pub use output::STDOUT;
-pub use paths::shown;
+pub use paths::{absolute, shown};
 pub use resolve::{Surroundings, load};
 
 /// Everything that a run needs to know; each layer gets its part.
@@ -35,6 +36,8 @@ pub struct Plan {
     pub run: RunPlan,
     /// `[limits.NAME]` of those that the worker takes, in the order of `worker.limits`.
     pub limits: Vec<Limit>,
+    /// The manifest and its scripts, the manifest first.
+    pub texts: Vec<JobText>,
     /// What should be looked at though it runs.
     pub warnings: Vec<Diagnostic>,
 }
@@ -169,4 +172,17 @@ pub struct RunPlan {
     pub queue: usize,
     /// For the whole run, in nanoseconds.
     pub deadline_ns: Option<u64>,
+    /// Keep what a resume needs.
+    pub journal: bool,
+    /// Complete runs to keep beside it, this one included; at least 1.
+    pub keep: usize,
+}
+
+/// A text that the job consists of, as it was read for this run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobText {
+    /// Absolute.
+    pub path: PathBuf,
+    /// All of it.
+    pub text: Arc<[u8]>,
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::paths::{absolute, shown};
 use super::scripts::flag_spot;
 use super::{OutputFormat, OutputMode, OutputPlan, OutputTarget};
-use crate::manifest::{Diagnostic, Located, Output, Overrides, Place, Spot};
+use crate::manifest::{Diagnostic, Located, Output, Overrides, OwnOutput, Place, Spot};
 
 /// How standard output is called.
 pub const STDOUT: &str = "standard output";
@@ -18,6 +18,8 @@ struct Wanted {
     /// A missing folder of a manifest's own path is made: it is mostly ignored by git, so that a fresh clone has none.
     /// One of `-o` is rather a typing error.
     makes_folder: bool,
+    /// `-o` named it.
+    is_flag: bool,
 }
 
 /// The plan of the output; none without one, and none after an error.
@@ -48,8 +50,13 @@ pub(super) fn output(
         (None, None) => return None,
     };
     let format = format(&wanted, written.and_then(|written| written.format.as_ref()), found)?;
-    let mode = mode(written, overrides);
-    let ready = check_append(&wanted, written, format, mode, found) & check_target(&wanted, mode, cwd, found);
+    let own = own(&wanted, overrides);
+    let mode = match mode(written, overrides) {
+        OutputMode::Error if own.is_some_and(|own| own.anew) => OutputMode::Overwrite,
+        mode => mode,
+    };
+    let ready = check_append(&wanted, written, format, mode, found)
+        & check_target(&wanted, mode, own.is_some(), cwd, found);
     let fields = written.and_then(|written| written.fields.clone());
     let name = match &wanted.target {
         OutputTarget::File(path) => shown(path, cwd),
@@ -60,15 +67,20 @@ pub(super) fn output(
 
 fn from_flag(path: &Path, cwd: &Path) -> Wanted {
     let spot = flag_spot("-o", &path.display().to_string());
-    Wanted { target: target(path, cwd), spot, makes_folder: false }
+    Wanted { target: target(path, cwd), spot, makes_folder: false, is_flag: true }
 }
 
 fn from_manifest(path: &Located<String>, dir: &Path) -> Wanted {
-    Wanted { target: target(Path::new(&path.value), dir), spot: path.spot.clone(), makes_folder: true }
+    Wanted { target: target(Path::new(&path.value), dir), spot: path.spot.clone(), makes_folder: true, is_flag: false }
 }
 
 fn target(path: &Path, folder: &Path) -> OutputTarget {
     if path == Path::new("-") { OutputTarget::Stdout } else { OutputTarget::File(absolute(folder, path)) }
+}
+
+fn own<'a>(wanted: &Wanted, overrides: &'a Overrides) -> Option<&'a OwnOutput> {
+    let own = overrides.own_output.as_ref()?;
+    matches!(&wanted.target, OutputTarget::File(path) if *path == own.path).then_some(own)
 }
 
 fn mode(written: Option<&Output>, overrides: &Overrides) -> OutputMode {
@@ -86,13 +98,23 @@ fn format(
     found: &mut Vec<Diagnostic>,
 ) -> Option<OutputFormat> {
     let OutputTarget::File(path) = &wanted.target else {
-        return Some(written.map_or(OutputFormat::Jsonl, |format| format.value));
+        let format = written.filter(|format| format.value == OutputFormat::Sqlite);
+        if let Some(format) = format.filter(|_| !wanted.is_flag) {
+            let title = "a SQLite database cannot go to standard output";
+            let found_here = Diagnostic::at("plan::output", title, format.spot.clone(), "needs a file");
+            found.push(found_here.help("write path = \"out/rows.sqlite\", or another format"));
+            return None;
+        }
+        // `-o -` for this run gets the format that fits
+        let fits = written.filter(|format| format.value != OutputFormat::Sqlite);
+        return Some(fits.map_or(OutputFormat::Jsonl, |format| format.value));
     };
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     let by_name = match extension.as_str() {
         "jsonl" | "ndjson" => Some(OutputFormat::Jsonl),
         "csv" => Some(OutputFormat::Csv),
         "json" => Some(OutputFormat::Json),
+        "sqlite" | "sqlite3" | "db" => Some(OutputFormat::Sqlite),
         _ => None,
     };
     // A file that `-o` names for this run says its format by its own name first: `-o x.csv`.
@@ -110,7 +132,7 @@ fn format(
         };
         found.push(
             Diagnostic::at("plan::output_format", title, wanted.spot.clone(), "no known extension").help(
-                "name it .jsonl, .csv or .json, or set `format` in `[output]` (--set output.format=jsonl)",
+                "name it .jsonl, .csv, .json or .sqlite, or set `format` in `[output]` (--set output.format=jsonl)",
             ),
         );
     }
@@ -141,8 +163,15 @@ fn check_append(
     false
 }
 
-fn check_target(wanted: &Wanted, mode: OutputMode, cwd: &Path, found: &mut Vec<Diagnostic>) -> bool {
+fn check_target(
+    wanted: &Wanted,
+    mode: OutputMode,
+    is_own: bool,
+    cwd: &Path,
+    found: &mut Vec<Diagnostic>,
+) -> bool {
     let OutputTarget::File(path) = &wanted.target else { return true };
+    let mode = if is_own { OutputMode::Append } else { mode };
     let problem = folder_problem(path, wanted, cwd).or_else(|| file_problem(path, wanted, mode, cwd));
     let ready = problem.is_none();
     found.extend(problem);

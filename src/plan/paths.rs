@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 /// `path` as somebody in `folder` means it: absolute, and without `.` and `..` where that changes nothing.
-pub(super) fn absolute(folder: &Path, path: &Path) -> PathBuf {
+pub fn absolute(folder: &Path, path: &Path) -> PathBuf {
     let joined = folder.join(path);
     let plain = without_dots(&joined);
     if plain == joined || leads_elsewhere(&joined, &plain) { joined } else { plain }

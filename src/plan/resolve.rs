@@ -10,12 +10,12 @@ use super::params::params;
 use super::paths::{absolute, shown};
 use super::scripts::{Scripts, unreadable};
 use super::{
-    HandlerPlan, Input, Job, Limit, OnError, Plan, Retries, RunPlan, Script, Source, TasksPlan, Times,
-    WorkerBody, WorkerPlan,
+    HandlerPlan, Input, Job, JobText, Limit, OnError, Plan, Retries, RunPlan, Script, Source, TasksPlan,
+    Times, WorkerBody, WorkerPlan,
 };
 use crate::manifest::{
     Body, Diagnostic, LimitTable, Located, MAX_PROCESSES, MIN_MEMORY, Manifest, Overrides, Processes,
-    Retries as WrittenRetries, Source as Written, Spot, check, read, sort,
+    Retries as WrittenRetries, Source as Written, SourceText, Spot, check, read, sort,
 };
 use crate::model::Value;
 
@@ -28,6 +28,9 @@ const QUEUE: usize = 4096;
 
 /// Share of the memory that workers get together: the rest is for the coordinator and the system.
 const MEMORY_PERCENT: u64 = 80;
+
+/// Runs kept beside a job; what nextest keeps of its own is of this size too.
+const KEEP: usize = 20;
 
 /// `grace_period`, as Kubernetes and nextest have it in seconds: 5.
 const GRACE_NS: u64 = 5_000_000_000;
@@ -61,6 +64,7 @@ pub fn load(path: &Path, overrides: &Overrides, around: &Surroundings) -> Result
     let mut settling =
         Settling { manifest: &manifest, overrides, around, scripts, inputs: Vec::new(), found: Vec::new() };
     let plan = settling.plan(&file);
+    let texts = settling.texts(&file, &source);
     // A file of a broken line may be none that somebody meant.
     let doubtful = |new: &Diagnostic| found.iter().any(|known| known.is_error() && same_line(known, new));
     let news = settling.found.into_iter().filter(|new| !doubtful(new));
@@ -68,7 +72,7 @@ pub fn load(path: &Path, overrides: &Overrides, around: &Surroundings) -> Result
     found.extend(news);
     sort(&mut found, &source);
     match plan {
-        Some(plan) if !found.iter().any(Diagnostic::is_error) => Ok(Plan { warnings: found, ..plan }),
+        Some(plan) if !found.iter().any(Diagnostic::is_error) => Ok(Plan { texts, warnings: found, ..plan }),
         _ => Err(found),
     }
 }
@@ -110,7 +114,28 @@ impl Settling<'_> {
         let worker = self.worker(body?);
         let run = self.run(&worker);
         let (tasks, limits) = (self.tasks(source?), self.limits());
-        Some(Plan { job, tasks, worker, handler, output, run, limits, warnings: Vec::new() })
+        Some(Plan {
+            job,
+            tasks,
+            worker,
+            handler,
+            output,
+            run,
+            limits,
+            texts: Vec::new(),
+            warnings: Vec::new(),
+        })
+    }
+
+    /// Scripts in the order of their paths.
+    fn texts(&self, manifest: &Path, source: &SourceText) -> Vec<JobText> {
+        let mut scripts: Vec<_> = self.scripts.read.iter().collect();
+        scripts.sort_unstable_by_key(|(path, _)| *path);
+        let manifest = JobText { path: manifest.to_path_buf(), text: source.text.as_bytes().into() };
+        let scripts = scripts.into_iter().filter_map(|(path, script)| {
+            Some(JobText { path: path.clone(), text: Arc::clone(&script.as_ref()?.text) })
+        });
+        [manifest].into_iter().chain(scripts).collect()
     }
 
     fn job(&mut self, file: &Path) -> Job {
@@ -240,6 +265,8 @@ impl Settling<'_> {
             max_fail: self.manifest.run.max_fail,
             queue: self.manifest.run.queue.unwrap_or(enough),
             deadline_ns: self.manifest.run.deadline_ns,
+            journal: self.manifest.run.journal.unwrap_or(true),
+            keep: self.manifest.run.keep.unwrap_or(KEEP),
         }
     }
 }

@@ -5,8 +5,8 @@
 //!
 //! | event | fields |
 //! |---|---|
-//! | `run_started` | `job`, `processes`, `threads`, `seed` |
-//! | `progress` (once a second) | `known`, `more`, `done` (with `skipped`), `failed`, `skipped`, `retrying`, `running`, `duplicates`, `elapsed` |
+//! | `run_started` | `job`, `processes`, `threads`, `seed`, `run` (its id; null without a journal), `resumed` (null for a new run; else `done`, `failed`, `again` (failed ones that are tried again), `left` (to run, or null when that is not known yet), `changes` (sentences)) |
+//! | `progress` (once a second) | `known`, `more`, `done` (with `skipped`), `failed`, `skipped`, `retrying`, `running`, `duplicates`, `elapsed`, `before` (of `done` and `failed`, those of earlier sessions), `before_elapsed` |
 //! | `task_started` | `id`, `name`, `attempt`, `worker` |
 //! | `task_progress` | those, `done`, `total` or null, `message` or null |
 //! | `task_finished` | those of `task_started`, `elapsed` |
@@ -21,7 +21,7 @@
 //! | `stopping` | `cause`, `message`, `running` |
 //! | `run_finished` | those of `progress`, `retried` (of `done`), `handler_raised`, `not_started`, `stopped` (null, or `cause` and `message`), `latency` (null, or `p50` `p95` `p99` `max`), `cpu_seconds`, `peak_rss_bytes`, `crashes`, `output` (null, or `path` and `rows`), `finish` (text or null) |
 //!
-//! `cause` is one of `signal`, `max_fail`, `deadline`, `aborted`, `broken`, `empty`, `unwritable`. Numbers that JSON has not are null.
+//! `cause` is one of `signal`, `max_fail`, `deadline`, `aborted`, `broken`, `empty`, `changed`, `unwritable`, `bug`. Numbers that JSON has not are null.
 
 use std::io::{self, Write};
 
@@ -38,6 +38,7 @@ const SECOND: u64 = 1_000_000_000;
 /// Writes for programs.
 pub struct Json<W> {
     out: W,
+    progress_ns: u64,
     next_progress_ns: u64,
     /// How often the handler raised.
     raised: u64,
@@ -46,14 +47,24 @@ pub struct Json<W> {
 impl<W: Write> Json<W> {
     /// Writes to `out`, which should not block for ever.
     pub fn new(out: W) -> Self {
-        Json { out, next_progress_ns: 0, raised: 0 }
+        Json::with_progress(out, SECOND)
     }
 
-    /// Whether a second has gone since the last counters.
+    /// With so much time between two lines of counters.
+    pub(super) fn with_progress(out: W, progress_ns: u64) -> Self {
+        Json { out, progress_ns, next_progress_ns: 0, raised: 0 }
+    }
+
+    /// What it writes to.
+    pub(super) fn out(&self) -> &W {
+        &self.out
+    }
+
+    /// Whether enough time has gone since the last counters.
     fn due(&mut self, counts: &Counts) -> bool {
         let due = counts.elapsed_ns >= self.next_progress_ns;
         if due {
-            self.next_progress_ns = counts.elapsed_ns.saturating_add(SECOND);
+            self.next_progress_ns = counts.elapsed_ns.saturating_add(self.progress_ns);
         }
         due
     }
@@ -96,9 +107,17 @@ fn line(value: &Value) -> String {
 
 fn object(event: &Event, raised: u64) -> (&'static str, Value) {
     match event {
-        Event::RunStarted { job, processes, threads, seed, .. } => {
-            let run = json!({ "job": job, "processes": processes, "threads": threads, "seed": seed });
-            ("run_started", run)
+        Event::RunStarted { job, processes, threads, seed, run, resumed } => {
+            let resumed = resumed.as_ref().map(|resumed| {
+                json!({
+                    "done": resumed.done, "failed": resumed.failed, "again": resumed.again, "left": resumed.left,
+                    "changes": resumed.changes,
+                })
+            });
+            let started = json!({
+                "job": job, "processes": processes, "threads": threads, "seed": seed, "run": run, "resumed": resumed,
+            });
+            ("run_started", started)
         }
         Event::Progress(counts) => ("progress", counters(counts)),
         Event::TaskStarted(task) => ("task_started", label(task)),
@@ -155,6 +174,8 @@ fn counters(counts: &Counts) -> Value {
         "running": counts.running,
         "duplicates": counts.duplicates,
         "elapsed": seconds(counts.elapsed_ns),
+        "before": counts.before,
+        "before_elapsed": seconds(counts.before_ns),
     })
 }
 
@@ -186,6 +207,7 @@ fn cause(cause: &StopCause) -> Value {
         StopCause::Signal(_) => "signal",
         StopCause::MaxFail { .. } => "max_fail",
         StopCause::Empty(_) => "empty",
+        StopCause::Changed(_) => "changed",
         StopCause::Deadline(_) => "deadline",
         StopCause::Aborted { .. } => "aborted",
         StopCause::Broken(_) => "broken",
@@ -274,7 +296,14 @@ mod tests {
             ..Summary::default()
         };
         vec![
-            Event::RunStarted { job: "crawl".into(), processes: 4, threads: 2, seed: -1, run: None, resumed: None },
+            Event::RunStarted {
+                job: "crawl".into(),
+                processes: 4,
+                threads: 2,
+                seed: -1,
+                run: None,
+                resumed: None,
+            },
             Event::Progress(Counts::default()),
             Event::TaskStarted(task()),
             Event::TaskProgress { task: task(), done: f64::NAN, total: None, message: None },
@@ -301,9 +330,10 @@ mod tests {
     #[test]
     fn every_event_has_its_documented_fields() {
         let label = "id name attempt worker";
-        let counters = "known more done failed skipped retrying running duplicates elapsed";
+        let counters =
+            "known more done failed skipped retrying running duplicates elapsed before before_elapsed";
         let expected = [
-            ("run_started", "job processes threads seed".to_owned()),
+            ("run_started", "job processes threads seed run resumed".to_owned()),
             ("progress", counters.to_owned()),
             ("task_started", label.to_owned()),
             ("task_progress", format!("{label} done total message")),

@@ -2,7 +2,7 @@
 //!
 //! [`spawn`] starts one thread that receives [`Event`]s and passes each to its [`Listener`]s: the
 //! [`human`] one writes lines and a bar to standard error, the [`json`] one an event a line to standard
-//! output. A listener that fails is dropped and named at the end; the run does not notice.
+//! output; a durable run keeps its events in a file, and `--joblog` asks for another. A listener that fails is dropped and named at the end; the run does not notice.
 
 use std::io;
 
@@ -11,7 +11,9 @@ use crate::model::event::Event;
 mod allowance;
 mod bar;
 pub mod diagnostic;
+pub mod events;
 pub mod human;
+pub mod joblog;
 pub mod json;
 mod options;
 mod plain;
@@ -22,7 +24,7 @@ mod task_progress;
 mod thread;
 pub mod units;
 
-pub use options::{ColorChoice, Format, ProgressStyle, ReportOptions, Verbosity};
+pub use options::{ColorChoice, Format, Kept, ProgressStyle, ReportOptions, Verbosity};
 pub use reports::{Dropped, Reports};
 pub use thread::{Reporter, spawn};
 

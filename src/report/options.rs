@@ -15,6 +15,17 @@ pub struct ReportOptions {
     pub color: ColorChoice,
     /// The command that runs the job, to which the last line adds what to type next; no line without it.
     pub command: Option<String>,
+    /// What to type about a run that is kept; none without a journal.
+    pub kept: Option<Kept>,
+}
+
+/// Commands that concern one run.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// `mpms resume 7f3a`
+    pub resume: String,
+    /// `mpms runs show 7f3a`
+    pub show: String,
 }
 
 impl Default for ReportOptions {
@@ -25,6 +36,7 @@ impl Default for ReportOptions {
             verbosity: Verbosity::Normal,
             color: ColorChoice::Auto,
             command: None,
+            kept: None,
         }
     }
 }

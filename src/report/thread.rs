@@ -13,7 +13,7 @@ use crate::model::event::Event;
 use crate::report::human::{Human, Look, Shown};
 use crate::report::json::Json;
 use crate::report::pump::{Direct, Pump};
-use crate::report::{Dropped, Format, ProgressStyle, ReportOptions, Reports};
+use crate::report::{Dropped, Format, Listener, ProgressStyle, ReportOptions, Reports};
 
 const TICK: Duration = Duration::from_millis(100);
 /// How long a reader of standard error may take nothing before the report goes without it.
@@ -30,17 +30,24 @@ pub struct Reporter {
     beats: Arc<AtomicU64>,
 }
 
-/// Starts the report. It ends with [`Event::RunFinished`] or with the end of `events`, whose sender must
+/// Starts the report; `others` listen besides the one of the options, each with what it writes to. It ends with [`Event::RunFinished`] or with the end of `events`, whose sender must
 /// not mind when nobody receives.
 ///
 /// # Errors
 /// No thread can be made.
-pub fn spawn(options: ReportOptions, events: Receiver<Vec<Event>>) -> io::Result<Reporter> {
+pub fn spawn(
+    options: ReportOptions,
+    others: Vec<(&'static str, Box<dyn Listener + Send>)>,
+    events: Receiver<Vec<Event>>,
+) -> io::Result<Reporter> {
     let (tell, ended) = bounded(1);
     let beats = Arc::new(AtomicU64::new(0));
     let beat = Arc::clone(&beats);
     thread::Builder::new().name("report".into()).spawn(move || {
         let mut reports = listeners(&options);
+        for (name, listener) in others {
+            reports.add(name, listener);
+        }
         hear(&mut reports, &events, &beat);
         let dropped = reports.end();
         name(&dropped);
@@ -140,7 +147,6 @@ fn name(dropped: &[Dropped]) {
 mod tests {
     use super::*;
     use crate::model::event::Counts;
-    use crate::report::Listener;
     use crossbeam_channel::unbounded;
 
     struct Ticking {

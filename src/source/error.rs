@@ -100,6 +100,11 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    /// Whether nothing is wrong but that there is no task.
+    pub fn is_of_nothing(&self) -> bool {
+        matches!(self, SourceError::Empty { .. } | SourceError::Skipped { .. } | SourceError::Limited)
+    }
+
     /// What to do about it.
     pub fn help(&self) -> &'static str {
         match self {

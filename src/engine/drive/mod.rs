@@ -7,6 +7,7 @@ mod outbound;
 mod reporting;
 mod seat;
 mod stopping;
+mod store;
 mod watch;
 
 use std::collections::HashMap;
@@ -34,6 +35,7 @@ use crate::wire::to_worker::{Setup, put_setup};
 use reporting::Reporting;
 use seat::Seat;
 use stopping::Stopping;
+pub use store::Store;
 use watch::Watch;
 
 /// The signal that needs no fault of its receiver.
@@ -49,8 +51,9 @@ const PROGRESS_NS: u64 = 100_000_000;
 /// A keeper that is killed is replaced so many times in a run.
 const KEEPERS: u32 = 10;
 
-/// How the source ended: well, or with a sentence.
-pub type SourceEnd = Result<(), StopCause>;
+/// How the source ended: well, with the number of tasks that it gave in all (those of earlier sessions and duplicates
+/// included), or with a sentence.
+pub type SourceEnd = Result<u64, StopCause>;
 
 /// What a run needs besides the engine's settings.
 pub struct Run<'a> {
@@ -68,6 +71,8 @@ pub struct Run<'a> {
     pub to_handler: Sender<ToHandler>,
     /// From the handler's thread.
     pub from_handler: Receiver<FromHandler>,
+    /// Where puts and keys lie that are not in memory.
+    pub store: Box<dyn Store>,
     /// What the `start` role has put.
     pub first: Puts,
     /// Woken by both.
@@ -88,8 +93,8 @@ pub fn run(mut run: Run<'_>) -> io::Result<Summary> {
     let first = std::mem::take(&mut run.first);
     let mut drive = Drive::new(run)?;
     // before anything of the source: an empty one is no mistake then
-    if !first.tasks.is_empty() {
-        drive.step(Input::Handled { count: 0, puts: first })?;
+    if !first.tasks.is_empty() || !first.stored.is_empty() {
+        drive.handled(0, first)?;
     }
     let mut summary = drive.until_finished()?;
     drive.close_handler(&mut summary)?;
@@ -111,6 +116,9 @@ struct Drive<'a> {
     source_open: bool,
     to_handler: Sender<ToHandler>,
     from_handler: Receiver<FromHandler>,
+    store: Box<dyn Store>,
+    /// What the handler's thread was last told of `known` and `more`.
+    told: (u64, bool),
     handler_open: bool,
     handler_failure: Option<StopCause>,
     wake: WakeReceiver,
@@ -147,6 +155,8 @@ impl<'a> Drive<'a> {
             source_open: true,
             to_handler: run.to_handler,
             from_handler: run.from_handler,
+            store: run.store,
+            told: (0, true),
             handler_open: true,
             handler_failure: None,
             wake: run.wake,
@@ -164,6 +174,7 @@ impl<'a> Drive<'a> {
         let mut ready = Vec::new();
         loop {
             self.hear_handler()?;
+            self.fetch_stored()?;
             self.hear_source()?;
             self.tick()?;
             self.write_all_seats()?;
@@ -185,6 +196,7 @@ impl<'a> Drive<'a> {
             due.into_iter().flatten().min().map(|due| Duration::from_nanos(due.saturating_sub(now)));
         let sleep = self.wake.prepare_sleep();
         let has_work = !self.from_handler.is_empty()
+            || self.engine.wants_stored().is_some()
             || (self.source_open && self.engine.wants_tasks() && self.source.has_some());
         let waited = self.poller.wait(ready, if has_work { Some(Duration::ZERO) } else { timeout });
         drop(sleep);
@@ -233,9 +245,10 @@ impl<'a> Drive<'a> {
             Action::KillWorker { worker, .. } => self.kill(worker),
             Action::Deliver(deliveries) => {
                 self.reporting.finished(&deliveries);
-                // a handler that has failed takes nothing; the engine hears of it by `HandlerGone`
-                let _ = self.to_handler.send(ToHandler::Deliver(deliveries));
+                self.tell_handler(ToHandler::Deliver(deliveries));
             }
+            Action::Remember(tried) => self.tell_handler(ToHandler::Remember(tried)),
+            Action::Flush => self.tell_handler(ToHandler::Flush),
             Action::Report(event) => self.reporting.push(event),
             Action::TellRetry(retry) => {
                 if let Some(task) = self.engine.task(retry.task) {
@@ -245,6 +258,11 @@ impl<'a> Drive<'a> {
             Action::Finished(summary) => self.finished = Some(summary),
         }
         Ok(())
+    }
+
+    /// One that has failed takes nothing; the engine hears of it by `HandlerGone`.
+    fn tell_handler(&self, word: ToHandler) {
+        let _ = self.to_handler.send(word);
     }
 
     fn tick(&mut self) -> io::Result<()> {
@@ -258,7 +276,9 @@ impl<'a> Drive<'a> {
             self.step(Input::Tick)?;
         }
         if self.reporting.next_ns().is_some_and(|due| due <= now) {
-            self.reporting.progress(now, self.engine.counts());
+            let counts = self.engine.counts();
+            self.tell_known(&counts);
+            self.reporting.progress(now, counts);
         }
         self.reporting.flush();
         Ok(())
@@ -271,15 +291,20 @@ impl<'a> Drive<'a> {
                 return Ok(());
             }
             self.source_open = end.is_none();
-            let fault = match end {
-                Some(Err(StopCause::Empty(_))) if self.engine.counts().known > 0 => None,
-                Some(Err(cause)) => Some(cause),
-                Some(Ok(())) | None => None,
+            let (given, fault) = match end {
+                Some(Ok(given)) => (Some(given), None),
+                Some(Err(StopCause::Empty(_))) if self.engine.counts().known > 0 => (Some(0), None),
+                Some(Err(cause)) => (None, Some(cause)),
+                None => (None, None),
             };
+            if let Some(given) = given {
+                self.tell_handler(ToHandler::SourceEnded { given });
+            }
             // what came before a fault is good; but were it the last of the source, the run could be complete before
             // it is stopped
             let last = !self.source_open && fault.is_none();
-            self.step(Input::Offered { tasks, last })?;
+            let known = self.known(&tasks)?;
+            self.step(Input::Offered { tasks, known, last })?;
             if let Some(cause) = fault {
                 self.step(Input::Stop(cause))?;
             }
@@ -290,7 +315,7 @@ impl<'a> Drive<'a> {
     fn hear_handler(&mut self) -> io::Result<()> {
         while let Ok(reply) = self.from_handler.try_recv() {
             match reply {
-                FromHandler::Handled { count, puts } => self.step(Input::Handled { count, puts })?,
+                FromHandler::Handled { count, puts } => self.handled(count, puts)?,
                 FromHandler::Committed { count, seq } => self.step(Input::Committed { count, seq })?,
                 FromHandler::Failed(cause) => {
                     self.handler_open = false;

@@ -11,7 +11,7 @@ mod lane;
 mod pace;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::hash::BuildHasherDefault;
 
 use crate::engine::keys::AlreadyHashed;
@@ -35,6 +35,8 @@ pub(super) struct Limits {
     lane_of: ByKey,
     open: BinaryHeap<Turn>,
     due: BinaryHeap<Reverse<(u64, u32)>>,
+    /// Tasks in all lanes that have not left, by priority.
+    waiting: BTreeMap<Reverse<i32>, usize>,
 }
 
 impl Limits {
@@ -49,6 +51,7 @@ impl Limits {
             lane_of: ByKey::default(),
             open: BinaryHeap::new(),
             due: BinaryHeap::new(),
+            waiting: BTreeMap::new(),
         }
     }
 
@@ -141,6 +144,7 @@ impl Limits {
 
     /// A task may start as far as the queue is concerned.
     pub(super) fn push(&mut self, id: LaneId, rank: Rank, handle: Handle, now_ns: u64) {
+        *self.waiting.entry(Reverse(rank.0)).or_default() += 1;
         let lane = &mut self.lanes[id as usize];
         lane.queue.push((rank, handle));
         match lane.standing {
@@ -171,10 +175,26 @@ impl Limits {
             let taken = if granted { self.lanes[turn.lane as usize].queue.pop() } else { None };
             self.stand(turn.lane, now_ns);
             self.look_at_buckets(turn.lane, now_ns);
-            if let Some((_, handle)) = taken {
+            if let Some((rank, handle)) = taken {
+                self.taken(rank.0);
                 return Some(handle);
             }
         }
+    }
+
+    /// A task of this priority left, in its turn or out of it.
+    pub(super) fn taken(&mut self, priority: i32) {
+        if let Some(count) = self.waiting.get_mut(&Reverse(priority)) {
+            *count -= 1;
+            if *count == 0 {
+                self.waiting.remove(&Reverse(priority));
+            }
+        }
+    }
+
+    /// Tasks of this priority and higher ones that wait here.
+    pub(super) fn len_from(&self, priority: i32) -> usize {
+        self.waiting.range(..=Reverse(priority)).map(|(_, count)| count).sum()
     }
 
     /// Takes what a task needs that starts out of turn; all or nothing.

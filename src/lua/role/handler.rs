@@ -8,17 +8,16 @@ use super::{AtHand, Fact, fact, put_functions, set_emit};
 use crate::lua::call::Held;
 use crate::lua::error::LibError;
 use crate::lua::module::global_function;
-use crate::lua::state::State;
-use crate::model;
+use crate::lua::state::{State, decoded};
 
 /// Names that `meta` answers from the task at hand; a manifest cannot use them.
 pub const RESERVED: [&str; 7] = ["task", "task_id", "attempt", "worker", "duration", "self", "mpmt"];
 
-/// Makes `meta` from its first state, and the global `emit`.
+/// Makes `meta` from its encoded first state, and the global `emit`.
 ///
 /// # Errors
 /// When Lua has no memory left.
-pub fn install(state: &State, first: &model::Value, at_hand: &Rc<dyn AtHand>) -> mlua::Result<Held> {
+pub fn install(state: &State, first: &[u8], at_hand: &Rc<dyn AtHand>) -> mlua::Result<Held> {
     let lua = state.lua();
     let (put, put_with) = put_functions(state, at_hand)?;
     set_emit(state, at_hand)?;
@@ -42,6 +41,14 @@ pub fn install(state: &State, first: &model::Value, at_hand: &Rc<dyn AtHand>) ->
         at_hand.read(&mut |facts| found = fact(lua, facts, wanted));
         found.map_err(LibError::from)
     })?;
-    let meta: Table = state.prelude("with_task")?.call((state.value(first)?, read, reserved, object))?;
+    let meta: Table = state.prelude("with_task")?.call((decoded(lua, first)?, read, reserved, object))?;
     state.hold(meta)
+}
+
+/// Appends the code of `meta` as it is now: its own keys, without what it knows of the task at hand.
+///
+/// # Errors
+/// A sentence that names what cannot be kept.
+pub fn snapshot(state: &State, meta: Held, out: &mut Vec<u8>) -> Result<(), String> {
+    state.bridge.encode(meta, out).map_err(|error| error.kept_sentence("meta"))
 }

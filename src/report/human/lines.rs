@@ -1,16 +1,48 @@
 //! One event, one line (or a few).
 
 use crate::model::StopCause;
-use crate::model::event::{Level, LogLine};
+use crate::model::event::{Level, LogLine, Resumed};
 use crate::report::human::clean;
 use crate::report::human::look::{Look, Tone};
 use crate::report::units;
 
-/// `Running crawl  4 processes × 2 threads · seed 0`.
-pub(super) fn run_started(look: Look, job: &str, processes: usize, threads: usize, seed: i64) -> String {
+/// `Resuming crawl run 7f3a: 812 done, 2 failed, 388 to run`, and what has changed.
+pub(super) fn resumed(look: Look, job: &str, run: Option<&str>, resumed: &Resumed) -> String {
+    let Resumed { done, failed, again, left, changes } = resumed;
+    let mut parts = vec![format!("{} done", units::count(*done))];
+    if *failed > 0 {
+        parts.push(format!("{} failed", units::count(*failed)));
+    }
+    if *again > 0 {
+        parts.push(format!("{} failed to run again", units::count(*again)));
+    }
+    if let Some(left) = left {
+        parts.push(format!("{} to run", units::count(*left)));
+    }
+    let name = run.map_or_else(|| clean::line(job), |run| format!("{} run {run}", clean::line(job)));
+    let mut text = look.line(Tone::Good, "Resuming", &format!("{name}: {}", parts.join(", ")));
+    for change in changes {
+        text.push_str(&look.line(Tone::Warn, "Changed", &clean::line(change)));
+    }
+    if !changes.is_empty() {
+        text.push_str(&look.under("--strict refuses what has changed, --restart begins anew"));
+    }
+    text
+}
+
+/// `Running crawl  4 processes × 2 threads · run 7f3a · seed 0`.
+pub(super) fn run_started(
+    look: Look,
+    job: &str,
+    processes: usize,
+    threads: usize,
+    run: Option<&str>,
+    seed: i64,
+) -> String {
     let processes = if processes == 1 { "1 process".into() } else { format!("{processes} processes") };
     let threads = units::counted(threads as u64, "thread");
-    let text = format!("{}  {processes} × {threads} · seed {seed}", clean::line(job));
+    let run = run.map(|run| format!(" · run {run}")).unwrap_or_default();
+    let text = format!("{}  {processes} × {threads}{run} · seed {seed}", clean::line(job));
     look.line(Tone::Good, "Running", &text)
 }
 

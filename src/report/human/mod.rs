@@ -9,7 +9,7 @@ use crate::report::bar::{self, Bar};
 use crate::report::plain::Plain;
 use crate::report::speed::Speed;
 use crate::report::task_progress::{Said, TaskProgress};
-use crate::report::{Listener, ReportOptions, Verbosity};
+use crate::report::{Kept, Listener, ReportOptions, Verbosity};
 
 pub mod clean;
 mod crashes;
@@ -57,6 +57,9 @@ pub struct Human {
     look: Look,
     verbosity: Verbosity,
     command: Option<String>,
+    kept: Option<Kept>,
+    /// The id of a durable run.
+    run: Option<String>,
     progress: Progress,
     running: bool,
     speed: Speed,
@@ -78,6 +81,8 @@ impl Human {
             look,
             verbosity: options.verbosity,
             command: options.command.clone(),
+            kept: options.kept.clone(),
+            run: None,
             progress: match shown {
                 Shown::Bar if !quiet => Progress::Bar(Bar::on_stderr()),
                 Shown::Plain if !quiet => Progress::Plain(Plain::new(Instant::now())),
@@ -104,9 +109,15 @@ impl Human {
     fn lines(&mut self, event: &Event, now: Instant) -> String {
         let look = self.look;
         match event {
-            Event::RunStarted { job, processes, threads, seed, .. } => {
+            Event::RunStarted { job, processes, threads, seed, run, resumed } => {
                 self.running = true;
-                self.usual(|| lines::run_started(look, job, *processes, *threads, *seed))
+                self.run.clone_from(run);
+                let run = run.as_deref();
+                self.usual(|| {
+                    let resumed = resumed.as_ref().map(|resumed| lines::resumed(look, job, run, resumed));
+                    resumed.unwrap_or_default()
+                        + &lines::run_started(look, job, *processes, *threads, run, *seed)
+                })
             }
             Event::Progress(counts) => {
                 self.speed.observe(counts);
@@ -194,9 +205,9 @@ impl Human {
     fn finished(&mut self, summary: &Summary) -> String {
         self.running = false;
         let mut text = if self.at_least(Verbosity::Normal) {
-            summary::lines(self.look, summary, self.raised.count())
+            summary::lines(self.look, summary, self.raised.count(), self.run.as_deref())
         } else {
-            summary::headline_if_stopped(self.look, summary)
+            summary::headline_if_stopped(self.look, summary, self.run.as_deref())
         };
         let troubles = [
             self.retries.repeated(self.look),
@@ -210,7 +221,11 @@ impl Human {
             text.push('\n');
         }
         text.push_str(&troubles);
-        if let Some(next) = self.command.as_deref().and_then(|command| next::command(command, summary)) {
+        let next = match &self.kept {
+            Some(kept) => next::of_kept(kept, summary),
+            None => self.command.as_deref().and_then(|command| next::command(command, summary)),
+        };
+        if let Some(next) = next {
             text.push_str(&self.look.line(Tone::Note, "Next", &next));
         }
         text

@@ -1,14 +1,15 @@
 //! The last lines: people read the end.
 
-use crate::model::event::Summary;
+use crate::model::StopCause;
+use crate::model::event::{Counts, Summary};
 use crate::report::human::clean;
 use crate::report::human::look::{Look, Tone};
 use crate::report::units;
 
 /// What the run did, in tasks, times and rows; without the failures.
-/// `raised`: calls of the handler.
-pub(super) fn lines(look: Look, summary: &Summary, raised: u64) -> String {
-    let mut text = headline(look, summary);
+/// `raised`: calls of the handler; `run`: the id of a durable run.
+pub(super) fn lines(look: Look, summary: &Summary, raised: u64, run: Option<&str>) -> String {
+    let mut text = headline(look, summary, run);
     let mut facts = facts(summary);
     match raised {
         0 => {}
@@ -29,12 +30,12 @@ pub(super) fn lines(look: Look, summary: &Summary, raised: u64) -> String {
 }
 
 /// Only that and why it stopped early, for those who want nothing else; nothing for a complete run.
-pub(super) fn headline_if_stopped(look: Look, summary: &Summary) -> String {
-    if summary.stopped.is_some() { headline(look, summary) } else { String::new() }
+pub(super) fn headline_if_stopped(look: Look, summary: &Summary, run: Option<&str>) -> String {
+    if summary.stopped.is_some() { headline(look, summary, run) } else { String::new() }
 }
 
 /// `Summary [ 14.2s] 1,200 tasks: 1,193 ok, 5 ok after retry, 2 failed`.
-fn headline(look: Look, summary: &Summary) -> String {
+fn headline(look: Look, summary: &Summary, run: Option<&str>) -> String {
     let time = units::duration(summary.counts.elapsed_ns);
     let known = units::counted(summary.counts.known, "task");
     let tasks = format!("[{time:>6}] {known}: {}", outcomes(summary).join(", "));
@@ -42,7 +43,9 @@ fn headline(look: Look, summary: &Summary) -> String {
         let tone = if summary.counts.failed == 0 { Tone::Good } else { Tone::Bad };
         return look.line(tone, "Summary", &tasks);
     };
-    let mut text = look.line(Tone::Warn, "Stopped", &tasks);
+    let is_saved = !matches!(cause, StopCause::Unwritable(_) | StopCause::Bug(_) | StopCause::Empty(_));
+    let saved = run.filter(|_| is_saved).map(|run| format!(" · state saved (run {run})"));
+    let mut text = look.line(Tone::Warn, "Stopped", &(tasks + &saved.unwrap_or_default()));
     text.push_str(&block(look, Tone::Warn, "Cause", &cause.to_string()));
     text
 }
@@ -74,7 +77,8 @@ fn outcomes(summary: &Summary) -> Vec<String> {
 fn facts(summary: &Summary) -> Vec<String> {
     let mut facts = Vec::new();
     let seconds = summary.counts.elapsed_ns as f64 / 1e9;
-    let ended = summary.counts.done.saturating_add(summary.counts.failed);
+    let Counts { done, failed, before, .. } = summary.counts;
+    let ended = done.saturating_add(failed).saturating_sub(before);
     if seconds > 0.0 {
         facts.push(format!("rate {}", units::rate(ended as f64 / seconds)));
     }

@@ -369,3 +369,69 @@ fn a_stop_by_policy_says_what_did_not_start_and_what_to_type() {
     assert!(text.contains("       Cause task 7 stopped the run: the disk\n             is full\n"), "{text}");
     assert!(text.ends_with("        Next mpms run jobs/crawl.toml -j 1 -v\n"), "{text}");
 }
+
+fn told_of_kept(events: &[Event]) -> String {
+    let page = Page::default();
+    let kept =
+        Some(crate::report::Kept { resume: "mpms resume 7f3a".into(), show: "mpms runs show 7f3a".into() });
+    let options = ReportOptions { kept, command: Some("mpms run a.toml".into()), ..ReportOptions::default() };
+    let mut human = Human::new(Box::new(page.clone()), Look::plain(), Shown::Plain, &options);
+    for event in events {
+        human.event(event).expect("a page takes all");
+    }
+    let bytes = page.0.lock().expect("not poisoned").clone();
+    String::from_utf8(bytes).expect("reports are text")
+}
+
+fn resumed() -> Event {
+    let changes = vec!["crawl.lua changed since run 7f3a (2 lines)".into(), "parameter n was 1, is 2".into()];
+    let resumed = crate::model::event::Resumed { done: 812, failed: 1, again: 2, left: Some(388), changes };
+    Event::RunStarted {
+        job: "crawl".into(),
+        processes: 1,
+        threads: 1,
+        seed: 0,
+        run: Some("7f3a".into()),
+        resumed: Some(resumed),
+    }
+}
+
+#[test]
+fn a_resume_says_what_is_done_and_what_has_changed_and_its_rate_is_its_own() {
+    let counts = Counts {
+        known: 1_200,
+        done: 1_198,
+        failed: 2,
+        before: 812,
+        before_ns: 60_000_000_000,
+        elapsed_ns: 10_000_000_000,
+        ..Counts::default()
+    };
+    let text = told_of_kept(&[resumed(), finished(Summary { counts, ..Summary::default() })]);
+    let expected = "    Resuming crawl run 7f3a: 812 done, 1 failed, 2 failed to run again, 388 to run
+     Changed crawl.lua changed since run 7f3a (2 lines)
+     Changed parameter n was 1, is 2
+             --strict refuses what has changed, --restart begins anew
+     Running crawl  1 process × 1 thread · run 7f3a · seed 0
+     Summary [ 10.0s] 1,200 tasks: 1,198 ok, 2 failed
+             rate 38.8/s
+        Next mpms runs show 7f3a --failed  ·  mpms resume 7f3a --retry-failed
+";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn a_stop_of_a_durable_run_says_that_it_is_saved_and_how_it_goes_on() {
+    let stopped = |cause| {
+        let counts = Counts { known: 2, done: 1, elapsed_ns: 1_000_000_000, ..Counts::default() };
+        told_of_kept(&[
+            resumed(),
+            finished(Summary { counts, not_started: 1, stopped: Some(cause), ..Summary::default() }),
+        ])
+    };
+    let text = stopped(StopCause::Signal(2));
+    assert!(text.contains("2 tasks: 1 ok, 1 not started · state saved (run 7f3a)\n"), "{text}");
+    assert!(text.ends_with("        Next mpms resume 7f3a\n"), "{text}");
+    assert!(!stopped(StopCause::Unwritable("no".into())).contains("saved"));
+    assert!(!stopped(StopCause::Changed("no".into())).contains("Next"));
+}

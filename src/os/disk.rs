@@ -1,0 +1,72 @@
+//! What kind of disk a folder is on, what is left of it, and writing it down for good.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use nix::sys::statfs::statfs;
+use nix::sys::statvfs::statvfs;
+
+/// Where a folder is mounted from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSystem {
+    /// `f_type` of statfs(2).
+    pub magic: u32,
+    /// As in `/proc/self/mountinfo`: `ext4`, `nfs4`, `fuse.sshfs`; none when it is not listed there.
+    pub name: Option<String>,
+}
+
+/// The file system of a file or folder that exists.
+pub fn file_system(path: &Path) -> io::Result<FileSystem> {
+    // the magic numbers have 32 bits; a signed f_type would be extended
+    let magic = statfs(path)?.filesystem_type().0 as u32;
+    let device = fs::metadata(path)?.dev();
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    Ok(FileSystem { magic, name: name_of(&mounts, device) })
+}
+
+/// A line is `36 35 98:0 /root /mount options - type source options` (proc_pid_mountinfo(5)), with optional fields
+/// in front of the dash.
+fn name_of(mounts: &str, device: u64) -> Option<String> {
+    let wanted = format!("{}:{}", nix::libc::major(device), nix::libc::minor(device));
+    mounts.lines().find_map(|line| {
+        let (front, back) = line.split_once(" - ")?;
+        (front.split(' ').nth(2)? == wanted).then_some(())?;
+        back.split(' ').next().map(str::to_owned)
+    })
+}
+
+/// Whether nothing can be written any more: less than a page is left to this user.
+pub fn is_full(path: &Path) -> bool {
+    statvfs(path).is_ok_and(|left| left.blocks_available().saturating_mul(left.fragment_size()) < 4096)
+}
+
+/// Returns once the content of a file, or the entries of a folder, are on the disk. Closing the file drops the locks
+/// (fcntl) that this process holds on it: not for a database that is open.
+pub fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{file_system, is_full, name_of, sync};
+
+    #[test]
+    fn the_mount_is_found_by_its_device() {
+        let mounts = "22 1 0:20 / /proc rw,nosuid shared:5 - proc proc rw\n\
+                      36 35 98:3 /mnt1 /mnt2 rw,noatime master:1 - fuse.sshfs you@there: rw\n";
+        assert_eq!(name_of(mounts, nix::libc::makedev(98, 3)).as_deref(), Some("fuse.sshfs"));
+        assert_eq!(name_of(mounts, nix::libc::makedev(0, 20)).as_deref(), Some("proc"));
+        assert_eq!(name_of(mounts, 7), None);
+    }
+
+    #[test]
+    fn a_folder_of_this_machine_has_a_kind_and_room() {
+        let folder = tempfile::tempdir().expect("folder");
+        assert_ne!(file_system(folder.path()).expect("statfs").magic, 0);
+        assert!(!is_full(folder.path()));
+        sync(folder.path()).expect("a folder can be synced");
+        assert!(file_system(&folder.path().join("none")).is_err());
+    }
+}

@@ -1,0 +1,47 @@
+//! Making, keeping, taking up again.
+
+use mpms::journal::Seen;
+use mpms::journal::record::Group;
+
+use crate::build::{begin, given, hash, keyed, place, positions, put, put_ended, put_with, seq};
+
+#[test]
+fn a_run_begins_with_what_was_said() {
+    let place = place();
+    let journal = place.create();
+    let id = journal.id().unwrap().to_owned();
+    drop(journal);
+    assert_eq!(place.run().id, id);
+    let (_journal, past) = place.reopen();
+    assert_eq!(past.begin, begin());
+    assert_eq!((past.sessions, past.done, past.started, past.complete), (1, 0, false, false));
+    assert_eq!(past.meta, None);
+    assert!(past.pending.is_empty() && past.tried.is_empty());
+}
+
+#[test]
+fn what_is_committed_is_there_after_the_process_is_gone() {
+    let place = place();
+    let (mut writer, mut reader) = place.create().split();
+    writer.commit(&positions(1..=100)).unwrap();
+    let puts = vec![put(1), put_with(2, keyed("a")), put(3)];
+    writer.commit(&Group { puts, meta: Some(vec![5]), ..positions(102..=200) }).unwrap();
+    writer.commit(&Group { ended: vec![put_ended(1)], ..Group::default() }).unwrap();
+
+    let mut known = Vec::new();
+    reader.known(&[hash("a"), hash("b")], &mut known).unwrap();
+    assert_eq!(known, [true, false]);
+    let mut found = Vec::new();
+    reader.fetch(0, 0, 3, 10, &mut found).unwrap();
+    assert_eq!(found, [put_with(2, keyed("a")), put(3)]);
+    drop((writer, reader));
+
+    let (_journal, mut past) = place.reopen();
+    assert_eq!((past.done, past.last_seq), (200, 3));
+    assert_eq!(past.meta, Some(vec![5]));
+    assert_eq!(past.pending.len(), 1);
+    assert_eq!((past.pending[0].first, past.pending[0].last, past.pending[0].count), (seq(2), seq(3), 2));
+    assert_eq!(past.known.check(&given(100)).unwrap(), Seen::Ended);
+    assert_eq!(past.known.check(&given(101)).unwrap(), Seen::New);
+    assert_eq!(past.known.ended(), 199);
+}
