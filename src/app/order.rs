@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::exit::Code;
 use super::settings::Settings;
-use super::{complain, complain_of_journal};
+use super::complain_of_journal;
 use crate::cli::{Display, ResumeArgs, RunArgs};
 use crate::journal::{Disk, Home, JournalError, RunDir, RunInfo, RunState, View};
 use crate::manifest::{OwnOutput, Overrides};
@@ -110,15 +110,13 @@ impl Order {
                 let dir = home.find(name).map_err(of_journal)?;
                 Earlier::of(dir).map_err(of_journal)?
             }
-            None => match latest(&home, false, |earlier| !earlier.is_complete()).map_err(of_journal)? {
-                Some(earlier) => earlier,
-                None => {
-                    let message = format!("no run in {} is left to go on", plan::shown(home.path(), cwd));
-                    let help = "`mpms runs` lists them; `mpms resume latest --retry-failed` runs failed tasks of a complete one";
-                    complain(color, &message, Some(help));
-                    return Err(Code::Usage);
+            None => {
+                let unfinished = latest(&home, false, |earlier| !earlier.is_complete()).map_err(of_journal)?;
+                match unfinished {
+                    Some(earlier) => earlier,
+                    None => home.find("latest").and_then(Earlier::of).map_err(of_journal)?,
                 }
-            },
+            }
         };
         let flags = Overrides {
             processes: arguments.workers.processes,
