@@ -484,7 +484,7 @@ fn huge(count: usize, then: &str) -> String {
 fn a_call_that_puts_very_many_needs_flat_memory() {
     for is_durable in [true, false] {
         let run = Run::new();
-        let code = huge(400_000, "");
+        let code = huge(200_000, "");
         let session = if is_durable { run.first(&code) } else { run.without_journal(&code) };
         session.started();
         session.deliver(vec![done(1)]);
@@ -499,14 +499,14 @@ fn a_call_that_puts_very_many_needs_flat_memory() {
         let stored: Vec<_> = heard.puts.iter().flat_map(|puts| puts.stored.clone()).collect();
         let of = |priority| stored.iter().find(|puts| puts.priority == priority).expect("this priority");
         let places = |priority| (of(priority).first.number(), of(priority).last.number(), of(priority).count);
-        // one of each delivery, then 400,000
-        assert_eq!((places(0), places(1)), ((3, 400_003, 200_001), (4, 400_002, 200_000)));
-        assert_eq!(heard.seq, 400_004);
+        // one of each delivery, then 200,000
+        assert_eq!((places(0), places(1)), ((3, 200_003, 100_001), (4, 200_002, 100_000)));
+        assert_eq!(heard.seq, 200_004);
         session.stop();
         if is_durable {
             let kept = run.kept();
-            assert_eq!((kept.last_seq, kept.done), (400_004, 4));
-            assert_eq!(kept.pending.iter().map(|puts| puts.count).sum::<u64>(), 400_004);
+            assert_eq!((kept.last_seq, kept.done), (200_004, 4));
+            assert_eq!(kept.pending.iter().map(|puts| puts.count).sum::<u64>(), 200_004);
         }
     }
 }
