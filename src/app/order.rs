@@ -17,6 +17,8 @@ pub struct Order {
     pub manifest: PathBuf,
     /// Flags of the run, those of its first session included.
     pub settings: Settings,
+    /// The same as they were typed, for a run that begins with this command: errors show them.
+    typed: Option<Overrides>,
     /// New, or an earlier one.
     pub begins: Begins,
     /// `--retry-failed`
@@ -68,6 +70,7 @@ impl Order {
         let mut order = Order {
             manifest: path.to_path_buf(),
             settings: Settings::of(&flags, cwd),
+            typed: Some(flags.clone()),
             begins: Begins::New { beside: None },
             retry_failed: arguments.retry_failed,
             strict: arguments.strict,
@@ -90,6 +93,7 @@ impl Order {
             Some(earlier) if arguments.restart => Begins::Anew(earlier),
             Some(earlier) if arguments.resumes() => {
                 order.settings = Settings::read(&earlier.info.begin.settings).with(&flags);
+                order.typed = None;
                 Begins::On(earlier)
             }
             beside => Begins::New { beside },
@@ -127,6 +131,7 @@ impl Order {
         Ok(Order {
             manifest: plan::shown(&earlier.info.begin.manifest, cwd).into(),
             settings: Settings::read(&earlier.info.begin.settings).with(&flags),
+            typed: None,
             retry_failed: arguments.retry_failed,
             strict: arguments.strict,
             dry_run: arguments.dry_run,
@@ -145,7 +150,10 @@ impl Order {
             Begins::Anew(earlier) => earlier.output(true),
             Begins::On(earlier) => earlier.output(false),
         };
-        self.settings.overrides(own)
+        match &self.typed {
+            Some(typed) => Overrides { own_output: own, ..typed.clone() },
+            None => self.settings.overrides(own),
+        }
     }
 
     /// The run that goes on.

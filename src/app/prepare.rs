@@ -219,7 +219,8 @@ fn begin(order: &Order, plan: &Plan, found: &Found, home: &Home) -> Begin {
         value::encode(&mut code, map);
         code
     };
-    let words: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let words: Vec<_> = std::iter::once("mpms".to_owned()).chain(words).collect();
     let words = words.iter().map(String::as_str);
     Begin {
         job: plan.job.name.clone(),

@@ -445,6 +445,9 @@ impl<'a> Drive<'a> {
             }
             return Ok(());
         }
+        // the last group keeps it; the clock may not have told it yet
+        let counts = summary.counts.clone();
+        self.tell_known(&counts);
         let complete = summary.stopped.is_none();
         let last = if complete {
             ToHandler::Finish(Box::new(summary.clone()))
