@@ -16,8 +16,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("report", &["model", "manifest", "os"]),
     ("journal", &["model", "manifest", "os", "wire"]),
     ("source", &["model", "lua", "wire", "os", "plan"]),
-    ("handler", &["model", "lua", "wire", "os", "output"]),
-    ("output", &["model", "wire", "plan"]),
+    ("handler", &["model", "lua", "wire", "os", "output", "journal"]),
+    ("output", &["model", "wire", "plan", "journal"]),
     ("engine", &["model", "os", "wire", "plan"]),
     ("worker", &["model", "os", "wire", "lua", "plan"]),
     (

@@ -18,7 +18,7 @@ use crate::cli::{Color, Display, Format, Progress};
 use crate::engine::drive::{self, Run, Store};
 use crate::engine::{Config, Ends};
 use crate::handler::{self, Handler};
-use crate::journal::{Home, Past, Reader};
+use crate::journal::{Past, Reader};
 use crate::lua::frozen::Frozen;
 use crate::lua::state::Around;
 use crate::lua::std::log::Sinks;
@@ -29,9 +29,9 @@ use crate::os::handoff::Handoff;
 use crate::os::keeper::{KeeperLink, KeeperOptions};
 use crate::os::signals::Signals;
 use crate::os::wake::wake_pair;
-use crate::plan::{self, OutputTarget, Plan, WorkerBody};
+use crate::plan::{OutputTarget, Plan, WorkerBody};
 use crate::report::events::EventsFile;
-use crate::report::{self, ColorChoice, Kept, Listener, ProgressStyle, ReportOptions, Verbosity};
+use crate::report::{self, ColorChoice, Listener, ProgressStyle, ReportOptions, Verbosity};
 use crate::wire::to_worker::{Body, Bounds, ROLE_NS, Setup};
 
 /// How long a signal may go unnoticed before the run has begun.
@@ -333,20 +333,6 @@ fn report_options(order: &Order, kept: Option<&Folder>, cwd: &Path, rows_on_term
             Color::Never => ColorChoice::Never,
         },
         command: Some(format!("mpms run {}", order.manifest.display())),
-        kept: kept.map(|folder| what_to_type(folder, cwd)),
+        kept: kept.map(|folder| folder.what_to_type(cwd)),
     }
-}
-
-/// Runs are found from the folder of the shell upwards; one that lies elsewhere needs a `cd`.
-fn what_to_type(folder: &Folder, cwd: &Path) -> Kept {
-    let id = &folder.dir.id;
-    let first = if Home::of(cwd) == folder.home {
-        String::new()
-    } else {
-        let root = folder.home.path().parent().unwrap_or(folder.home.path());
-        let root = plan::shown(root, cwd);
-        let root = shlex::try_quote(&root).map_or(root.clone(), |quoted| quoted.into_owned());
-        format!("cd {root} && ")
-    };
-    Kept { resume: format!("{first}mpms resume {id}"), show: format!("{first}mpms runs show {id}") }
 }

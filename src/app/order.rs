@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::exit::Code;
 use super::settings::Settings;
-use super::{complain, complain_of_journal};
+use super::complain_of_journal;
 use crate::cli::{Display, ResumeArgs, RunArgs};
 use crate::journal::{Disk, Home, JournalError, RunDir, RunInfo, RunState, View};
 use crate::manifest::{OwnOutput, Overrides};
@@ -17,6 +17,8 @@ pub struct Order {
     pub manifest: PathBuf,
     /// Flags of the run, those of its first session included.
     pub settings: Settings,
+    /// The same as they were typed, for a run that begins with this command: errors show them.
+    typed: Option<Overrides>,
     /// New, or an earlier one.
     pub begins: Begins,
     /// `--retry-failed`
@@ -68,6 +70,7 @@ impl Order {
         let mut order = Order {
             manifest: path.to_path_buf(),
             settings: Settings::of(&flags, cwd),
+            typed: Some(flags.clone()),
             begins: Begins::New { beside: None },
             retry_failed: arguments.retry_failed,
             strict: arguments.strict,
@@ -90,6 +93,7 @@ impl Order {
             Some(earlier) if arguments.restart => Begins::Anew(earlier),
             Some(earlier) if arguments.resumes() => {
                 order.settings = Settings::read(&earlier.info.begin.settings).with(&flags);
+                order.typed = None;
                 Begins::On(earlier)
             }
             beside => Begins::New { beside },
@@ -110,15 +114,13 @@ impl Order {
                 let dir = home.find(name).map_err(of_journal)?;
                 Earlier::of(dir).map_err(of_journal)?
             }
-            None => match latest(&home, false, |earlier| !earlier.is_complete()).map_err(of_journal)? {
-                Some(earlier) => earlier,
-                None => {
-                    let message = format!("no run in {} is left to go on", plan::shown(home.path(), cwd));
-                    let help = "`mpms runs` lists them; `mpms resume latest --retry-failed` runs failed tasks of a complete one";
-                    complain(color, &message, Some(help));
-                    return Err(Code::Usage);
+            None => {
+                let unfinished = latest(&home, false, |earlier| !earlier.is_complete()).map_err(of_journal)?;
+                match unfinished {
+                    Some(earlier) => earlier,
+                    None => home.find("latest").and_then(Earlier::of).map_err(of_journal)?,
                 }
-            },
+            }
         };
         let flags = Overrides {
             processes: arguments.workers.processes,
@@ -129,6 +131,7 @@ impl Order {
         Ok(Order {
             manifest: plan::shown(&earlier.info.begin.manifest, cwd).into(),
             settings: Settings::read(&earlier.info.begin.settings).with(&flags),
+            typed: None,
             retry_failed: arguments.retry_failed,
             strict: arguments.strict,
             dry_run: arguments.dry_run,
@@ -147,7 +150,10 @@ impl Order {
             Begins::Anew(earlier) => earlier.output(true),
             Begins::On(earlier) => earlier.output(false),
         };
-        self.settings.overrides(own)
+        match &self.typed {
+            Some(typed) => Overrides { own_output: own, ..typed.clone() },
+            None => self.settings.overrides(own),
+        }
     }
 
     /// The run that goes on.

@@ -18,7 +18,7 @@ use crate::model::event::Resumed;
 use crate::output::{OutputError, Sink};
 use crate::plan::{self, Input, OutputFormat, OutputMode, OutputPlan, OutputTarget, Plan, Source, Surroundings};
 use crate::report::joblog::Joblog;
-use crate::report::units;
+use crate::report::{self, units};
 use crate::wire::value;
 
 /// What a run needs to begin.
@@ -51,6 +51,26 @@ pub struct Folder {
     pub dir: RunDir,
 }
 
+impl Folder {
+    /// Of a run that exists.
+    pub fn of(dir: &RunDir) -> Self {
+        Folder { home: Home::of(&dir.path), dir: dir.clone() }
+    }
+
+    /// Runs are found from the folder of the shell upwards; one that lies elsewhere needs a `cd`.
+    pub fn what_to_type(&self, cwd: &Path) -> report::Kept {
+        let id = &self.dir.id;
+        let first = if Home::of(cwd) == self.home {
+            String::new()
+        } else {
+            let root = plan::shown(self.home.path().parent().unwrap_or(cwd), cwd);
+            let root = shlex::try_quote(&root).map_or(root.clone(), |quoted| quoted.into_owned());
+            format!("cd {root} && ")
+        };
+        report::Kept { resume: format!("{first}mpms resume {id}"), show: format!("{first}mpms runs show {id}") }
+    }
+}
+
 /// Settles all; none of it is interruptible.
 ///
 /// # Errors
@@ -59,7 +79,7 @@ pub fn prepare(order: &Order, around: &Surroundings) -> Result<Ready, Code> {
     let display = &order.display;
     let color = display.color;
     if let Some(earlier) = order.earlier() {
-        refuse_complete(order, earlier)?;
+        refuse_complete(order, earlier, &around.cwd)?;
     }
     let wrong = |found: Vec<Diagnostic>| {
         show(&found, color);
@@ -83,7 +103,7 @@ pub fn prepare(order: &Order, around: &Surroundings) -> Result<Ready, Code> {
         return Err(dry::show(order, &plan, &found, around));
     }
     let joblog = order.joblog.as_deref().map(|path| open_joblog(order, path)).transpose()?;
-    let Kept { journal, folder, mut past, changes } = keep(order, &plan, &found)?;
+    let Kept { journal, folder, mut past, changes } = keep(order, &plan, &found, &around.cwd)?;
     let mut ready = Ready {
         source: open_source(order, &plan, past.as_deref())?,
         sink: None,
@@ -115,7 +135,7 @@ pub fn prepare(order: &Order, around: &Surroundings) -> Result<Ready, Code> {
 }
 
 /// A run of which nothing is left says so, and what could be done with it.
-fn refuse_complete(order: &Order, earlier: &Earlier) -> Result<(), Code> {
+fn refuse_complete(order: &Order, earlier: &Earlier, cwd: &Path) -> Result<(), Code> {
     let info = &earlier.info;
     if !earlier.is_complete() || order.retry_failed && info.failed > 0 {
         return Ok(());
@@ -127,7 +147,8 @@ fn refuse_complete(order: &Order, earlier: &Earlier) -> Result<(), Code> {
     }
     note(&order.display, "Complete", &line);
     if info.failed > 0 {
-        note(&order.display, "Next", &format!("mpms resume {id} --retry-failed"));
+        let resume = Folder::of(&earlier.dir).what_to_type(cwd).resume;
+        note(&order.display, "Next", &format!("{resume} --retry-failed"));
     }
     Err(Code::Success)
 }
@@ -163,18 +184,17 @@ struct Kept {
     changes: Vec<String>,
 }
 
-fn keep(order: &Order, plan: &Plan, found: &Found) -> Result<Kept, Code> {
+fn keep(order: &Order, plan: &Plan, found: &Found, cwd: &Path) -> Result<Kept, Code> {
     let of_journal = |error| complain_of_journal(order.display.color, &error);
     if let Some(earlier) = order.earlier() {
-        let home = Home::of(&earlier.dir.path);
+        let folder = Folder::of(&earlier.dir);
         let (mut journal, past) = journal::reopen(&earlier.dir, &order.disk).map_err(of_journal)?;
-        let texts = texts(plan, found, &home);
+        let texts = texts(plan, found, &folder.home);
         let changes = compare(order, plan, earlier, &past, &texts)?;
         if !changes.is_empty() {
             journal.add_texts(&texts).map_err(of_journal)?;
         }
-        let folder = Some(Folder { home, dir: earlier.dir.clone() });
-        return Ok(Kept { journal, folder, past: Some(Box::new(past)), changes });
+        return Ok(Kept { journal, folder: Some(folder), past: Some(Box::new(past)), changes });
     }
     if order.no_journal || !plan.run.journal {
         return Ok(Kept { journal: journal::scratch(), folder: None, past: None, changes: Vec::new() });
@@ -183,8 +203,8 @@ fn keep(order: &Order, plan: &Plan, found: &Found) -> Result<Kept, Code> {
     match &order.begins {
         Begins::Anew(earlier) => Home::of(&earlier.dir.path).remove(&earlier.dir).map_err(of_journal)?,
         Begins::New { beside: Some(earlier) } => {
-            let words = format!("{}; `mpms resume {}` goes on with it", earlier.words(), earlier.dir.id);
-            note(&order.display, "Beside", &words);
+            let resume = Folder::of(&earlier.dir).what_to_type(cwd).resume;
+            note(&order.display, "Earlier", &format!("{}; `{resume}` goes on with it", earlier.words()));
         }
         Begins::New { beside: None } | Begins::On(_) => {}
     }
@@ -199,7 +219,8 @@ fn begin(order: &Order, plan: &Plan, found: &Found, home: &Home) -> Begin {
         value::encode(&mut code, map);
         code
     };
-    let words: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let words: Vec<_> = std::iter::once("mpms".to_owned()).chain(words).collect();
     let words = words.iter().map(String::as_str);
     Begin {
         job: plan.job.name.clone(),

@@ -66,7 +66,12 @@ impl Engine {
                 self.tally.duplicates += 1;
             } else {
                 self.tally.known += 1;
-                self.stored.push_many(StoredPuts { priority: priority(&task), first: seq, last: seq, count: 1 });
+                self.stored.push_many(StoredPuts {
+                    priority: priority(&task),
+                    first: seq,
+                    last: seq,
+                    count: 1,
+                });
             }
             return;
         }
@@ -82,12 +87,7 @@ impl Engine {
 
     /// Whether its key is not known yet; from now on it is.
     #[inline]
-    fn is_new(
-        &mut self,
-        task: &Task,
-        seq: Option<Seq>,
-        known: &mut impl Iterator<Item = bool>,
-    ) -> bool {
+    fn is_new(&mut self, task: &Task, seq: Option<Seq>, known: &mut impl Iterator<Item = bool>) -> bool {
         let Some(key) = task.key() else { return true };
         let new = !known.next().unwrap_or(false) && self.keys.insert(key, seq.map(Seq::number));
         self.tally.duplicates += u64::from(!new);
@@ -155,11 +155,7 @@ impl Engine {
 
     /// Ready tasks of this priority and higher ones.
     fn ready_from(&self, priority: i32) -> usize {
-        if self.limits.is_empty() {
-            self.ready.len_from(priority)
-        } else {
-            self.limits.len_from(priority)
-        }
+        if self.limits.is_empty() { self.ready.len_from(priority) } else { self.limits.len_from(priority) }
     }
 
     /// Into memory.

@@ -1,9 +1,12 @@
 //! Single rules, each shown by a few inputs.
 
+mod durable;
 mod limits;
 mod recycling;
 mod retries;
 mod timeouts;
+
+use std::collections::HashMap;
 
 use crate::engine::{Action, Config, Death, Engine, Input, Kill, StartFailure, WorkerId};
 use crate::model::event::{Event, Summary};

@@ -13,7 +13,9 @@ use crate::model::event::{Event, Summary};
 use crate::model::outcome::Done;
 use crate::model::policy::{Backoff, Limit, Recycle, Retries, Times};
 use crate::model::task::{TaskOptions, key_hash};
-use crate::model::{Delivery, Failure, Handle, Outcome, Payload, StopCause, Task, TaskId, Tried, Value, Verdict};
+use crate::model::{
+    Delivery, Failure, Handle, Outcome, Payload, StopCause, Task, TaskId, Tried, Value, Verdict,
+};
 use crate::plan::MaxFail;
 use crate::wire::value::encode_list;
 use disk::{Disk, priority_of};

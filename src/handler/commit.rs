@@ -41,6 +41,9 @@ pub enum ToCommitter {
     Abandon,
     /// The last group of the session. Its output is ended, and the journal closed.
     Last(Box<Closed>),
+    /// Nothing follows, and the session has no end. The Lua state lives for ever, and a sender with it, so that the
+    /// channel is never closed.
+    Leave,
 }
 
 /// A closed group.
@@ -142,9 +145,14 @@ impl Committer {
         self.join()
     }
 
-    /// Waits for the end of a thread that has failed.
+    /// Ends it without an end of the session.
+    pub fn leave(self) {
+        let _ = self.sender.send(ToCommitter::Leave);
+        self.join();
+    }
+
+    /// Waits for the end of a thread that has failed, or was told to end.
     pub fn join(self) -> Option<Ended> {
-        drop(self.sender);
         self.thread.join().ok().flatten()
     }
 }
@@ -216,6 +224,7 @@ impl Committing {
                     self.write_journal(Writer::abandon)?;
                 }
                 ToCommitter::Last(closed) => return self.end(*closed).map(Some),
+                ToCommitter::Leave => break,
             }
         }
         Ok(None)

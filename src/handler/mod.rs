@@ -107,6 +107,7 @@ pub fn spawn(handler: Handler, around: impl FnOnce() -> Around + Send + 'static)
             is_durable,
             has_output,
             meta: past.meta.unwrap_or_default(),
+            meta_is_new: false,
             meta_ns: 0,
             began_ns,
             now_ns: began_ns,
@@ -149,8 +150,7 @@ fn until_last(mut work: Work, deliveries: &Receiver<ToHandler>) {
                     break Err((work, broken));
                 }
             }
-            // the engine is gone, and nobody hears what becomes of the rest
-            Ok(None) => return,
+            Ok(None) => return work.leave(),
             Err(broken) => break Err((work, broken)),
         }
     };

@@ -60,8 +60,10 @@ pub struct Work {
     pub is_durable: bool,
     /// There are rows to write.
     pub has_output: bool,
-    /// The encoded `meta` that the journal has.
+    /// The encoded `meta`, as it was looked at last.
     pub meta: Vec<u8>,
+    /// The journal has another one.
+    pub meta_is_new: bool,
     /// How long it took to encode it.
     pub meta_ns: u64,
     /// When the session began.
@@ -264,9 +266,9 @@ impl Work {
     }
 
     fn closed(&mut self) -> Result<Closed, Broken> {
-        let changed = self.take_meta()?;
+        self.take_meta()?;
         let mut closed = self.open.close(&self.places);
-        closed.group.meta = changed.then(|| self.meta.clone());
+        closed.group.meta = std::mem::take(&mut self.meta_is_new).then(|| self.meta.clone());
         closed.group.elapsed_ns = monotonic_ns() - self.began_ns;
         Ok(closed)
     }
@@ -287,15 +289,14 @@ impl Work {
         Ok(((untold.count, committed), Puts { stored, ..untold.puts }))
     }
 
-    /// Encodes `meta` into `self.meta`. Whether it has changed.
-    fn take_meta(&mut self) -> Result<bool, Broken> {
-        if !self.is_durable || !self.roles.may_have_changed_meta() {
-            return Ok(false);
+    /// Encodes `meta` into `self.meta`.
+    fn take_meta(&mut self) -> Result<(), Broken> {
+        if self.is_durable && self.roles.may_have_changed_meta() {
+            let began_ns = monotonic_ns();
+            self.meta_is_new |= self.roles.encode_meta(&mut self.meta)?;
+            self.meta_ns = monotonic_ns() - began_ns;
         }
-        let began_ns = monotonic_ns();
-        let changed = self.roles.encode_meta(&mut self.meta)?;
-        self.meta_ns = monotonic_ns() - began_ns;
-        Ok(changed)
+        Ok(())
     }
 
     /// What was handled, so that put tasks can start.
@@ -349,6 +350,11 @@ impl Work {
             waker.wake();
         }
         Ok(())
+    }
+
+    /// The engine is gone, and nobody hears what becomes of the rest: it is as if the process had been killed.
+    pub fn leave(self) {
+        self.committer.leave();
     }
 
     /// The thread can do nothing more: nothing of the open group is kept, since `meta` may be changed half.

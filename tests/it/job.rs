@@ -23,6 +23,8 @@ const HANG: Duration = Duration::from_secs(40);
 /// What may outlive the run, which promises a second.
 const GONE: Duration = Duration::from_secs(1);
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_mpms");
+
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// A manifest, its script, and how it is run.
@@ -130,30 +132,69 @@ impl Job {
         if !self.script.is_empty() && !self.path("job.lua").exists() {
             fs::write(self.path("job.lua"), &self.script).expect("the script");
         }
-        let mark = format!("{}.{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let program = env!("CARGO_BIN_EXE_mpms");
         let mut command = match &self.shell {
             None => {
-                let mut command = Command::new(program);
+                let mut command = Command::new(PROGRAM);
                 command.args(["run", "job.toml"]).args(&self.arguments);
                 command
             }
             Some(line) => {
-                let call = format!("{program} run job.toml {}", self.arguments.join(" "));
+                let call = format!("{PROGRAM} run job.toml {}", self.arguments.join(" "));
                 let mut command = Command::new("sh");
                 command.arg("-c").arg(line.replace("MPMS", &call));
                 command
             }
         };
-        let file = |name: &str| File::create(self.path(name)).expect("a file");
-        command.current_dir(self.dir.path()).env(crate::processes::MARK, &mark).env("NO_COLOR", "1");
-        command.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
         if self.own_group {
             command.process_group(0);
         }
-        let child = command.spawn().expect("the program starts");
-        let hang = self.hang;
-        Running { child, mark, dir: self.dir, started: Instant::now(), hang, ended: None }
+        launch(command, self.dir, self.hang)
+    }
+}
+
+/// Starts a command in the folder of a job.
+fn launch(mut command: Command, dir: TempDir, hang: Duration) -> Running {
+    let mark = format!("{}.{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let file = |name: &str| File::create(dir.path().join(name)).expect("a file");
+    command.current_dir(dir.path()).env(crate::processes::MARK, &mark).env("NO_COLOR", "1");
+    command.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
+    let child = command.spawn().expect("the program starts");
+    Running { child, mark, dir, started: Instant::now(), hang, ended: None }
+}
+
+/// Runs the program in a folder and waits for it: for commands that only look.
+fn look(dir: &Path, line: &str) -> Looked {
+    let mut command = Command::new(PROGRAM);
+    command.args(line.split_whitespace()).current_dir(dir).env("NO_COLOR", "1").stdin(Stdio::null());
+    let output = command.output().expect("the program starts");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Looked { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+}
+
+/// What a command said that only looked.
+pub struct Looked {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Looked {
+    #[track_caller]
+    pub fn exit(&self, code: i32) -> &Self {
+        assert_eq!(self.code, Some(code), "--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    #[track_caller]
+    pub fn says(&self, text: &str) -> &Self {
+        assert!(self.stdout.contains(text) || self.stderr.contains(text), "no {text:?} in\n{}{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Standard output, a JSON value a line.
+    #[track_caller]
+    pub fn json(&self) -> Vec<serde_json::Value> {
+        self.stdout.lines().map(|line| serde_json::from_str(line).expect("a JSON value")).collect()
     }
 }
 
@@ -190,6 +231,11 @@ impl Running {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// Another command of the program in the same folder, while this one goes on.
+    pub fn look(&self, line: &str) -> Looked {
+        look(self.dir.path(), line)
     }
 
     pub fn signal(&self, signal: Signal) -> &Self {
@@ -294,6 +340,33 @@ pub struct Done {
 }
 
 impl Done {
+    /// The next command of the program in the same folder.
+    pub fn then(self, line: &str) -> Running {
+        let mut command = Command::new(PROGRAM);
+        command.args(line.split_whitespace());
+        launch(command, self.dir, HANG)
+    }
+
+    /// The same from `sh`, in which `MPMS` stands for the program.
+    pub fn then_shell(self, line: &str) -> Running {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(line.replace("MPMS", PROGRAM));
+        launch(command, self.dir, HANG)
+    }
+
+    /// A command that only looks.
+    pub fn look(&self, line: &str) -> Looked {
+        look(self.dir.path(), line)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).expect("a file");
+    }
+
     #[track_caller]
     pub fn exit(&self, code: i32) -> &Self {
         let shown = format!("--- stdout\n{}\n--- stderr\n{}", cut(&self.stdout), cut(&self.stderr));

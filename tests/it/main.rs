@@ -11,6 +11,7 @@ mod outputs;
 mod policies;
 mod processes;
 mod puts;
+mod resume;
 mod roles;
 mod sandbox;
 mod signals;

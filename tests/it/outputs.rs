@@ -95,3 +95,22 @@ fn results_come_in_the_order_of_the_tasks_when_asked() {
     let numbers: Vec<usize> = done.stdout.lines().map(|line| line.parse().expect("a number")).collect();
     assert_eq!(numbers, (1..=300).collect::<Vec<_>>());
 }
+
+#[test]
+fn rows_go_into_a_table_of_a_database() {
+    let script = "return { worker = function(n) return { n = n, name = 'n' .. n } end }";
+    let job = || Job::new().range(1, 1000).processes(2).script(script);
+    let done = job().arg("-o rows.sqlite").shell("MPMS").run();
+    done.exit(0);
+    let rows = |done: &crate::job::Done| -> [i64; 3] {
+        let database = rusqlite::Connection::open(done.dir.path().join("rows.sqlite")).expect("a database");
+        let sums = "SELECT count(*), sum(n), count(DISTINCT name) FROM results";
+        database.query_row(sums, (), |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?])).expect("sums")
+    };
+    assert_eq!(rows(&done), [1000, 500_500, 1000]);
+    job().arg("-o rows.db").shell("MPMS && MPMS").run().exit(2).says("rows.db` exists");
+    let done = job().set("output", "path = \"-\"").set("output", "format = \"sqlite\"").run();
+    done.exit(2).says("a SQLite database cannot go to standard output");
+    let done = job().file("rows.sqlite", &"no database at all, ".repeat(500)).set("output", "mode = \"append\"");
+    done.arg("-o rows.sqlite").shell("MPMS").run().exit(4).says("is not a SQLite database").says("-O overwrites");
+}

@@ -445,8 +445,15 @@ impl<'a> Drive<'a> {
             }
             return Ok(());
         }
+        // the last group keeps it; the clock may not have told it yet
+        let counts = summary.counts.clone();
+        self.tell_known(&counts);
         let complete = summary.stopped.is_none();
-        let last = if complete { ToHandler::Finish(Box::new(summary.clone())) } else { ToHandler::Close(Box::new(summary.clone())) };
+        let last = if complete {
+            ToHandler::Finish(Box::new(summary.clone()))
+        } else {
+            ToHandler::Close(Box::new(summary.clone()))
+        };
         let _ = self.to_handler.send(last);
         let mut ready = Vec::new();
         loop {

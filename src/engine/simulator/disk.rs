@@ -106,8 +106,7 @@ pub(super) fn ranges<'a>(tasks: impl Iterator<Item = (u64, &'a Task)>) -> Vec<St
     let mut ranges: BTreeMap<i32, StoredPuts> = BTreeMap::new();
     for (seq, task) in tasks {
         let (priority, first) = (priority_of(task), place(seq));
-        let range =
-            ranges.entry(priority).or_insert(StoredPuts { priority, first, last: first, count: 0 });
+        let range = ranges.entry(priority).or_insert(StoredPuts { priority, first, last: first, count: 0 });
         range.last = first;
         range.count += 1;
     }
