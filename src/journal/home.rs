@@ -6,8 +6,9 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::database;
+use super::database::{self, Access, Database};
 use super::error::JournalError;
+use super::first_sync::is_marked;
 use super::lock::{self, Lock};
 use super::view::{RunState, View};
 use crate::os::disk::sync;
@@ -56,18 +57,14 @@ impl Home {
         &self.path
     }
 
-    /// All runs, newest first. A folder without a journal is none: the program was killed while it made it, before
-    /// anything was kept.
+    /// All runs, newest first. A folder in which nothing was ever kept, since the program was killed or the power went
+    /// while it was made, is none.
     ///
     /// # Errors
     /// When the folder cannot be read. That there is none is no error.
     pub fn runs(&self) -> Result<Vec<RunDir>, JournalError> {
-        let mut runs: Vec<_> = self
-            .folders()?
-            .into_iter()
-            .filter(|run| run.path.join(database::NAME).exists())
-            .map(|run| (age_key(&run), run))
-            .collect();
+        let mut runs: Vec<_> =
+            self.folders()?.into_iter().filter(is_run).map(|run| (age_key(&run), run)).collect();
         runs.sort_by(|(a, run_a), (b, run_b)| b.cmp(a).then_with(|| run_a.id.cmp(&run_b.id)));
         Ok(runs.into_iter().map(|(_, run)| run).collect())
     }
@@ -133,7 +130,7 @@ impl Home {
 
     fn sweep(&self) -> Result<(), JournalError> {
         for run in self.folders()? {
-            if !run.path.join(database::NAME).exists() && is_old(&run.path) {
+            if !is_run(&run) && is_old(&run.path) {
                 // the folder may be somebody else's; it harms nobody
                 let _ = Lock::take(&run.path, &run.id, None).map(|_lock| remove_locked(&run));
             }
@@ -205,6 +202,13 @@ impl Home {
         }
         Ok(found)
     }
+}
+
+/// The mark lies there for some milliseconds, or after a crash in them.
+fn is_run(run: &RunDir) -> bool {
+    let path = run.path.join(database::NAME);
+    let is_readable = || Database::open(&path, Access::Read).and_then(|database| database.check()).is_ok();
+    path.exists() && (!is_marked(&run.path) || lock::holder(&run.path).is_some() || is_readable())
 }
 
 fn is_id(name: &str) -> bool {
