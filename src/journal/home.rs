@@ -166,18 +166,12 @@ impl Home {
     /// Makes the folder of a new run; nobody else has made it.
     pub(super) fn claim(&self) -> Result<RunDir, JournalError> {
         let taken: Vec<String> = self.folders()?.into_iter().map(|run| run.id).collect();
-        for length in SHORTEST..=16 {
-            for _ in 0..TRIES {
-                let id = random_id(length);
-                if taken.iter().any(|other| other.starts_with(&id) || id.starts_with(other.as_str())) {
-                    continue;
-                }
-                let path = self.path.join(RUNS).join(&id);
-                match fs::create_dir(&path) {
-                    Ok(()) => return Ok(RunDir { id, path }),
-                    Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                    Err(source) => return Err(JournalError::file(&path, "make", source)),
-                }
+        for id in free_ids(&taken) {
+            let path = self.path.join(RUNS).join(&id);
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(RunDir { id, path }),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(JournalError::file(&path, "make", source)),
             }
         }
         let full = io::Error::new(ErrorKind::AlreadyExists, "no id is free");
@@ -215,6 +209,13 @@ fn is_id(name: &str) -> bool {
     name.len() >= SHORTEST && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// Ids that may be taken: none is the beginning of another. They get longer when most short ones are taken.
+fn free_ids(taken: &[String]) -> impl Iterator<Item = String> {
+    let is_free =
+        |id: &String| !taken.iter().any(|other| other.starts_with(id) || id.starts_with(other.as_str()));
+    (SHORTEST..=16).flat_map(|length| (0..TRIES).map(move |_| random_id(length))).filter(is_free)
+}
+
 /// Each `RandomState` has other keys.
 fn random_id(length: usize) -> String {
     let mut id = format!("{:016x}", RandomState::new().hash_one(0));
@@ -247,4 +248,22 @@ pub(super) fn remove_locked(run: &RunDir) -> io::Result<()> {
     }
     sync(&run.path)?;
     fs::remove_dir_all(&run.path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{free_ids, is_id};
+
+    #[test]
+    fn ids_get_longer_when_there_are_many_and_none_begins_with_another() {
+        let id = free_ids(&[]).next().expect("one");
+        assert!(id.len() == 4 && is_id(&id), "{id}");
+        let short =
+            |numbers: std::ops::RangeInclusive<u32>| numbers.map(|n| format!("{n:04x}")).collect::<Vec<_>>();
+        assert_eq!(free_ids(&short(0..=0xffff)).next(), None);
+        let mut taken = short(0x1000..=0xffff);
+        taken.extend((0..0x1000).map(|n| format!("0{n:04x}")));
+        let id = free_ids(&taken).next().expect("one");
+        assert!(!taken.iter().any(|other| other.starts_with(&id) || id.starts_with(other.as_str())), "{id}");
+    }
 }

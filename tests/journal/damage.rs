@@ -71,7 +71,7 @@ fn a_flipped_byte_is_an_error_or_does_no_harm() {
     fs::create_dir_all(&folder).unwrap();
     let mut refused = 0;
     let mut flips = 0;
-    for at in (0..bytes.len()).step_by(61) {
+    for at in (0..bytes.len()).step_by(127) {
         for entry in fs::read_dir(&folder).unwrap() {
             fs::remove_file(entry.unwrap().path()).unwrap();
         }
@@ -82,7 +82,7 @@ fn a_flipped_byte_is_an_error_or_does_no_harm() {
         flips += 1;
         refused += u32::from(read_all(&target).is_err());
     }
-    assert!(flips > 500 && refused > 50, "{refused} of {flips} refused");
+    assert!(flips > 300 && refused > 30, "{refused} of {flips} refused");
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn an_empty_file_does_not_cost_the_log_beside_it() {
 #[test]
 fn what_is_no_database_is_damaged() {
     let place = with_all_tables();
-    fs::write(place.database(), "no database at all, but long enough for one. ".repeat(200)).unwrap();
+    fs::write(place.database(), "no database at all, but long enough for one. ".repeat(512)).unwrap();
     let error = read_all(&place).unwrap_err();
     assert!(error.is_damaged() && error.to_string().contains("not a database"), "{error}");
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use mpms::journal::record::{Group, SessionEnd};
-use mpms::journal::{Home, Journal, JournalError, create};
+use mpms::journal::{Home, Journal, JournalError};
 
-use crate::build::{begin, disk, place};
+use crate::build::{disk, place};
 
 fn complete(journal: Journal) {
     let (mut writer, _reader) = journal.split();
@@ -64,29 +64,6 @@ fn a_run_is_found_by_its_prefix_or_as_the_latest() {
         error.help()
     );
     assert!(place.home.find("").is_err());
-}
-
-#[test]
-fn ids_get_longer_when_there_are_many_and_no_one_is_a_prefix_of_another() {
-    let place = place();
-    drop(place.create());
-    let taken = place.run().id;
-    for number in 0..=0xffff_u32 {
-        let id = format!("{number:04x}");
-        if id != taken {
-            fs::create_dir(place.home.path().join("runs").join(&id[..4])).unwrap();
-        }
-    }
-    let error = create(&place.home, &begin(), &disk()).map(drop).unwrap_err();
-    assert!(error.to_string().contains("make a run in"), "{error}");
-    for entry in fs::read_dir(place.home.path().join("runs")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if name.starts_with('a') && name != taken {
-            fs::remove_dir(place.home.path().join("runs").join(name)).unwrap();
-        }
-    }
-    let id = create(&place.home, &begin(), &disk()).unwrap().id().unwrap().to_owned();
-    assert!(id.starts_with('a') && id.len() >= 4, "{id}");
 }
 
 #[test]
