@@ -102,7 +102,7 @@ fn a_view_and_a_writer_do_not_wait_for_each_other() {
             let mut looks = 0;
             while !stop.load(std::sync::atomic::Ordering::Relaxed) {
                 let info = View::open(&run).unwrap().info().unwrap();
-                assert!(info.done >= last && info.done % 5000 == 0, "{} after {last}", info.done);
+                assert!(info.done >= last && info.done.is_multiple_of(5000), "{} after {last}", info.done);
                 assert!(matches!(info.state, RunState::Running { .. }));
                 last = info.done;
                 looks += 1;
@@ -115,9 +115,8 @@ fn a_view_and_a_writer_do_not_wait_for_each_other() {
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         assert!(looking.join().unwrap() > 3);
     });
-    // moved into the file meanwhile, else it had 6 MB
-    let log = run.path.join("journal.db-wal").metadata().unwrap().len();
-    assert!(log < 12 << 20, "{log}");
+    let file = run.path.join("journal.db").metadata().unwrap().len();
+    assert!(file > 2 << 20, "{file}: the log of 6 MB was not moved into the file meanwhile");
     writer.close().unwrap();
     let log = run.path.join("journal.db-wal").metadata().unwrap().len();
     assert_eq!(log, 0);
