@@ -134,10 +134,7 @@ class Subject:
         if not path.exists():
             return None
         if path.suffix == ".sqlite":
-            with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
-                names = [name for (name,) in db.execute("select name from sqlite_schema where type = 'table' order by name")]
-                # The column of the row's number, if there is one, differs with the order.
-                return sorted(repr(row) for name in names for row in db.execute(f'select * from "{name}"'))
+            return table(path)
         if self.job == "chain":
             return path.read_bytes()
         lines = path.read_bytes().split(b"\n")
@@ -160,6 +157,18 @@ class Subject:
         for what, right in expected.items():
             if found[what] != right:
                 raise Wrong(f"{what} at the end: {difference(found[what], right)}")
+
+
+def table(path):
+    """All rows of all tables, sorted: their numbers differ with the order of results."""
+    try:
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        names = [name for (name,) in db.execute("select name from sqlite_schema where type = 'table' order by name")]
+        return sorted(f"{name} {row!r}" for name in names for row in db.execute(f'select * from "{name}"'))
+    except sqlite3.Error as error:
+        raise Wrong(f"{path.name}: {error}") from None
+    finally:
+        db.close()
 
 
 class State:
