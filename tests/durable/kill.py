@@ -117,7 +117,7 @@ class Round:
         self.sleep(process, self.chance.uniform(0, 0.004))
 
     def written(self):
-        files = [self.folder / subjects.OUTPUTS[self.job], *self.folder.glob(".mpms/runs/*/journal.db*")]
+        files = [self.folder / subjects.output(self.job), *self.folder.glob(".mpms/runs/*/journal.db*")]
         found = []
         for file in files:
             try:
@@ -161,12 +161,12 @@ def main():
     parser.add_argument("--only", type=int, metavar="ROUND")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--mpms", help="the program; target/release/mpms unless said")
-    parser.add_argument("--job", action="append", choices=list(subjects.OUTPUTS), help="only this job (again for more)")
+    parser.add_argument("--job", action="append", choices=subjects.USUAL, help="only this job (again for more)")
     parser.add_argument("--verbose", action="store_true", help="a line a round")
     arguments = parser.parse_args()
     command, base = subjects.program(arguments), Path(tempfile.mkdtemp(prefix="kill-"))
     print(f"kill: seed {arguments.seed}, {base}", flush=True)
-    expected = {job: Subject(command, job).undisturbed(base / f"undisturbed-{job}") for job in arguments.job or subjects.OUTPUTS}
+    expected = {job: Subject(command, job).undisturbed(base / f"undisturbed-{job}") for job in arguments.job or subjects.USUAL}
     began, killed, wrong = time.monotonic(), {"coordinator": 0, "keeper": 0, "workers": 0}, 0
 
     def one(number):

@@ -3,7 +3,7 @@
 STAND_IN names what is broken: nothing (default), `normal` (synchronous=NORMAL), `early` (tells before it commits), `output`
 (does not sync the output before the commit), `folders` (does not sync folders), `torn` (does not cut the output on resume),
 `meta` (keeps meta in a file beside the journal), `panic` (any error of the journal is exit code 101), `hang` (a failed sync is
-tried again for ever), `recovered` (believes what a killed session wrote without a sync).
+tried again for ever), `again` (a commit that failed is tried again), `recovered` (believes what a killed session wrote without a sync).
 """
 
 import fcntl
@@ -94,6 +94,8 @@ def go(run, db, resumed):
     done, meta, mark, complete, manifest = load(db)
     meta = json.loads(meta)
     text = Path(manifest).read_text()
+    pad = re.search(r"pad = (\d+)", text)
+    pad = "x" * int(pad[1]) if pad else ""
     path = re.search(r'path = "(.*)"', text)[1]
     last = int(re.search(r"range = \[1, (\d+)\]", text)[1])
     out = os.open(path, os.O_RDWR | os.O_CREAT | (0 if resumed else os.O_TRUNC), 0o644)
@@ -110,7 +112,7 @@ def go(run, db, resumed):
                 time.sleep(0.004)
             meta["count"] += 1
             meta["chain"] = (meta["chain"] * 31 + n) % 1000000007
-            rows += json.dumps({"n": n, "chain": meta["chain"]}).encode() + b"\n"
+            rows += json.dumps({"n": n, "chain": meta["chain"], "pad": pad}).encode() + b"\n"
             done = n
         os.lseek(out, 0 if BROKEN != "torn" else 0, os.SEEK_SET if BROKEN != "torn" else os.SEEK_END)
         if BROKEN != "torn":
@@ -127,7 +129,12 @@ def go(run, db, resumed):
             Path("meta.json").write_text(json.dumps(meta))
         db.execute("begin immediate")
         db.execute("update state set done=?, meta=?, output=?, complete=?", (done, json.dumps(meta), mark, done == last))
-        db.execute("commit")
+        try:
+            db.execute("commit")
+        except sqlite3.Error:
+            if BROKEN != "again":
+                raise
+            db.execute("commit")
         say(event="progress", done=done, failed=0)
     say(event="run_finished", done=done, failed=0)
     os._exit(0)

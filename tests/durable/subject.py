@@ -13,9 +13,11 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 TREE = HERE.parent.parent
 JOBS = HERE / "jobs"
-OUTPUTS = {"sums": "rows.jsonl", "chain": "rows.jsonl", "table": "rows.sqlite"}
+USUAL = ("sums", "chain", "table")
+OUTPUTS = {"table": "rows.sqlite"}
+ORDERED = ("chain", "fill")
 COMPLETE = (0, 1)  # every task succeeded; some failed for good
-HANG = 40.0  # seconds
+HANG = float(os.environ.get("HANG", "40"))  # seconds after which something hangs
 
 
 class Wrong(Exception):
@@ -35,12 +37,16 @@ def fill(folder, job, slow=False):
     """A folder with the job; `slow` lets each task take 20 ms."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ([f"{job}.toml", "sums.lua"] if job == "table" else [f"{job}.toml", f"{job}.lua"]):
+    for name in (f"{job}.toml", "sums.lua" if job == "table" else f"{job}.lua"):
         shutil.copy(JOBS / name, folder / name)
     if slow:
         (folder / "slow").touch()
     # The folder of runs belongs here, whatever is above.
     (folder / ".mpms").mkdir(exist_ok=True)
+
+
+def output(job):
+    return OUTPUTS.get(job, "rows.jsonl")
 
 
 class Ended:
@@ -130,12 +136,12 @@ class Subject:
         return {"done": state.done, "failed": state.failed, "meta": state.meta, "rows": self.rows(Path(folder))}
 
     def rows(self, folder):
-        path = folder / OUTPUTS[self.job]
+        path = folder / output(self.job)
         if not path.exists():
             return None
         if path.suffix == ".sqlite":
             return table(path)
-        if self.job == "chain":
+        if self.job in ORDERED:
             return path.read_bytes()
         lines = path.read_bytes().split(b"\n")
         return sorted(lines)

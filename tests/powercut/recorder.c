@@ -5,6 +5,9 @@
 // POWERCUT_SYNC_US (microseconds that every sync takes longer, as on a slow disk), POWERCUT_KILL_AT (that child kills itself
 // after so many records).
 //
+// POWERCUT_FAIL (`N:errno` or `N:errno:always`) lets the N-th call of that child which would change the folder fail, or
+// that one and all later ones.
+//
 // A record of the log, little-endian, without gaps:
 //   u32 length of the rest, u8 kind, i32 pid, u64 inode, i64 a, i64 b, u16+path, u16+second path, u32+data
 // Calls that change something are recorded after they succeeded and before they return, under one lock, so that the order of
@@ -31,7 +34,7 @@
 #include <unistd.h>
 
 enum {
-    CREATE = 1, WRITE, TRUNCATE, SYNC_BEGIN, SYNC_END, RENAME, LINK, UNLINK, MKDIR, RMDIR, EXTEND, SAID, MAPPED, NOT_MODELLED, SYNC_ALL,
+    CREATE = 1, WRITE, TRUNCATE, SYNC_BEGIN, SYNC_END, RENAME, LINK, UNLINK, MKDIR, RMDIR, EXTEND, SAID, MAPPED, NOT_MODELLED, SYNC_ALL, FAILED,
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -41,13 +44,14 @@ static dev_t root_device;
 static int speaks;
 static struct stat out;
 static useconds_t sync_us;
-static int64_t syncs, kill_at, recorded;
+static int64_t syncs, kill_at, recorded, fail_at, changes;
+static int fail_errno, fail_always;
 
 #define REAL(name) \
     static __typeof__(&name) real; \
     if (!real) real = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
 
-static void in_child(void) { pthread_mutex_init(&lock, NULL); speaks = 0; kill_at = 0; }
+static void in_child(void) { pthread_mutex_init(&lock, NULL); speaks = 0; kill_at = fail_at = 0; }
 
 __attribute__((constructor)) static void begin(void) {
     const char *log = getenv("POWERCUT_LOG"), *below = getenv("POWERCUT_ROOT"), *parent = getenv("POWERCUT_PARENT");
@@ -62,6 +66,12 @@ __attribute__((constructor)) static void begin(void) {
     sync_us = slow ? (useconds_t)atoi(slow) : 0;
     const char *last = getenv("POWERCUT_KILL_AT");
     kill_at = speaks && last ? atoll(last) : 0;
+    const char *fail = getenv("POWERCUT_FAIL");
+    if (speaks && fail) {
+        fail_at = atoll(fail);
+        fail_errno = atoi(strchr(fail, ':') + 1);
+        fail_always = !!strstr(fail, ":always");
+    }
     pthread_atfork(NULL, NULL, in_child);
 }
 
@@ -100,6 +110,16 @@ static void put(int kind, uint64_t inode, int64_t a, int64_t b, const char *one,
     free(all);
     // Here no call is without its record, whatever other threads do: they wait for the lock. Words to the user change nothing.
     if (kill_at && kind != SAID && ++recorded == kill_at) kill(getpid(), SIGKILL);
+}
+
+// Whether this call is the one that fails; then `errno` is set.
+static int fails(const char *path, const char *call) {
+    if (!fail_at) return 0;
+    int64_t number = __atomic_add_fetch(&changes, 1, __ATOMIC_SEQ_CST);
+    if (number != fail_at && !(fail_always && number > fail_at)) return 0;
+    put(FAILED, 0, number, fail_errno, path, call, NULL, 0, 0);
+    errno = fail_errno;
+    return 1;
 }
 
 static int below(const char *path) {
@@ -153,7 +173,9 @@ static int is_out(int fd) {
 static int open_recorded(int at, const char *name, int flags, mode_t mode) {
     REAL(openat);
     char path[PATH_MAX];
-    if (!(flags & (O_CREAT | O_TRUNC)) || !resolve(at, name, path)) return real(at, name, flags, mode);
+    if (!(flags & (O_CREAT | O_TRUNC)) && !(fail_at && flags & (O_WRONLY | O_RDWR))) return real(at, name, flags, mode);
+    if (!resolve(at, name, path)) return real(at, name, flags, mode);
+    if (fails(path, "open")) return -1;
     pthread_mutex_lock(&lock);
     struct stat found;
     int existed = !fstatat(at, name, &found, 0);
@@ -193,6 +215,7 @@ int creat64(const char *name, mode_t mode) { return creat(name, mode); }
         return call; \
     } \
     if (!ours(fd, &inode, path)) return call; \
+    if (fails(path, "write")) return -1; \
     pthread_mutex_lock(&lock); \
     ssize_t done = call; \
     if (done > 0) { \
@@ -234,10 +257,12 @@ PWRITEV(pwritev64)
 PWRITEV2(pwritev2)
 PWRITEV2(pwritev64v2)
 
+#define FAILS_BY -1
 #define ON_DESCRIPTOR(fd, call, recorded) \
     uint64_t inode; \
     char path[PATH_MAX]; \
     if (!ours(fd, &inode, path)) return call; \
+    if (fails(path, __func__)) return FAILS_BY; \
     pthread_mutex_lock(&lock); \
     int result = call; \
     if (!result) recorded; \
@@ -270,6 +295,9 @@ TRUNCATE_(truncate64)
     }
 FALLOCATE(fallocate)
 FALLOCATE(fallocate64)
+// This one returns its error.
+#undef FAILS_BY
+#define FAILS_BY fail_errno
 #define POSIX_FALLOCATE(name) \
     int name(int fd, off_t offset, off_t size) { \
         REAL(name); \
@@ -277,6 +305,8 @@ FALLOCATE(fallocate64)
     }
 POSIX_FALLOCATE(posix_fallocate)
 POSIX_FALLOCATE(posix_fallocate64)
+#undef FAILS_BY
+#define FAILS_BY -1
 
 #define SYNC(name) \
     int name(int fd) { \
@@ -284,6 +314,7 @@ POSIX_FALLOCATE(posix_fallocate64)
         uint64_t inode; \
         char path[PATH_MAX]; \
         if (!ours(fd, &inode, path)) return real(fd); \
+        if (fails(path, #name)) return -1; \
         int64_t id = __atomic_add_fetch(&syncs, 1, __ATOMIC_SEQ_CST); \
         pthread_mutex_lock(&lock); \
         put(SYNC_BEGIN, inode, id, 0, path, #name, NULL, 0, 0); \
@@ -307,6 +338,7 @@ int syncfs(int fd) {
     char one[PATH_MAX], two[PATH_MAX]; \
     int first = resolve(from_at, from, one), second = resolve(to_at, to, two); \
     if (!first && !second) return call; \
+    if (fails(two, __func__)) return -1; \
     pthread_mutex_lock(&lock); \
     struct stat found; \
     uint64_t inode = !fstatat(from_at, from, &found, AT_SYMLINK_NOFOLLOW) ? found.st_ino : 0; \
@@ -330,6 +362,7 @@ int linkat(int a, const char *from, int b, const char *to, int flags) { REAL(lin
 #define ONE_NAME(at, name, call, kind) \
     char path[PATH_MAX]; \
     if (!resolve(at, name, path)) return call; \
+    if (fails(path, __func__)) return -1; \
     pthread_mutex_lock(&lock); \
     int result = call; \
     struct stat found; \

@@ -193,7 +193,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--mpms", help="the program; target/release/mpms unless said")
     parser.add_argument("--ext4", action="store_true", help="a sync of a file makes names safe too")
-    parser.add_argument("--job", action="append", choices=list(subjects.OUTPUTS), help="only this job (again for more)")
+    parser.add_argument("--job", action="append", choices=subjects.USUAL, help="only this job (again for more)")
     parser.add_argument("--recordings", type=int, default=3, help="runs recorded of each job")
     parser.add_argument("--sync-us", type=int, default=3000, help="microseconds that each sync takes longer while recording")
     parser.add_argument("--kept", type=Path, default=TREE / "target/powercut", help="where recordings are kept")
@@ -214,7 +214,7 @@ def main():
         return
     began, library = time.monotonic(), compile_recorder(kept)
     todo, expected = [], {}
-    for job in arguments.job or subjects.OUTPUTS:
+    for job in arguments.job or subjects.USUAL:
         with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
             expected[job] = Subject(command, job).undisturbed(folder)
         todo += [(job, f"{job}-{number}") for number in range(1, arguments.recordings + 1)]

@@ -10,9 +10,9 @@ import struct
 from pathlib import Path
 
 (CREATE, WRITE, TRUNCATE, SYNC_BEGIN, SYNC_END, RENAME, LINK, UNLINK, MKDIR, RMDIR, EXTEND, SAID, MAPPED, NOT_MODELLED,
- SYNC_ALL) = range(1, 16)
+ SYNC_ALL, FAILED) = range(1, 17)
 NAMES = ("create write truncate sync-begin sync-end rename link unlink mkdir rmdir extend said mapped not-modelled "
-         "sync-all").split()
+         "sync-all failed").split()
 HEAD = struct.Struct("<BiQqq")
 
 
