@@ -61,7 +61,7 @@ def after_the_fault(subject, folder, ended, expected, hit):
 def nothing_after(ops):
     """After a sync of the journal has failed nobody knows what the disk holds: nothing more is written to it."""
     failed = next((place for place, op in enumerate(ops) if op.kind == FAILED), None)
-    if failed is None or "sync" not in ops[failed].to or not Path(ops[failed].path).name.startswith("journal.db"):
+    if failed is None or "sync" not in ops[failed].to or Path(ops[failed].path).name != "journal.db-wal":
         return
     for op in ops[failed + 1:]:
         if op.kind in (WRITE, TRUNCATE, SYNC_BEGIN) and Path(op.path).name in ("journal.db", "journal.db-wal"):

@@ -13,9 +13,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 TREE = HERE.parent.parent
 JOBS = HERE / "jobs"
-USUAL = ("sums", "chain", "table")
+USUAL = ("sums", "chain", "table", "heavy")
+SCRIPTS = {"table": "sums", "heavy": "chain"}
 OUTPUTS = {"table": "rows.sqlite"}
-ORDERED = ("chain", "fill")
+ORDERED = ("chain", "heavy", "fill")
 COMPLETE = (0, 1)  # every task succeeded; some failed for good
 HANG = float(os.environ.get("HANG", "40"))  # seconds after which something hangs
 
@@ -37,7 +38,7 @@ def fill(folder, job, slow=False):
     """A folder with the job; `slow` lets each task take 20 ms."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (f"{job}.toml", "sums.lua" if job == "table" else f"{job}.lua"):
+    for name in (f"{job}.toml", f"{SCRIPTS.get(job, job)}.lua"):
         shutil.copy(JOBS / name, folder / name)
     if slow:
         (folder / "slow").touch()
@@ -188,7 +189,7 @@ class State:
         self.answer = answer
 
     def __str__(self):
-        return f"{self.name}, {self.done} done, {self.failed} failed, meta {self.meta}"
+        return f"{self.name}, {self.done} done, {self.failed} failed, meta {self.meta!r:.200}"
 
     def holds(self, done, failed):
         """Nothing told is missing, and `meta` belongs to what is done."""
@@ -207,7 +208,7 @@ def difference(found, right):
             if one != other:
                 return f"row {number} is {one!r}, not {other!r} ({len(found)} rows, not {len(right)})"
         return f"{len(found)} rows, not {len(right)}"
-    return f"{found!r}, not {right!r}"
+    return f"{found!r:.200}, not {right!r:.200}"
 
 
 def wait_until(condition, within, what):

@@ -194,7 +194,7 @@ def main():
     parser.add_argument("--mpms", help="the program; target/release/mpms unless said")
     parser.add_argument("--ext4", action="store_true", help="a sync of a file makes names safe too")
     parser.add_argument("--job", action="append", choices=subjects.USUAL, help="only this job (again for more)")
-    parser.add_argument("--recordings", type=int, default=3, help="runs recorded of each job")
+    parser.add_argument("--recordings", type=int, default=2, help="runs recorded of each job")
     parser.add_argument("--sync-us", type=int, default=3000, help="microseconds that each sync takes longer while recording")
     parser.add_argument("--kept", type=Path, default=TREE / "target/powercut", help="where recordings are kept")
     parser.add_argument("--only", metavar="RECORDING/CUT:SEED", help="one cut of the kept recordings; its folder stays")

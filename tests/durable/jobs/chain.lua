@@ -9,6 +9,9 @@ return {
   handler = function(meta, n)
     meta.count = meta.count + 1
     meta.chain = (meta.chain * 31 + n) % 1000000007
+    if meta.blob then
+      meta.blob = string.char(97 + meta.count % 26):rep(job.params.blob)
+    end
     emit { no = meta.count, n = n, chain = meta.chain }
   end,
 }
