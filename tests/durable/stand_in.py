@@ -85,6 +85,17 @@ def begin(manifest):
     return run, db
 
 
+def commit(db, state):
+    try:
+        db.execute("begin immediate")
+        db.execute("update state set done=?, meta=?, output=?, complete=?", state)
+        db.execute("commit")
+    except sqlite3.Error:
+        if BROKEN != "again":
+            raise
+        commit(db, state)
+
+
 def go(run, db, resumed):
     lock = os.open(run / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -127,14 +138,7 @@ def go(run, db, resumed):
             say(event="progress", done=done, failed=0)
         if BROKEN == "meta":
             Path("meta.json").write_text(json.dumps(meta))
-        db.execute("begin immediate")
-        db.execute("update state set done=?, meta=?, output=?, complete=?", (done, json.dumps(meta), mark, done == last))
-        try:
-            db.execute("commit")
-        except sqlite3.Error:
-            if BROKEN != "again":
-                raise
-            db.execute("commit")
+        commit(db, (done, json.dumps(meta), mark, done == last))
         say(event="progress", done=done, failed=0)
     say(event="run_finished", done=done, failed=0)
     os._exit(0)
