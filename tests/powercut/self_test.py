@@ -13,7 +13,7 @@ DURABLE = HERE.parent / "durable"
 STAND_IN = DURABLE / "stand_in.py"
 CUTS = [HERE / "run.py", "--job", "chain", "--job", "sums", "--recordings", "2", "--cuts", "400", "--kept", "/tmp/powercut-self-test"]
 KILLS = [DURABLE / "kill.py", "--job", "chain", "--job", "sums", "--rounds", "60"]
-CALLS = [DURABLE / "disk.py", "--part", "calls", "--last", "30"]
+CALLS = [DURABLE / "disk.py", "--part", "calls", "--last", "50"]
 DAMAGE = [DURABLE / "damage.py", "--job", "chain", "--rounds", "100"]
 
 CASES = [
