@@ -10,6 +10,7 @@ import argparse
 import collections
 import concurrent.futures
 import os
+import queue
 import random
 import shutil
 import subprocess
@@ -72,12 +73,14 @@ def damage(path, chance):
     return how
 
 
-def one(template, subject, expected, number, seed, keep=False):
+def one(slots, subject, expected, number, seed):
     chance = random.Random(f"{seed}:{number}")
-    base = Path(tempfile.mkdtemp(prefix="damage-", dir=MEMORY))
-    folder, what = base / "job", "nothing"
+    # A journal names the manifest by its whole path, so each copy is made where the run was.
+    base, what = slots.get(), "nothing"
+    folder = base / "job"
     try:
-        shutil.copytree(template, folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(base / "pristine", folder)
         (run,) = (folder / ".mpms/runs").iterdir()
         files = [path for path in sorted(run.iterdir()) if not path.name.endswith("-shm")] + [folder / subjects.output(subject.job)]
         path = chance.choice([*files, *(file for file in files if file.name.startswith("journal"))])
@@ -114,10 +117,7 @@ def one(template, subject, expected, number, seed, keep=False):
     except Wrong as wrong:
         return what, "VIOLATION", wrong
     finally:
-        if not keep:
-            shutil.rmtree(base)
-        else:
-            print(folder)
+        slots.put(base)
 
 
 def main():
@@ -132,18 +132,27 @@ def main():
     command, base = subjects.program(arguments), Path(tempfile.mkdtemp(prefix="damage-"))
     subject, began = Subject(command, arguments.job), time.monotonic()
     expected = subject.undisturbed(base / "undisturbed")
-    template = base / "template"
-    stopped_in_the_middle(subject, template)
+    slots = queue.Queue()
+    memory = Path(tempfile.mkdtemp(prefix="damage-", dir=MEMORY))
+    for number in range(arguments.jobs):
+        slot = memory / str(number)
+        stopped_in_the_middle(subject, slot / "job")
+        shutil.copytree(slot / "job", slot / "pristine")
+        slots.put(slot)
     ends, wrong = collections.Counter(), 0
     numbers = [arguments.only] if arguments.only else range(1, arguments.rounds + 1)
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        rounds = pool.map(lambda number: one(template, subject, expected, number, arguments.seed, bool(arguments.only)), numbers)
+        rounds = pool.map(lambda number: one(slots, subject, expected, number, arguments.seed), numbers)
         for number, (what, end, why) in zip(numbers, rounds):
             ends[end] += 1
             if why:
                 wrong += 1
                 print(f"VIOLATION round {number} ({what}): {why}; again: --seed {arguments.seed} --only {number}", flush=True)
     shutil.rmtree(base)
+    if arguments.only:
+        print(f"the folder: {memory}")
+    else:
+        shutil.rmtree(memory)
     print(f"damage: {len(numbers)} rounds, {dict(ends)}; {wrong} violations; seed {arguments.seed}, {time.monotonic() - began:.1f} s")
     sys.exit(1 if wrong else 0)
 

@@ -59,7 +59,11 @@ class Ended:
         return told(self.out)
 
     def __str__(self):
-        return f"exit code {self.code}: {self.err.decode(errors='replace').strip()[-600:]}"
+        words = self.err.decode(errors="replace").strip()
+        for line in self.out.split(b"\n")[:-1]:
+            if line.startswith(b'{"event":"run_finished"') and (stopped := json.loads(line).get("stopped")):
+                words += f" {stopped['message']}"
+        return f"exit code {self.code}: {words[-600:]}"
 
 
 def told(out):

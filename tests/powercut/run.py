@@ -9,6 +9,7 @@ the disk may have it (volume.py), asks `runs show` what is kept, resumes, and co
 
 import argparse
 import bisect
+import fcntl
 import multiprocessing
 import os
 import pickle
@@ -132,14 +133,18 @@ def load(kept, name):
         return Recording(*pickle.load(file)).open()
 
 
-def check(recording, cut, seed, command, ext4, keep=None):
+def check(recording, cut, seed, command, ext4, keep=False):
     """Builds one folder and lets the program go on in it."""
     chance = random.Random(f"{recording.name}:{cut}:{seed}")
     volume = Volume(recording.root, recording.before, recording.ops, cut, ext4)
     tree = volume.after_the_cut(chance)
     tree.pop("slow", None)
-    folder = Path(keep or tempfile.mkdtemp(prefix="powercut-", dir=MEMORY))
+    # A journal names the manifest by its whole path, so the folder is where it was, one at a time.
+    folder = Path(recording.root)
+    alone = open(f"{recording.log}.lock", "w")
+    fcntl.flock(alone, fcntl.LOCK_EX)
     try:
+        shutil.rmtree(folder, ignore_errors=True)
         build(tree, str(folder), chance)
         subject = Subject(command, recording.job)
         done, failed = recording.told_before(cut)
@@ -164,6 +169,7 @@ def check(recording, cut, seed, command, ext4, keep=None):
     finally:
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
+        alone.close()
 
 
 work = {}
@@ -205,12 +211,11 @@ def main():
     if arguments.only:
         name, _, rest = arguments.only.partition("/")
         cut, _, seed = rest.partition(":")
-        folder = tempfile.mkdtemp(prefix="powercut-", dir=MEMORY)
         recording = load(kept, name)
         for place in range(max(0, int(cut) - 12), int(cut)):
             print(f"{place:6} {recording.ops[place]!r}".replace(recording.root, ""))
-        print(f"told: {recording.told_before(int(cut))}; folder: {folder}")
-        print(check(recording, int(cut), int(seed), command, arguments.ext4, folder) or "right")
+        print(f"told: {recording.told_before(int(cut))}; folder: {recording.root}")
+        print(check(recording, int(cut), int(seed), command, arguments.ext4, True) or "right")
         return
     began, library = time.monotonic(), compile_recorder(kept)
     todo, expected = [], {}
