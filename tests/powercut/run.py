@@ -106,7 +106,7 @@ def record(command, job, name, expected, kept, library, seed, sync_us):
         end = time.monotonic() + 5
         ended = None
         while first.returncode == -signal.SIGKILL and time.monotonic() < end:
-            flags = subject.resume_command("latest") if subject.show(root)[0] else subject.run_command()
+            flags = subject.resume_command("latest") if subject.show(root, env=environment(**preloaded))[0] else subject.run_command()
             ended = subjects.call(flags, root, env=speaking)
             if ended.code in COMPLETE:
                 break
