@@ -13,7 +13,7 @@ work=$PWD/target/powercut-broken
 mkdir -p "$work"
 
 # file, then an expression for `perl -0777 -pe`, which sees the file whole
-observe=(src/report/json.rs 's/const SECOND: u64 = 1_000_000_000;/const SECOND: u64 = 50_000_000;/')
+observe=(src/report/json.rs 's/Json::with_progress\(out, SECOND\)/Json::with_progress(out, SECOND \/ 20)/')
 often=(src/engine/drive/mod.rs 's/const PROGRESS_NS: u64 = 100_000_000;/const PROGRESS_NS: u64 = 10_000_000;/')
 # tells before it commits
 early=(src/handler/commit.rs 's/(        self\.keep\(closed\)\?;\n        self\.shared\.cost_ns)/        self.reply(FromHandler::Committed { count: handled, seq });\n$1/; s/None if is_news => self\.reply\(FromHandler::Committed \{ count: handled, seq \}\)/None if is_news => {}/')

@@ -1,4 +1,4 @@
-"""Whether the tools find what they should: the stand-in is right once, and broken in nine ways.
+"""Whether the tools find what they should: the stand-in is right once, and broken in ten ways.
 
     python3 tests/powercut/self_test.py
 """
