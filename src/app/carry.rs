@@ -221,7 +221,7 @@ fn wait_for_start(from_handler: &Receiver<FromHandler>, signals: &Signals) -> Re
 struct InJournal(Reader);
 
 impl Store for InJournal {
-    fn known(&mut self, keys: &[u128], known: &mut Vec<bool>) -> Result<(), StopCause> {
+    fn known(&mut self, keys: &[(u128, Option<Seq>)], known: &mut Vec<bool>) -> Result<(), StopCause> {
         self.0.known(keys, known).map_err(|error| unwritable(&error))
     }
 

@@ -1,5 +1,6 @@
 //! A connection to the file of a journal, and the name of that file in its errors.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
@@ -131,9 +132,23 @@ fn connect(path: &Path, access: Access) -> rusqlite::Result<Connection> {
 
 /// Whether there may be something in the log that is not in the file.
 pub(super) fn has_log(path: &Path) -> bool {
+    log_of(path).metadata().is_ok_and(|log| log.len() > 0)
+}
+
+fn log_of(path: &Path) -> PathBuf {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
-    Path::new(&log).metadata().is_ok_and(|log| log.len() > 0)
+    log.into()
+}
+
+/// Brings the log of a session that was killed to the disk, before anybody is told what is in it: SQLite takes what was
+/// written and not synced for committed, and a power cut could still take it away.
+pub(super) fn sync_log(path: &Path) -> Result<(), JournalError> {
+    if !has_log(path) {
+        return Ok(());
+    }
+    let log = log_of(path);
+    File::open(&log).and_then(|file| file.sync_all()).map_err(|source| JournalError::file(&log, "sync", source))
 }
 
 /// The path as a URI that says that nobody changes the file.

@@ -95,6 +95,7 @@ pub fn reopen(run: &RunDir, disk: &Disk) -> Result<(Journal, Past), JournalError
     } else {
         None
     };
+    database::sync_log(&path)?;
     let database = open_to_write(&path)?;
     database.check_pages()?;
     let past = past::load(&database)?;

@@ -41,20 +41,28 @@ impl Reader {
         Reader { from: From::Temporary(temporary), _held: None }
     }
 
-    /// Says for each of `keys`, in this order, whether a task with it has ended or was put. `known` is emptied first.
+    /// Says for each of `keys`, in this order, whether another task with it has ended or was put; with the place of the
+    /// task that is asked for, if it was put: its own key may be kept by now. `known` is emptied first.
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub fn known(&mut self, keys: &[u128], known: &mut Vec<bool>) -> Result<(), JournalError> {
+    pub fn known(
+        &mut self,
+        keys: &[(u128, Option<Seq>)],
+        known: &mut Vec<bool>,
+    ) -> Result<(), JournalError> {
         known.clear();
         let Some(database) = self.database()? else {
             known.resize(keys.len(), false);
             return Ok(());
         };
         database.run(|connection| {
-            let mut find = connection.prepare_cached("SELECT 1 FROM keys WHERE hash = ?1")?;
-            for key in keys {
-                known.push(find.exists([key.to_be_bytes().as_slice()])?);
+            let mut find =
+                connection.prepare_cached("SELECT 1 FROM keys WHERE hash = ?1 AND seq IS NOT ?2")?;
+            for (key, seq) in keys {
+                // a key that came with an end has no place: it is nobody's own
+                let own = seq.map_or(-1, |seq| signed(seq.number()));
+                known.push(find.exists(params![key.to_be_bytes().as_slice(), own])?);
             }
             Ok(())
         })

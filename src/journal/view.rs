@@ -96,6 +96,10 @@ impl View {
         if !path.exists() {
             return Err(JournalError::damaged(&path, "there is no such file"));
         }
+        // a runner syncs before it lets others see; one that was killed may not have come to it
+        if lock::holder(&run.path).is_none() {
+            database::sync_log(&path)?;
+        }
         let open = |access| {
             let database = Database::open(&path, access)?;
             database.check()?;

@@ -51,7 +51,9 @@ impl Sqlite {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
             connection.busy_timeout(PATIENCE)?;
-            connection.pragma_update(None, "synchronous", "FULL")?;
+            // beyond FULL it syncs the folder once the rollback journal is removed: were that file back after a power cut,
+            // it would take back a transaction that counts as committed
+            connection.pragma_update(None, "synchronous", "EXTRA")?;
             Ok(connection)
         });
         let connection = opened.map_err(|error| self::refused(&name, &error, unopened))?;

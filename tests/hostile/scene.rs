@@ -196,7 +196,7 @@ impl Scene {
 struct Nothing;
 
 impl Store for Nothing {
-    fn known(&mut self, keys: &[u128], known: &mut Vec<bool>) -> Result<(), StopCause> {
+    fn known(&mut self, keys: &[(u128, Option<Seq>)], known: &mut Vec<bool>) -> Result<(), StopCause> {
         known.resize(known.len() + keys.len(), false);
         Ok(())
     }

@@ -29,8 +29,10 @@ fn what_is_committed_is_there_after_the_process_is_gone() {
     writer.commit(&Group { ended: vec![put_ended(1)], ..Group::default() }).unwrap();
 
     let mut known = Vec::new();
-    reader.known(&[hash("a"), hash("b")], &mut known).unwrap();
+    reader.known(&[(hash("a"), None), (hash("b"), None)], &mut known).unwrap();
     assert_eq!(known, [true, false]);
+    reader.known(&[(hash("a"), Some(seq(2))), (hash("a"), Some(seq(3)))], &mut known).unwrap();
+    assert_eq!(known, [false, true], "its own key does not make a task a duplicate");
     let mut found = Vec::new();
     reader.fetch(0, 0, 3, 10, &mut found).unwrap();
     assert_eq!(found, [put_with(2, keyed("a")), put(3)]);
@@ -57,7 +59,7 @@ fn what_this_session_adds_is_new_to_the_source() {
     // the engine asks the reader, drops it, and counts it
     assert_eq!(past.known.check(&put.1).unwrap(), Seen::New);
     let mut known = Vec::new();
-    reader.known(&[hash("a")], &mut known).unwrap();
+    reader.known(&[(hash("a"), None)], &mut known).unwrap();
     assert_eq!(known, [true]);
     drop((writer, reader));
     assert_eq!(place.reopen().1.known.check(&put.1).unwrap(), Seen::Ended);
@@ -76,7 +78,7 @@ fn scratch_keeps_what_waits_and_leaves_nothing_behind() {
     reader.fetch(0, 0, 9, 9, &mut out).unwrap();
     assert_eq!(out, [put(1), put_with(2, keyed("a"))]);
     let mut known = Vec::new();
-    reader.known(&[hash("a"), hash("b")], &mut known).unwrap();
+    reader.known(&[(hash("a"), None), (hash("b"), None)], &mut known).unwrap();
     assert_eq!(known, [true, false]);
     writer.close().unwrap();
 }

@@ -108,7 +108,8 @@ fn figures() {
     line("1,000,000 keys kept, 10,000 a commit", per_second(1_000_000, start));
     let mut known = Vec::new();
     let start = Instant::now();
-    keys.chunks(1000).for_each(|some| reader.known(some, &mut known).unwrap());
+    let asked: Vec<_> = keys.iter().map(|key| (*key, None)).collect();
+    asked.chunks(1000).for_each(|some| reader.known(some, &mut known).unwrap());
     line("1,000,000 keys looked up", per_second(1_000_000, start));
     let puts: Vec<_> = (1..=100_000).map(|n| put_with(n, keyed(&format!("put {n}")))).collect();
     let start = Instant::now();

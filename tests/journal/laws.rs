@@ -322,7 +322,7 @@ impl Bench {
     fn check(&mut self) {
         let model = &self.model;
         let reader = &mut self.halves.as_mut().unwrap().1;
-        let keys: Vec<u128> = (0..40).map(|key| key_hash(name(key).as_bytes())).collect();
+        let keys: Vec<_> = (0..40).map(|key| (key_hash(name(key).as_bytes()), None)).collect();
         let mut known = Vec::new();
         reader.known(&keys, &mut known).unwrap();
         let expected: Vec<bool> = (0..40).map(|key| model.keys.contains_key(&key)).collect();

@@ -303,7 +303,7 @@ impl<'a> Drive<'a> {
             // what came before a fault is good; but were it the last of the source, the run could be complete before
             // it is stopped
             let last = !self.source_open && fault.is_none();
-            let known = self.known(&tasks)?;
+            let known = self.known(&tasks, None)?;
             self.step(Input::Offered { tasks, known, last })?;
             if let Some(cause) = fault {
                 self.step(Input::Stop(cause))?;

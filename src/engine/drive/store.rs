@@ -12,11 +12,12 @@ use crate::model::{Seq, StopCause, Task};
 /// Reads what is committed. The loop calls it and waits, so every call should be short. Each sees all that was committed
 /// before it began.
 pub trait Store: Send {
-    /// For each of these hashes of keys, in their order, whether it is known; appended to `known`.
+    /// For each of these hashes of keys, in their order, whether another task with it is known; appended to `known`. With
+    /// the place of the task that is asked for, if it was put: its group may be committed before the engine hears of it.
     ///
     /// # Errors
     /// When the journal cannot be read: the run stops with this.
-    fn known(&mut self, keys: &[u128], known: &mut Vec<bool>) -> Result<(), StopCause>;
+    fn known(&mut self, keys: &[(u128, Option<Seq>)], known: &mut Vec<bool>) -> Result<(), StopCause>;
 
     /// Tasks that were put and have not ended, of this priority, with places after `after` and up to `until`: the first
     /// of them, `at_most` or fewer, appended to `tasks`. None only when there are none.
@@ -45,13 +46,16 @@ impl Drive<'_> {
     }
 
     pub(super) fn handled(&mut self, count: usize, puts: Puts) -> io::Result<()> {
-        let known = self.known(&puts.tasks)?;
+        let known = self.known(&puts.tasks, puts.first)?;
         self.step(Input::Handled { count, puts, known })
     }
 
     /// Which of the tasks with keys the store knows. Nothing may come between this and the step with the tasks.
-    pub(super) fn known(&mut self, tasks: &[Task]) -> io::Result<Vec<bool>> {
-        let keys: Vec<u128> = tasks.iter().filter_map(Task::key).map(key_hash).collect();
+    /// `first` is the place of the first of them, if they were put.
+    pub(super) fn known(&mut self, tasks: &[Task], first: Option<Seq>) -> io::Result<Vec<bool>> {
+        let place = |n: usize| first.and_then(|first| Seq::new(first.number() + n as u64));
+        let keys: Vec<(u128, Option<Seq>)> =
+            tasks.iter().enumerate().filter_map(|(n, task)| Some((key_hash(task.key()?), place(n)))).collect();
         let mut known = Vec::with_capacity(keys.len());
         if !keys.is_empty()
             && let Err(cause) = self.store.known(&keys, &mut known)
