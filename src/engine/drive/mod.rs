@@ -316,7 +316,10 @@ impl<'a> Drive<'a> {
         while let Ok(reply) = self.from_handler.try_recv() {
             match reply {
                 FromHandler::Handled { count, puts } => self.handled(count, puts)?,
-                FromHandler::Committed { count, seq } => self.step(Input::Committed { count, seq })?,
+                FromHandler::Committed { count, seq } => {
+                    self.reporting.committed(count);
+                    self.step(Input::Committed { count, seq })?;
+                }
                 FromHandler::Failed(cause) => {
                     self.handler_open = false;
                     self.handler_failure = Some(cause.clone());

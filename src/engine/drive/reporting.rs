@@ -27,6 +27,8 @@ pub(super) struct Reporting {
     sent: VecDeque<Said>,
     sent_said: Said,
     single_tasks: bool,
+    /// Ends of tasks that are not kept yet, when single tasks were asked for.
+    unkept: VecDeque<Event>,
     next_ns: u64,
     dropped: u64,
 }
@@ -47,6 +49,7 @@ impl Reporting {
             sent: VecDeque::new(),
             sent_said: Said::default(),
             single_tasks,
+            unkept: VecDeque::new(),
             next_ns: 0,
             dropped: 0,
         }
@@ -117,25 +120,22 @@ impl Reporting {
         self.batch.push(Event::TaskSlow { task, elapsed_ns });
     }
 
-    /// Failures always; the others when single tasks were asked for.
+    /// Failures always; the others when single tasks were asked for. Whoever asks for those is told of each end once
+    /// it is kept, as it may be repeated after a crash until then; a person sees failures at once.
     pub fn finished(&mut self, deliveries: &[Delivery]) {
         for delivery in deliveries {
-            let label = || {
-                let key = delivery.key.as_deref();
-                label(delivery.id, key, &delivery.args, delivery.attempt, delivery.worker)
-            };
-            match &delivery.verdict {
-                Verdict::Failed(failure) => self.batch.push(Event::TaskFailed {
-                    task: label(),
-                    elapsed_ns: delivery.elapsed_ns,
-                    failure: (**failure).clone(),
-                }),
-                Verdict::Done(_) | Verdict::Skipped(_) if self.single_tasks => {
-                    self.batch.push(Event::TaskFinished { task: label(), elapsed_ns: delivery.elapsed_ns });
-                }
-                Verdict::Done(_) | Verdict::Skipped(_) => {}
+            if self.single_tasks {
+                self.unkept.push_back(end_of(delivery));
+            } else if let Verdict::Failed(_) = &delivery.verdict {
+                self.batch.push(end_of(delivery));
             }
         }
+    }
+
+    /// So many deliveries are kept.
+    pub fn committed(&mut self, count: usize) {
+        let count = count.min(self.unkept.len());
+        self.batch.extend(self.unkept.drain(..count));
     }
 
     /// Hands over what was collected.
@@ -173,6 +173,16 @@ impl Reporting {
         }
         self.batch.push(Event::RunFinished(Box::new(summary)));
         self.flush();
+    }
+}
+
+fn end_of(delivery: &Delivery) -> Event {
+    let key = delivery.key.as_deref();
+    let task = label(delivery.id, key, &delivery.args, delivery.attempt, delivery.worker);
+    let elapsed_ns = delivery.elapsed_ns;
+    match &delivery.verdict {
+        Verdict::Failed(failure) => Event::TaskFailed { task, elapsed_ns, failure: (**failure).clone() },
+        Verdict::Done(_) | Verdict::Skipped(_) => Event::TaskFinished { task, elapsed_ns },
     }
 }
 
