@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use crate::engine::entry::{At, Entry};
 use crate::engine::stop::Mode;
 use crate::engine::{Engine, Fetch};
-use crate::model::handling::Puts;
+use crate::model::handling::{Puts, StoredPuts};
 use crate::model::{Seq, Task};
 
 /// Puts stay in memory up to so many windows: at 400,000 tasks/s, 4096 of them would be used up in 10 ms, and what is
@@ -57,6 +57,24 @@ impl Engine {
     }
 
     fn put(&mut self, task: Task, seq: Option<Seq>, known: &mut impl Iterator<Item = bool>) {
+        if let Some(seq) = seq
+            && self.stored.hides_keys()
+            && let Some(key) = task.key()
+        {
+            // It may be a duplicate of one that only the journal has seen: the journal decides, and has it or not.
+            if known.next().unwrap_or(false) || self.keys.contains(key) {
+                self.tally.duplicates += 1;
+            } else {
+                self.tally.known += 1;
+                self.stored.push_many(StoredPuts {
+                    priority: priority(&task),
+                    first: seq,
+                    last: seq,
+                    count: 1,
+                });
+            }
+            return;
+        }
         if !self.is_new(&task, seq, known) {
             return;
         }
@@ -69,12 +87,7 @@ impl Engine {
 
     /// Whether its key is not known yet; from now on it is.
     #[inline]
-    fn is_new(
-        &mut self,
-        task: &Task,
-        seq: Option<Seq>,
-        known: &mut impl Iterator<Item = bool>,
-    ) -> bool {
+    fn is_new(&mut self, task: &Task, seq: Option<Seq>, known: &mut impl Iterator<Item = bool>) -> bool {
         let Some(key) = task.key() else { return true };
         let new = !known.next().unwrap_or(false) && self.keys.insert(key, seq.map(Seq::number));
         self.tally.duplicates += u64::from(!new);
@@ -83,10 +96,6 @@ impl Engine {
 
     /// Whether a task that was put is left to the journal.
     fn goes_by(&mut self, task: &Task, seq: Seq) -> bool {
-        // perhaps it is a duplicate of one that only the journal has seen, and then it is not there
-        if task.key().is_some() && self.stored.hides_keys() {
-            return true;
-        }
         let waits = task.options.as_ref().is_some_and(|options| options.delay_ns > 0);
         if waits && self.delayed.len() < MOST_DELAYED {
             self.stored.keep_apart(priority(task), seq);
@@ -146,11 +155,7 @@ impl Engine {
 
     /// Ready tasks of this priority and higher ones.
     fn ready_from(&self, priority: i32) -> usize {
-        if self.limits.is_empty() {
-            self.ready.len_from(priority)
-        } else {
-            self.limits.len_from(priority)
-        }
+        if self.limits.is_empty() { self.ready.len_from(priority) } else { self.limits.len_from(priority) }
     }
 
     /// Into memory.

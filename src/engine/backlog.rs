@@ -86,7 +86,13 @@ impl Kind {
 
 impl Backlog {
     pub(super) fn new(limit: usize) -> Self {
-        Backlog { line: VecDeque::new(), bytes: 0, limit: limit.max(1), handled: VecDeque::new(), delivered: 0 }
+        Backlog {
+            line: VecDeque::new(),
+            bytes: 0,
+            limit: limit.max(1),
+            handled: VecDeque::new(),
+            delivered: 0,
+        }
     }
 
     /// `keyed`: its key is the engine's to remember until the commit.

@@ -1,12 +1,16 @@
 //! Single rules, each shown by a few inputs.
 
+mod durable;
 mod limits;
 mod recycling;
 mod retries;
 mod timeouts;
 
+use std::collections::HashMap;
+
 use crate::engine::{Action, Config, Death, Engine, Input, Kill, StartFailure, WorkerId};
 use crate::model::event::{Event, Summary};
+use crate::model::handling::Puts;
 use crate::model::outcome::Done;
 use crate::model::task::TaskOptions;
 use crate::model::{Delivery, Failure, Handle, Outcome, Payload, StopCause, Task, TaskId, Verdict};
@@ -36,7 +40,18 @@ impl Bench {
     }
 
     fn offer(&mut self, tasks: Vec<Task>) {
-        self.step(Input::Offered { tasks, last: false });
+        self.step(Input::Offered { tasks, known: vec![], last: false });
+    }
+
+    /// The handler has handled these, and put these.
+    fn handle(&mut self, count: usize, puts: Puts) {
+        self.step(Input::Handled { count, puts, known: vec![] });
+    }
+
+    /// Handled and committed at once.
+    fn commit(&mut self, count: usize) {
+        self.handle(count, Puts::default());
+        self.step(Input::Committed { count, seq: 0 });
     }
 
     fn start(&mut self, worker: WorkerId) {
@@ -193,7 +208,7 @@ fn large_arguments_lie_in_a_worker_only_up_to_a_limit() {
         most = most.max(held.len());
         let ended = held.drain(..1).collect::<Vec<_>>();
         bench.done_with(1, &ended, 1_000, 0);
-        bench.step(Input::Handled { count: 1, puts: Puts::default() });
+        bench.commit(1);
     }
     assert!((14..=17).contains(&most), "{most}");
 }
@@ -209,7 +224,7 @@ fn unhandled_results_hold_the_workers_back_by_number_and_by_size() {
             bench.done_with(1, &[sent[0].0], 5 * MS, bytes);
         }
         assert!(bench.positions().is_empty());
-        bench.step(Input::Handled { count: 1, puts: Puts::default() });
+        bench.commit(1);
         assert_eq!(bench.positions(), [3]);
     }
 }
@@ -395,7 +410,7 @@ fn a_signal_gives_a_stop_by_max_fail_a_deadline() {
     assert_eq!(bench.killed(1), Some(Kill::Stop));
     bench.dies(1, &[sent[1].0]);
     assert!(bench.finished().is_none(), "one delivery is not handled");
-    bench.step(Input::Handled { count: 1, puts: Puts::default() });
+    bench.commit(1);
     let summary = bench.finished().expect("all is handled");
     assert_eq!(summary.stopped, Some(StopCause::MaxFail { failed: 1 }));
     assert_eq!((summary.not_started, summary.counts.failed), (2, 1));
@@ -413,11 +428,11 @@ fn state_that_cannot_be_written_kills_at_once() {
 #[test]
 fn a_worker_that_does_not_end_is_killed() {
     let mut bench = Bench::new(1, 1);
-    bench.step(Input::Offered { tasks: tasks(1), last: true });
+    bench.step(Input::Offered { tasks: tasks(1), known: vec![], last: true });
     bench.start(1);
     let sent = bench.sent();
     bench.done(1, &[sent[0].0]);
-    bench.step(Input::Handled { count: 1, puts: Puts::default() });
+    bench.commit(1);
     assert!(bench.did(|action| matches!(action, Action::StopWorker { worker: 1 })));
     bench.now = bench.engine.next_deadline().expect("it is not waited for for ever");
     bench.step(Input::Tick);
@@ -430,12 +445,12 @@ fn a_worker_that_does_not_end_is_killed() {
 #[test]
 fn what_the_handler_puts_keeps_the_run_going() {
     let mut bench = Bench::new(1, 1);
-    bench.step(Input::Offered { tasks: tasks(1), last: true });
+    bench.step(Input::Offered { tasks: tasks(1), known: vec![], last: true });
     bench.start(1);
     let sent = bench.sent();
     bench.done(1, &[sent[0].0]);
     bench.actions.clear();
-    bench.step(Input::Handled { count: 1, puts: vec![task(2)] });
+    bench.handle(1, Puts { tasks: vec![task(2)], ..Puts::default() });
     assert_eq!(bench.positions(), [2]);
 }
 
@@ -457,7 +472,7 @@ fn two_quick_workers() -> Bench {
         }
         for (worker, handles) in sent {
             bench.done_with(worker, &handles, 1_000, 0);
-            bench.step(Input::Handled { count: handles.len(), puts: Puts::default() });
+            bench.commit(handles.len());
         }
     }
 }
@@ -582,7 +597,7 @@ fn a_reorder_buffer_that_was_full_opens_again() {
     bench.done_with(1, &[sent[1].0], 5 * MS, 65 * MIB);
     assert!(bench.positions().is_empty());
     bench.done(1, &[sent[0].0]);
-    bench.step(Input::Handled { count: 2, puts: Puts::default() });
+    bench.commit(2);
     assert_eq!(bench.positions(), [3, 4]);
 }
 

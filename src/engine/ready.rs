@@ -114,4 +114,15 @@ mod tests {
         assert_eq!(ready.pop(|handle| handle.bits() != 1).map(Handle::bits), Some(2));
         assert_eq!(ready.len(), 0);
     }
+
+    #[test]
+    fn those_of_a_priority_and_above_are_counted_and_what_stayed_behind_is_not_all_there_is() {
+        let mut ready = Ready::default();
+        for (n, priority) in [(1, 0), (2, -5), (3, 9), (4, 0)] {
+            ready.push(priority, handle(n));
+        }
+        assert_eq!([10, 9, 1, 0, -4, -5].map(|from| ready.len_from(from)), [0, 1, 1, 3, 3, 4]);
+        (0..4).for_each(|_| ready.taken());
+        assert_eq!(ready.len_from(-9), 0);
+    }
 }

@@ -1,17 +1,25 @@
-//! Whole jobs in virtual time: workers with threads, crashes, recalls and a handler, from a seed. Every action of the
-//! engine is checked against the laws while the job runs, and the whole at its end.
+//! Whole jobs in virtual time: workers with threads, crashes, recalls and a handler that commits later than it handles,
+//! from a seed. The coordinator may crash too; then the job goes on from what was committed. Every action of the engine is
+//! checked against the laws while the job runs, what is committed too, and the whole at its end.
+
+mod disk;
+mod handler;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
 
-use crate::engine::{Action, Config, Engine, Input, Kill, StartFailure, WorkerId};
+use crate::engine::{Action, Config, Engine, Fetch, Input, Kill, StartFailure, WorkerId};
 use crate::model::event::{Event, Summary};
 use crate::model::outcome::Done;
 use crate::model::policy::{Backoff, Limit, Recycle, Retries, Times};
-use crate::model::task::{PutBy, TaskOptions};
-use crate::model::{Delivery, Failure, Handle, Outcome, Payload, StopCause, Task, TaskId, Value, Verdict};
+use crate::model::task::{TaskOptions, key_hash};
+use crate::model::{
+    Delivery, Failure, Handle, Outcome, Payload, StopCause, Task, TaskId, Tried, Value, Verdict,
+};
 use crate::plan::MaxFail;
 use crate::wire::value::encode_list;
+use disk::{Disk, priority_of};
+use handler::{Handler, Word};
 
 const US: u64 = 1_000;
 const MS: u64 = 1_000_000;
@@ -46,8 +54,20 @@ pub(super) struct Job {
     pub kills: u32,
     /// The handler takes this long for a delivery.
     pub handler_ns: u64,
-    /// Each n-th delivery of a generated task puts two tasks.
+    /// Each n-th delivery of a generated task puts tasks, and now and then one of these puts two more.
     pub put_each: Option<u64>,
+    /// How many a generated task puts.
+    pub puts: u64,
+    /// Of the puts of some deliveries, only so many are held in memory by the handler.
+    pub most_puts: usize,
+    /// The handler commits so often; never by itself: only when the engine asks for it.
+    pub commit_each_ns: Option<u64>,
+    /// A commit takes this long.
+    pub commit_ns: u64,
+    /// The coordinator crashes so often, after a random number of steps below this.
+    pub crashes: (u32, u64),
+    /// A run that was stopped goes on too, and no stop is asked for again.
+    pub resumes: bool,
     /// Random priorities, delays and keys.
     pub options: bool,
     /// Each n-th start fails.
@@ -92,6 +112,12 @@ impl Job {
             kills: 40,
             handler_ns: 500,
             put_each: None,
+            puts: 2,
+            most_puts: usize::MAX,
+            commit_each_ns: Some(0),
+            commit_ns: 0,
+            crashes: (0, 0),
+            resumes: false,
             options: false,
             start_fails_each: None,
             stops_ns: Vec::new(),
@@ -124,9 +150,40 @@ impl Job {
         Payload::copy_from(&encode_list(values.iter()))
     }
 
-    /// Runs it to its end. Panics, with the job, when a law is broken.
+    /// The same in every life.
+    fn task(&self, id: TaskId) -> Task {
+        let mut random = Random(self.seed ^ id.bits() as u64 ^ (id.bits() >> 64) as u64);
+        let mut task = Task::plain(id, self.args(id));
+        if self.options && random.below(3) == 0 {
+            let key = random.below(2) == 0;
+            task.options = Some(Box::new(TaskOptions {
+                key: key.then(|| random.below(300).to_le_bytes().into()),
+                priority: i32::try_from(random.below(3)).expect("small") - 1,
+                delay_ns: random.below(2) * random.below(20 * MS),
+            }));
+        }
+        task
+    }
+
+    /// Runs it to its end, through several lives when it crashes. Panics, with the job, when a law is broken.
     pub(super) fn run(&self) -> Run {
-        World::new(self.clone()).run()
+        let (mut disk, mut job) = (Disk::default(), self.clone());
+        for life in 0.. {
+            let mut world = World::new(job.clone(), disk, life);
+            let crashed = world.live();
+            let good = !crashed && !world.handler_gone;
+            world.last_commit(good);
+            if crashed {
+                (disk, job.crashes.0) = (world.disk, job.crashes.0 - 1);
+            } else if self.resumes && world.finished.as_ref().is_some_and(|end| end.stopped.is_some()) {
+                disk = world.disk;
+                (job.stops_ns, job.handler_gone_ns, job.deadline_ns) = (Vec::new(), None, None);
+                (job.max_fail, job.start_fails_each) = (None, None);
+            } else {
+                return world.end(life + 1);
+            }
+        }
+        unreachable!("it returns")
     }
 }
 
@@ -144,6 +201,12 @@ pub(super) struct Run {
     pub recycled: u64,
     pub largest_slab: usize,
     pub largest_unhandled: usize,
+    /// Sessions that it took.
+    pub lives: u32,
+    pub fetches: u64,
+    pub flushes: u64,
+    /// Tasks ended, in all lives.
+    pub ended: u64,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,6 +216,8 @@ enum Happening {
     FromWorker(u64, Says),
     Started(WorkerId),
     HandlerIsFree,
+    CommitIsDue,
+    Committed,
     KillSomeone,
     RetireSomeone,
     Overdue(u64, Handle),
@@ -205,7 +270,7 @@ struct World {
     source_ended: bool,
     /// Accepted tasks in order.
     accepted: Vec<TaskId>,
-    keys: BTreeSet<Vec<u8>>,
+    keys: HashSet<u128>,
     starts: HashMap<TaskId, u32>,
     /// Who holds a task, as far as the engine sent it and did not get it back.
     holder: HashMap<Handle, u64>,
@@ -220,28 +285,29 @@ struct World {
     delivered: Vec<TaskId>,
     delivered_ids: HashSet<TaskId>,
     delivery_times: Vec<u64>,
-    inbox: VecDeque<Delivery>,
-    handling: Option<Group>,
+    /// The last one that was delivered of each line: generated tasks, and puts of each priority.
+    last_of: BTreeMap<Option<i32>, u64>,
+    handler: Handler,
+    flushed: Option<(u64, u64)>,
     handler_gone: bool,
+    disk: Disk,
+    /// From 0.
+    life: u32,
+    /// Tasks of earlier lives that have not ended.
+    pending: Vec<TaskId>,
+    /// Something was not held in memory.
+    has_stored: bool,
+    fetches: u64,
+    crashes_at: Option<u64>,
     stopped: bool,
     kills_left: u32,
     start_count: u64,
-    failed: BTreeMap<u64, String>,
     failed_count: u64,
     done_count: u64,
     recalls: u64,
     largest_slab: usize,
     largest_unhandled: usize,
     finished: Option<Summary>,
-}
-
-/// Deliveries that the handler commits together.
-#[derive(Default)]
-struct Group {
-    done: u64,
-    /// Position and message.
-    failed: Vec<(u64, String)>,
-    puts: Vec<Task>,
 }
 
 /// Splitmix64.
@@ -266,7 +332,7 @@ fn hits(each: Option<u64>, n: u64) -> bool {
 }
 
 impl World {
-    fn new(job: Job) -> Self {
+    fn new(job: Job, disk: Disk, life: u32) -> Self {
         let config = Config {
             crash_limit: job.crash_limit,
             ordered: job.ordered,
@@ -284,10 +350,16 @@ impl World {
             limits: job.limits.clone(),
             recycle: job.recycle,
             handler_backlog: job.backlog,
+            before: disk.before,
+            before_ns: u64::from(life),
+            pending: disk.pending(),
+            tried: disk.tried.clone(),
             ..Config::plain(job.processes, job.threads)
         };
+        let mut random = Random(job.seed ^ u64::from(life));
+        let crashes_at = (job.crashes.0 > 0).then(|| random.below(job.crashes.1));
         let mut world = World {
-            random: Random(job.seed),
+            random,
             now: 0,
             serial: 0,
             heap: BinaryHeap::new(),
@@ -297,24 +369,30 @@ impl World {
             offered: 0,
             source_ended: false,
             accepted: Vec::new(),
-            keys: BTreeSet::new(),
-            starts: HashMap::new(),
+            keys: disk.keys.clone(),
+            starts: disk.tried.iter().map(|(id, tried)| (*id, tried.starts)).collect(),
             holder: HashMap::new(),
             at_site: HashMap::new(),
             sends: Vec::new(),
-            failures: HashMap::new(),
+            failures: disk.tried.iter().map(|(id, tried)| (*id, tried.failures)).collect(),
             recycled: 0,
             suspects: BTreeSet::new(),
             delivered: Vec::new(),
             delivered_ids: HashSet::new(),
             delivery_times: Vec::new(),
-            inbox: VecDeque::new(),
-            handling: None,
+            last_of: BTreeMap::new(),
+            handler: Handler::new(disk.last_seq),
+            flushed: None,
             handler_gone: false,
+            pending: disk.queue.values().map(|task| task.id).collect(),
+            has_stored: !disk.queue.is_empty(),
+            disk,
+            life,
+            fetches: 0,
+            crashes_at,
             stopped: false,
             kills_left: job.kills,
             start_count: 0,
-            failed: BTreeMap::new(),
             failed_count: 0,
             done_count: 0,
             recalls: 0,
@@ -345,11 +423,19 @@ impl World {
         assert!(holds, "{what} at {} ns of {:?}", self.now, self.job);
     }
 
-    fn run(mut self) -> Run {
+    /// Whether it crashed.
+    fn live(&mut self) -> bool {
         let mut steps = 0_u64;
         while self.finished.is_none() {
             steps += 1;
-            self.law(steps < 100_000 + 100 * self.job.tasks, "the run never ends");
+            self.law(steps < 200_000 + 100 * self.job.tasks * (1 + self.job.puts), "the run never ends");
+            if self.crashes_at.is_some_and(|at| steps > at) {
+                return true;
+            }
+            if let Some(fetch) = self.engine.wants_stored() {
+                self.fetch(fetch);
+                continue;
+            }
             if self.engine.wants_tasks() && !self.source_ended {
                 self.offer();
                 continue;
@@ -367,31 +453,44 @@ impl World {
                 }
             }
         }
-        self.end()
+        false
     }
 
-    fn end(self) -> Run {
+    fn end(self, lives: u32) -> Run {
         let summary = self.finished.clone().expect("the loop ends with it");
         self.law(self.processes.iter().all(|process| !process.alive), "a process is left");
-        self.law(summary.counts.known == self.accepted.len() as u64, "known tasks are the accepted ones");
+        let counts = &summary.counts;
+        // what only the journal has seen may hold duplicates that nobody has noticed yet
+        let is_exact = summary.stopped.is_none() || self.job.most_puts == usize::MAX || !self.job.options;
+        let this_life = self.done_count + self.failed_count;
+        let accepted = counts.before + (self.pending.len() + self.accepted.len()) as u64;
+        self.law(!is_exact || counts.known == accepted, "known tasks are the accepted ones");
         self.law(
-            (summary.counts.done, summary.counts.failed) == (self.done_count, self.failed_count),
-            "what is counted is what was handled",
+            counts.done + counts.failed == counts.before + this_life,
+            "what is counted is what was committed",
         );
+        self.law(counts.before_ns == u64::from(lives - 1), "the time of earlier lives is told");
         if summary.stopped.is_none() {
             self.law(self.source_ended, "the source was heard to its end");
-            self.law(self.delivered.len() == self.accepted.len(), "every accepted task is delivered");
-            self.law((summary.not_started, summary.counts.retrying) == (0, 0), "nothing is left");
-        } else {
-            let never = self.accepted.iter().filter(|id| !self.starts.contains_key(id)).count() as u64;
+            self.law((summary.not_started, counts.retrying) == (0, 0), "nothing is left");
+            let all = (self.disk.before.done, self.disk.before.failed);
+            self.law((counts.done, counts.failed) == all, "all that ended is counted");
+            self.all_ended_once();
+        } else if is_exact {
+            let all = self.accepted.iter().chain(&self.pending);
+            let never = all.filter(|id| !self.starts.contains_key(id)).count() as u64;
             self.law(summary.not_started == never, "tasks that never started are counted");
         }
         for limit in &self.job.limits {
             self.rate_is_kept(limit);
         }
         Run {
+            lives,
+            fetches: self.fetches,
+            flushes: self.handler.flushes,
+            ended: self.disk.ended.len() as u64,
             summary,
-            failed: self.failed,
+            failed: self.disk.failed,
             delivered: self.delivered.len(),
             ended_ns: self.now,
             last_but_one_ns: self.delivery_times.iter().rev().nth(1).copied().unwrap_or(0),
@@ -420,35 +519,53 @@ impl World {
         }
     }
 
+    /// Every task has ended and was committed; of those that share a key exactly one.
+    fn all_ended_once(&self) {
+        let job = &self.job;
+        self.law(self.disk.queue.is_empty(), "no put is left");
+        // one may have turned out to be a duplicate after a crash
+        let forgotten = self.disk.tried.keys().all(|id| !self.disk.ended.contains_key(id));
+        self.law(forgotten, "nothing is remembered of tasks that have ended");
+        let mut keys = HashSet::new();
+        let all = (1..=job.tasks).map(TaskId::at).chain(self.disk.put.iter().copied());
+        for task in all.map(|id| job.task(id)) {
+            let ended = self.disk.ended.contains_key(&task.id);
+            match task.key() {
+                None => self.law(ended, "every task has ended"),
+                Some(key) if ended => {
+                    self.law(keys.insert(key_hash(key)), "of the tasks with a key one has ended");
+                }
+                Some(_) => {}
+            }
+        }
+        self.law(keys == self.disk.keys, "of every key a task has ended");
+    }
+
+    fn fetch(&mut self, fetch: Fetch) {
+        self.fetches += 1;
+        let Fetch { priority, after, until, at_most } = fetch;
+        self.law(until <= self.disk.last_seq, "nothing is fetched that is not committed");
+        let at_most = 1 + self.random.below(at_most as u64) as usize;
+        let tasks = self.disk.fetch(priority, after, until, at_most);
+        self.step(Input::Stored { priority, until, tasks });
+    }
+
     fn offer(&mut self) {
         let count = (1 + self.random.below(64)).min(self.job.tasks - self.offered);
-        let mut tasks = Vec::new();
-        for position in self.offered + 1..=self.offered + count {
-            let id = TaskId::at(position);
-            tasks.push(self.task(id));
-        }
+        let positions = self.offered + 1..=self.offered + count;
+        let mut tasks: Vec<Task> = positions.map(|position| self.job.task(TaskId::at(position))).collect();
+        // what the source's thread drops in a later life; there is nothing of it in the first one
+        tasks.retain(|task| self.life == 0 || !self.disk.knows(task));
         self.offered += count;
         self.source_ended = self.offered == self.job.tasks;
         self.accepts(&tasks);
-        self.step(Input::Offered { tasks, last: self.source_ended });
-    }
-
-    fn task(&mut self, id: TaskId) -> Task {
-        let mut task = Task::plain(id, self.job.args(id));
-        if self.job.options && self.random.below(3) == 0 {
-            let key = self.random.below(2) == 0;
-            task.options = Some(Box::new(TaskOptions {
-                key: key.then(|| self.random.below(10_000).to_le_bytes().into()),
-                priority: i32::try_from(self.random.below(3)).expect("small") - 1,
-                delay_ns: self.random.below(2) * self.random.below(20 * MS),
-            }));
-        }
-        task
+        let known = self.disk.known(&tasks);
+        self.step(Input::Offered { tasks, known, last: self.source_ended });
     }
 
     fn accepts(&mut self, tasks: &[Task]) {
         for task in tasks {
-            let new = task.key().is_none_or(|key| self.keys.insert(key.to_vec()));
+            let new = task.key().is_none_or(|key| self.keys.insert(key_hash(key)));
             if new {
                 self.accepted.push(task.id);
             }
@@ -463,6 +580,8 @@ impl World {
             Happening::FromWorker(process, says) => self.say(process, says),
             Happening::Started(seat) => self.started(seat),
             Happening::HandlerIsFree => self.handled(),
+            Happening::CommitIsDue => self.commit_is_due(),
+            Happening::Committed => self.committed(),
             Happening::KillSomeone => self.kill_someone(),
             Happening::RetireSomeone => self.retire_someone(),
             Happening::Overdue(process, handle) => self.overdue(process, handle),
@@ -473,7 +592,7 @@ impl World {
             Happening::HandlerEnds => {
                 self.handler_gone = true;
                 self.stopped = true;
-                self.inbox.clear();
+                self.handler.inbox.clear();
                 self.step(Input::HandlerGone);
             }
             Happening::Tick => self.step(Input::Tick),
@@ -679,41 +798,6 @@ impl World {
         self.step(Input::WorkerStarted { worker: seat, pid: 1 });
     }
 
-    fn handled(&mut self) {
-        if let Some(Group { done, failed, puts }) = self.handling.take().filter(|_| !self.handler_gone) {
-            let count = failed.len() + usize::try_from(done).expect("small");
-            self.done_count += done;
-            self.failed_count += failed.len() as u64;
-            self.failed.extend(failed);
-            self.accepts(&puts);
-            self.step(Input::Handled { count, puts });
-        }
-        self.handle_some();
-    }
-
-    fn handle_some(&mut self) {
-        if self.handling.is_some() || self.inbox.is_empty() || self.handler_gone {
-            return;
-        }
-        let count = 1 + self.random.below(self.inbox.len() as u64) as usize;
-        let mut group = Group::default();
-        for delivery in self.inbox.drain(..count).collect::<Vec<_>>() {
-            match delivery.verdict {
-                Verdict::Done(_) | Verdict::Skipped(_) => group.done += 1,
-                Verdict::Failed(failure) => {
-                    group.failed.push((delivery.id.position().unwrap_or(0), failure.message));
-                }
-            }
-            if delivery.id.position().is_some_and(|position| hits(self.job.put_each, position)) {
-                for n in 0..2 {
-                    group.puts.push(self.task(TaskId::child(delivery.id, PutBy::Handler, n)));
-                }
-            }
-        }
-        self.handling = Some(group);
-        self.at(self.now + self.job.handler_ns * count as u64, Happening::HandlerIsFree);
-    }
-
     // --- the engine's actions ---
 
     fn step(&mut self, input: Input) {
@@ -724,6 +808,9 @@ impl World {
             self.carry_out(action);
         }
         self.largest_slab = self.largest_slab.max(self.engine.tasks.capacity());
+        self.has_stored |= !self.engine.stored.is_empty();
+        let loaded = self.engine.tasks.len() - self.engine.delayed.len() - self.engine.order.parked();
+        self.law(loaded <= 14 * self.job.queue + 64, "memory is bounded by the window");
         self.handle_some();
     }
 
@@ -760,6 +847,13 @@ impl World {
                 self.post(worker, Message::Die("was killed".into()));
             }
             Action::Deliver(deliveries) => self.deliver(deliveries),
+            Action::Remember(tried) => {
+                self.law(!self.handler_gone, "nothing is said to nobody");
+                let running = |(id, _): &(TaskId, Tried)| self.delivered_ids.contains(id);
+                self.law(!tried.iter().any(running), "only tasks that have not ended are remembered");
+                self.handler.inbox.push_back(Word::Remember(tried));
+            }
+            Action::Flush => self.flush(),
             Action::Report(Event::Stopping { .. }) => self.stopped = true,
             Action::Report(Event::WorkerRecycled { .. }) => self.recycled += 1,
             Action::Report(_) => {}
@@ -831,16 +925,33 @@ impl World {
                 self.law(self.failures[&delivery.id] == self.job.retries + 1, "every attempt was used");
             }
             self.suspects.remove(&delivery.id);
-            if self.job.ordered {
+            if self.job.ordered && !self.has_stored {
                 let next = self.accepted.get(self.delivered.len());
                 self.law(next == Some(&delivery.id), "deliveries are in order");
             }
+            self.lines_are_in_order(&delivery);
             let once = self.delivered_ids.insert(delivery.id);
             self.law(once, "each task is delivered at most once");
             self.delivered.push(delivery.id);
             self.delivery_times.push(self.now);
-            self.inbox.push_back(delivery);
+            self.handler.seen.0 += 1;
+            self.handler.unhandled += 1;
+            self.handler.inbox.push_back(Word::Delivery(Box::new(delivery)));
         }
-        self.largest_unhandled = self.largest_unhandled.max(self.inbox.len());
+        self.largest_unhandled = self.largest_unhandled.max(self.handler.unhandled);
+    }
+
+    /// With `ordered`, also what was not held in memory comes in the order of its places.
+    fn lines_are_in_order(&mut self, delivery: &Delivery) {
+        let task = self.job.task(delivery.id);
+        if !self.job.ordered || task.options.as_ref().is_some_and(|options| options.delay_ns > 0) {
+            return;
+        }
+        let (line, place) = match (delivery.seq, delivery.id.position()) {
+            (Some(seq), _) => (Some(priority_of(&task)), seq.number()),
+            (None, position) => (None, position.unwrap_or(0)),
+        };
+        let before = self.last_of.insert(line, place);
+        self.law(before < Some(place), "each line is delivered in its order");
     }
 }

@@ -8,14 +8,14 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use mpms::engine::Config;
-use mpms::engine::drive::{self, Run, SourceEnd};
+use mpms::engine::drive::{self, Run, SourceEnd, Store};
+use mpms::engine::{Config, Ends};
 use mpms::model::event::{Event, LogLine, Summary};
-use mpms::model::handling::{FromHandler, ToHandler};
+use mpms::model::handling::{FromHandler, Puts, ToHandler};
 use mpms::model::job::Job;
 use mpms::model::policy::{Recycle, Retries, Times};
 use mpms::model::task::PutBy;
-use mpms::model::{Payload, Task, TaskId, Value, Verdict};
+use mpms::model::{Payload, Seq, StopCause, Task, TaskId, Value, Verdict};
 use mpms::os::exit::exit_now;
 use mpms::os::handoff::Handoff;
 use mpms::os::keeper::{KeeperLink, KeeperOptions};
@@ -152,7 +152,8 @@ impl Scene {
             source,
             to_handler,
             from_handler,
-            first: Vec::new(),
+            store: Box::new(Nothing),
+            first: Puts::default(),
             wake,
             signals,
             events,
@@ -183,7 +184,25 @@ impl Scene {
             recycle: Recycle::default(),
             limits: Vec::new(),
             handler_backlog: 1_000,
+            before: Ends::default(),
+            before_ns: 0,
+            pending: Vec::new(),
+            tried: HashMap::new(),
         }
+    }
+}
+
+/// No key is known, and no task lies anywhere but in memory.
+struct Nothing;
+
+impl Store for Nothing {
+    fn known(&mut self, keys: &[u128], known: &mut Vec<bool>) -> Result<(), StopCause> {
+        known.resize(known.len() + keys.len(), false);
+        Ok(())
+    }
+
+    fn fetch(&mut self, _: i32, _: u64, _: u64, _: usize, _: &mut Vec<(Seq, Task)>) -> Result<(), StopCause> {
+        Ok(())
     }
 }
 
@@ -212,7 +231,7 @@ fn produce(source: &Handoff<Task, SourceEnd>, tasks: u64, padding: usize) {
             return;
         }
     }
-    source.end(Ok(()));
+    source.end(Ok(tasks));
 }
 
 /// Counts what is delivered; what a worker put becomes tasks.
@@ -223,7 +242,11 @@ fn handle(
 ) -> (HashMap<TaskId, (u32, bool)>, usize) {
     let (mut delivered, mut largest) = (HashMap::new(), 0);
     for word in deliveries {
-        let ToHandler::Deliver(batch) = word else { break };
+        let batch = match word {
+            ToHandler::Deliver(batch) => batch,
+            ToHandler::Finish(_) | ToHandler::Close(_) => break,
+            _ => continue,
+        };
         let (count, mut puts) = (batch.len(), Vec::new());
         for delivery in batch {
             let seen: &mut (u32, bool) = delivered.entry(delivery.id).or_default();
@@ -237,7 +260,9 @@ fn handle(
                 }));
             }
         }
+        let puts = Puts { tasks: puts, ..Puts::default() };
         let _ = replies.send(FromHandler::Handled { count, puts });
+        let _ = replies.send(FromHandler::Committed { count, seq: 0 });
         waker.wake();
     }
     let _ = replies.send(FromHandler::Closed { finish: None, output: None, lost: 0 });

@@ -110,7 +110,7 @@ fn tasks_under_a_limit_never_lie_in_a_worker_ahead() {
         let sent = bench.sent();
         assert_eq!(sent.len(), 2);
         bench.done_with(1, &handles(&sent), 1_000, 0);
-        bench.step(Input::Handled { count: 2, puts: Puts::default() });
+        bench.commit(2);
     }
 }
 
@@ -274,7 +274,7 @@ fn buckets_and_lanes_of_tasks_that_have_ended_are_forgotten() {
         let sent = bench.sent();
         bench.now += 5 * MS;
         bench.done(1, &[sent[0].0]);
-        bench.step(Input::Handled { count: 1, puts: Puts::default() });
+        bench.commit(1);
         bench.step(Input::Tick);
     }
     assert!(bench.engine.limits.buckets_in_memory() < 10, "{}", bench.engine.limits.buckets_in_memory());
@@ -289,7 +289,7 @@ fn tasks_that_wait_for_a_limit_were_not_started() {
     bench.step(Input::Stop(StopCause::Signal(2)));
     assert!(bench.engine.next_deadline().is_some());
     bench.done(1, &[sent[0].0]);
-    bench.step(Input::Handled { count: 1, puts: Puts::default() });
+    bench.commit(1);
     bench.dies(1, &[]);
     assert_eq!(bench.finished().map(|summary| summary.not_started), Some(4));
 }

@@ -66,14 +66,14 @@ fn a_failed_task_is_tried_again_after_a_growing_delay_and_then_fails() {
 #[test]
 fn a_task_that_ends_well_in_a_later_attempt_is_counted() {
     let mut bench = Bench::with(retrying(1));
-    bench.step(Input::Offered { tasks: tasks(1), last: true });
+    bench.step(Input::Offered { tasks: tasks(1), known: vec![], last: true });
     bench.start(1);
     let sent = bench.sent();
     bench.fails(1, sent[0].0, error());
     bench.wait();
     let sent = bench.sent();
     bench.done(1, &[sent[0].0]);
-    bench.step(Input::Handled { count: 1, puts: Puts::default() });
+    bench.commit(1);
     bench.dies(1, &[]);
     let summary = bench.finished().expect("all is done");
     assert_eq!((summary.again, summary.counts.done, summary.counts.failed), (1, 1, 0));
@@ -164,7 +164,7 @@ fn a_task_that_aborts_fails_and_stops_the_run() {
     bench.start(1);
     let sent = bench.sent();
     bench.fails(1, sent[0].0, Failure { abort: true, ..Failure::new("abort", "out of credit") });
-    bench.step(Input::Handled { count: 1, puts: Puts::default() });
+    bench.commit(1);
     bench.dies(1, &[]);
     let summary = bench.finished().expect("the run is stopped");
     let cause = StopCause::Aborted { task: "7".into(), reason: "out of credit".into() };
@@ -185,7 +185,7 @@ fn a_skipped_task_is_done_and_counted_apart() {
     });
     let counts = bench.engine.counts();
     assert_eq!((counts.done, counts.skipped), (0, 0), "it is not handled yet");
-    bench.step(Input::Handled { count: 1, puts: Puts::default() });
+    bench.commit(1);
     let counts = bench.engine.counts();
     assert_eq!((counts.done, counts.skipped, counts.failed), (1, 1, 0));
     assert_eq!(bench.delivered()[0].verdict, verdict);

@@ -153,11 +153,11 @@ fn the_deadline_of_the_run_drains_and_then_kills() {
 #[test]
 fn a_deadline_after_the_last_task_stops_nothing() {
     let mut bench = Bench::with(Config { deadline_ns: Some(60 * S), ..timed(1) });
-    bench.step(Input::Offered { tasks: tasks(1), last: true });
+    bench.step(Input::Offered { tasks: tasks(1), known: vec![], last: true });
     bench.start(1);
     let sent = bench.sent();
     bench.done(1, &[sent[0].0]);
-    bench.step(Input::Handled { count: 1, puts: Puts::default() });
+    bench.commit(1);
     bench.now = 61 * S;
     bench.step(Input::Tick);
     bench.dies(1, &[]);

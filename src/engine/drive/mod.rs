@@ -446,7 +446,11 @@ impl<'a> Drive<'a> {
             return Ok(());
         }
         let complete = summary.stopped.is_none();
-        let last = if complete { ToHandler::Finish(Box::new(summary.clone())) } else { ToHandler::Close(Box::new(summary.clone())) };
+        let last = if complete {
+            ToHandler::Finish(Box::new(summary.clone()))
+        } else {
+            ToHandler::Close(Box::new(summary.clone()))
+        };
         let _ = self.to_handler.send(last);
         let mut ready = Vec::new();
         loop {
