@@ -1,4 +1,5 @@
 //! The two threads as the loop sees them, with a real journal and real files.
+#![cfg(test)]
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
