@@ -24,7 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "app",
         &[
             "model", "os", "manifest", "wire", "lua", "plan", "cli", "report", "source", "handler", "output",
-            "engine", "worker", "journal",
+            "journal", "engine", "worker",
         ],
     ),
 ];
