@@ -38,6 +38,8 @@ mod seats;
 #[cfg(test)]
 mod simulator;
 mod slab;
+#[cfg(test)]
+mod speed;
 mod start;
 mod state;
 mod stop;

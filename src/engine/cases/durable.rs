@@ -183,6 +183,8 @@ fn puts_that_nobody_can_fetch_yet_ask_for_a_commit() {
     committed(&mut bench, 0, 3);
     assert_eq!(flushes(&mut bench), 0);
     let fetch = bench.engine.wants_stored().expect("three of them");
+    bench.handle(0, Puts { stored: vec![many(0, 6, 7, 2)], ..Puts::default() });
+    assert_eq!(flushes(&mut bench), 0, "those within reach come first");
     fetched(&mut bench, fetch, 1..=3);
     assert_eq!(flushes(&mut bench), 0, "there is something to do");
 }
@@ -218,6 +220,9 @@ fn puts_beyond_eight_windows_are_counted_and_not_held() {
     assert_eq!((bench.engine.tasks.len(), bench.engine.stored.len()), (16, 6));
     assert!(!bench.engine.wants_tasks(), "what was put goes first");
     assert_eq!(bench.engine.wants_stored(), None, "nothing of it is committed");
+    let mut bench = Bench::new(1, 1);
+    bench.handle(0, Puts { stored: vec![many(0, 1, 9, 9)], ..Puts::default() });
+    assert!(bench.engine.tasks.is_empty() && !bench.engine.wants_tasks(), "also with nothing in memory");
     let mut bench = Bench::with(Config { queue: 2, ..config(1, 1) });
     bench.handle(0, Puts { first: None, ..puts(1..=20) });
     assert_eq!(bench.engine.tasks.len(), 20, "what has no place in the journal cannot be left to it");
