@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::complain_of_journal;
 use super::exit::Code;
 use super::settings::Settings;
-use super::complain_of_journal;
 use crate::cli::{Display, ResumeArgs, RunArgs};
 use crate::journal::{Disk, Home, JournalError, RunDir, RunInfo, RunState, View};
-use crate::manifest::{OwnOutput, Overrides};
+use crate::manifest::{Overrides, OwnOutput};
 use crate::plan;
 use crate::report::units;
 
@@ -85,10 +85,10 @@ impl Order {
         }
         let home = Home::of(manifest.parent().unwrap_or(cwd));
         let of_job = |earlier: &Earlier| earlier.info.begin.manifest == manifest;
-        let wanted = |earlier: &Earlier| of_job(earlier) && (arguments.retry_failed || !earlier.is_complete());
+        let wanted =
+            |earlier: &Earlier| of_job(earlier) && (arguments.retry_failed || !earlier.is_complete());
         let in_passing = !arguments.restart && !arguments.resumes();
-        let found =
-            latest(&home, in_passing, wanted).map_err(|error| complain_of_journal(color, &error))?;
+        let found = latest(&home, in_passing, wanted).map_err(|error| complain_of_journal(color, &error))?;
         order.begins = match found {
             Some(earlier) if arguments.restart => Begins::Anew(earlier),
             Some(earlier) if arguments.resumes() => {
@@ -115,7 +115,8 @@ impl Order {
                 Earlier::of(dir).map_err(of_journal)?
             }
             None => {
-                let unfinished = latest(&home, false, |earlier| !earlier.is_complete()).map_err(of_journal)?;
+                let unfinished =
+                    latest(&home, false, |earlier| !earlier.is_complete()).map_err(of_journal)?;
                 match unfinished {
                     Some(earlier) => earlier,
                     None => home.find("latest").and_then(Earlier::of).map_err(of_journal)?,

@@ -16,7 +16,9 @@ use crate::journal::{self, Begin, Home, Journal, Past, RunDir, Text};
 use crate::manifest::Diagnostic;
 use crate::model::event::Resumed;
 use crate::output::{OutputError, Sink};
-use crate::plan::{self, Input, OutputFormat, OutputMode, OutputPlan, OutputTarget, Plan, Source, Surroundings};
+use crate::plan::{
+    self, Input, OutputFormat, OutputMode, OutputPlan, OutputTarget, Plan, Source, Surroundings,
+};
 use crate::report::joblog::Joblog;
 use crate::report::{self, units};
 use crate::wire::value;
@@ -67,7 +69,10 @@ impl Folder {
             let root = shlex::try_quote(&root).map_or(root.clone(), |quoted| quoted.into_owned());
             format!("cd {root} && ")
         };
-        report::Kept { resume: format!("{first}mpms resume {id}"), show: format!("{first}mpms runs show {id}") }
+        report::Kept {
+            resume: format!("{first}mpms resume {id}"),
+            show: format!("{first}mpms runs show {id}"),
+        }
     }
 }
 
@@ -208,7 +213,8 @@ fn keep(order: &Order, plan: &Plan, found: &Found, cwd: &Path) -> Result<Kept, C
         }
         Begins::New { beside: None } | Begins::On(_) => {}
     }
-    let journal = journal::create(&home, &begin(order, plan, found, &home), &order.disk).map_err(of_journal)?;
+    let journal =
+        journal::create(&home, &begin(order, plan, found, &home), &order.disk).map_err(of_journal)?;
     let dir = home.find(journal.id().unwrap_or_default()).map_err(of_journal)?;
     Ok(Kept { journal, folder: Some(Folder { home, dir }), past: None, changes: Vec::new() })
 }
@@ -249,7 +255,10 @@ pub fn is_piped(plan: &Plan) -> bool {
 pub fn texts(plan: &Plan, found: &Found, home: &Home) -> Vec<Text> {
     let root = home.path().parent().unwrap_or(home.path());
     let texts = changes::texts(plan, &found.frozen);
-    texts.into_iter().map(|one| Text { name: changes::name(&one.path, root), text: one.text.to_vec() }).collect()
+    texts
+        .into_iter()
+        .map(|one| Text { name: changes::name(&one.path, root), text: one.text.to_vec() })
+        .collect()
 }
 
 /// What differs from the earlier sessions.
@@ -284,7 +293,9 @@ pub fn compare(
     let now = settings::output_file(plan);
     if before.output_file != now {
         let (before, now) = (file(&before.output_file), file(&now));
-        return Err(refused(&format!("run {run} has written its rows to {before}, and would go on in {now}")));
+        return Err(refused(&format!(
+            "run {run} has written its rows to {before}, and would go on in {now}"
+        )));
     }
     let mut changes = Vec::new();
     for text in texts {

@@ -71,7 +71,12 @@ fn from_flag(path: &Path, cwd: &Path) -> Wanted {
 }
 
 fn from_manifest(path: &Located<String>, dir: &Path) -> Wanted {
-    Wanted { target: target(Path::new(&path.value), dir), spot: path.spot.clone(), makes_folder: true, is_flag: false }
+    Wanted {
+        target: target(Path::new(&path.value), dir),
+        spot: path.spot.clone(),
+        makes_folder: true,
+        is_flag: false,
+    }
 }
 
 fn target(path: &Path, folder: &Path) -> OutputTarget {
