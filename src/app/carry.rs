@@ -189,16 +189,7 @@ fn apart(
 fn nothing_more(config: &Config, known: u64) -> Counts {
     let Ends { done, skipped, failed } = config.before;
     let (before, before_ns) = (done + failed, config.before_ns);
-    Counts {
-        known: known.max(before),
-        more: true,
-        done,
-        skipped,
-        failed,
-        before,
-        before_ns,
-        ..Counts::default()
-    }
+    Counts { known: known.max(before), done, skipped, failed, before, before_ns, ..Counts::default() }
 }
 
 /// Waits until the source has given what had ended, has turned out to be another one, or takes long.

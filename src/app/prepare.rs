@@ -205,17 +205,20 @@ fn keep(order: &Order, plan: &Plan, found: &Found, cwd: &Path) -> Result<Kept, C
         return Ok(Kept { journal: journal::scratch(), folder: None, past: None, changes: Vec::new() });
     }
     let home = Home::of(&plan.job.dir);
-    match &order.begins {
-        Begins::Anew(earlier) => Home::of(&earlier.dir.path).remove(&earlier.dir).map_err(of_journal)?,
-        Begins::New { beside: Some(earlier) } => {
-            let resume = Folder::of(&earlier.dir).what_to_type(cwd).resume;
-            note(&order.display, "Earlier", &format!("{}; `{resume}` goes on with it", earlier.words()));
-        }
-        Begins::New { beside: None } | Begins::On(_) => {}
+    if let Begins::New { beside: Some(earlier) } = &order.begins {
+        let resume = Folder::of(&earlier.dir).what_to_type(cwd).resume;
+        note(&order.display, "Earlier", &format!("{}; `{resume}` goes on with it", earlier.words()));
     }
     let journal =
         journal::create(&home, &begin(order, plan, found, &home), &order.disk).map_err(of_journal)?;
     let dir = home.find(journal.id().unwrap_or_default()).map_err(of_journal)?;
+    if let Begins::Anew(earlier) = &order.begins
+        && let Err(error) = Home::of(&earlier.dir.path).remove(&earlier.dir)
+    {
+        drop(journal);
+        let _ = home.remove(&dir);
+        return Err(of_journal(error));
+    }
     Ok(Kept { journal, folder: Some(Folder { home, dir }), past: None, changes: Vec::new() })
 }
 
