@@ -105,6 +105,7 @@ impl Places {
 
 /// Memory that a task takes, about.
 pub fn weight(task: &Task) -> usize {
-    let options = task.options.as_ref().map_or(0, |options| 64 + options.key.as_ref().map_or(0, |key| key.len()));
+    let options =
+        task.options.as_ref().map_or(0, |options| 64 + options.key.as_ref().map_or(0, |key| key.len()));
     size_of::<(Seq, Task)>() + task.args.len() + options
 }

@@ -181,7 +181,8 @@ impl HandlerRoles {
         let mut snapshot = loaded.snapshot.borrow_mut();
         snapshot.clear();
         role::handler::snapshot(&loaded.state, loaded.meta, &mut snapshot).map_err(|sentence| {
-            let out = "keep it in a local variable of the script and open it in `start`, or run with --no-journal";
+            let out =
+                "keep it in a local variable of the script and open it in `start`, or run with --no-journal";
             StopCause::Broken(format!("{sentence}; {out}"))
         })?;
         let changed = *snapshot != *last;

@@ -38,7 +38,8 @@ impl Database {
     /// Opens a file that is there. Looks at nothing in it but its head.
     pub fn open(path: &Path, access: Access) -> Result<Self, JournalError> {
         let size = path.metadata().map_err(|source| JournalError::file(path, "open", source))?.len();
-        if size < SMALLEST {
+        // a piece of a page is left where a move of the log into the file was cut off; then the log is still there
+        if size < SMALLEST || size % SMALLEST != 0 && !has_log(path) {
             return Err(JournalError::damaged(path, format!("it has {size} bytes")));
         }
         let connection = connect(path, access).map_err(|source| JournalError::database(path, source))?;
@@ -126,6 +127,13 @@ fn connect(path: &Path, access: Access) -> rusqlite::Result<Connection> {
             flags | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI,
         ),
     }
+}
+
+/// Whether there may be something in the log that is not in the file.
+pub(super) fn has_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    Path::new(&log).metadata().is_ok_and(|log| log.len() > 0)
 }
 
 /// The path as a URI that says that nobody changes the file.

@@ -6,8 +6,9 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::database;
+use super::database::{self, Access, Database};
 use super::error::JournalError;
+use super::first_sync::is_marked;
 use super::lock::{self, Lock};
 use super::view::{RunState, View};
 use crate::os::disk::sync;
@@ -56,18 +57,14 @@ impl Home {
         &self.path
     }
 
-    /// All runs, newest first. A folder without a journal is none: the program was killed while it made it, before
-    /// anything was kept.
+    /// All runs, newest first. A folder in which nothing was ever kept, since the program was killed or the power went
+    /// while it was made, is none.
     ///
     /// # Errors
     /// When the folder cannot be read. That there is none is no error.
     pub fn runs(&self) -> Result<Vec<RunDir>, JournalError> {
-        let mut runs: Vec<_> = self
-            .folders()?
-            .into_iter()
-            .filter(|run| run.path.join(database::NAME).exists())
-            .map(|run| (age_key(&run), run))
-            .collect();
+        let mut runs: Vec<_> =
+            self.folders()?.into_iter().filter(is_run).map(|run| (age_key(&run), run)).collect();
         runs.sort_by(|(a, run_a), (b, run_b)| b.cmp(a).then_with(|| run_a.id.cmp(&run_b.id)));
         Ok(runs.into_iter().map(|(_, run)| run).collect())
     }
@@ -133,7 +130,7 @@ impl Home {
 
     fn sweep(&self) -> Result<(), JournalError> {
         for run in self.folders()? {
-            if !run.path.join(database::NAME).exists() && is_old(&run.path) {
+            if !is_run(&run) && is_old(&run.path) {
                 // the folder may be somebody else's; it harms nobody
                 let _ = Lock::take(&run.path, &run.id, None).map(|_lock| remove_locked(&run));
             }
@@ -169,18 +166,12 @@ impl Home {
     /// Makes the folder of a new run; nobody else has made it.
     pub(super) fn claim(&self) -> Result<RunDir, JournalError> {
         let taken: Vec<String> = self.folders()?.into_iter().map(|run| run.id).collect();
-        for length in SHORTEST..=16 {
-            for _ in 0..TRIES {
-                let id = random_id(length);
-                if taken.iter().any(|other| other.starts_with(&id) || id.starts_with(other.as_str())) {
-                    continue;
-                }
-                let path = self.path.join(RUNS).join(&id);
-                match fs::create_dir(&path) {
-                    Ok(()) => return Ok(RunDir { id, path }),
-                    Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                    Err(source) => return Err(JournalError::file(&path, "make", source)),
-                }
+        for id in free_ids(&taken) {
+            let path = self.path.join(RUNS).join(&id);
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(RunDir { id, path }),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(JournalError::file(&path, "make", source)),
             }
         }
         let full = io::Error::new(ErrorKind::AlreadyExists, "no id is free");
@@ -207,8 +198,22 @@ impl Home {
     }
 }
 
+/// The mark lies there for some milliseconds, or after a crash in them.
+fn is_run(run: &RunDir) -> bool {
+    let path = run.path.join(database::NAME);
+    let is_readable = || Database::open(&path, Access::Read).and_then(|database| database.check()).is_ok();
+    path.exists() && (!is_marked(&run.path) || lock::holder(&run.path).is_some() || is_readable())
+}
+
 fn is_id(name: &str) -> bool {
     name.len() >= SHORTEST && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Ids that may be taken: none is the beginning of another. They get longer when most short ones are taken.
+fn free_ids(taken: &[String]) -> impl Iterator<Item = String> {
+    let is_free =
+        |id: &String| !taken.iter().any(|other| other.starts_with(id) || id.starts_with(other.as_str()));
+    (SHORTEST..=16).flat_map(|length| (0..TRIES).map(move |_| random_id(length))).filter(is_free)
 }
 
 /// Each `RandomState` has other keys.
@@ -243,4 +248,22 @@ pub(super) fn remove_locked(run: &RunDir) -> io::Result<()> {
     }
     sync(&run.path)?;
     fs::remove_dir_all(&run.path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{free_ids, is_id};
+
+    #[test]
+    fn ids_get_longer_when_there_are_many_and_none_begins_with_another() {
+        let id = free_ids(&[]).next().expect("one");
+        assert!(id.len() == 4 && is_id(&id), "{id}");
+        let short =
+            |numbers: std::ops::RangeInclusive<u32>| numbers.map(|n| format!("{n:04x}")).collect::<Vec<_>>();
+        assert_eq!(free_ids(&short(0..=0xffff)).next(), None);
+        let mut taken = short(0x1000..=0xffff);
+        taken.extend((0..0x1000).map(|n| format!("0{n:04x}")));
+        let id = free_ids(&taken).next().expect("one");
+        assert!(!taken.iter().any(|other| other.starts_with(&id) || id.starts_with(other.as_str())), "{id}");
+    }
 }

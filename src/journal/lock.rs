@@ -110,3 +110,20 @@ fn read(file: &mut File) -> Note {
         created_ns: field("created").and_then(|value| value.parse().ok()).filter(|at| *at > 0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{File, NAME, is_still};
+
+    #[test]
+    fn a_lock_on_a_file_that_was_removed_is_none() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join(NAME);
+        let file = File::create(&path).expect("file");
+        assert!(is_still(&file, &path));
+        std::fs::remove_file(&path).expect("removed");
+        assert!(!is_still(&file, &path));
+        File::create(&path).expect("another file");
+        assert!(!is_still(&file, &path));
+    }
+}

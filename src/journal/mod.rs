@@ -20,6 +20,7 @@ pub mod view;
 pub mod writer;
 
 mod database;
+mod first_sync;
 mod group;
 mod lock;
 mod open;

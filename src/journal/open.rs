@@ -1,7 +1,8 @@
 //! How a journal comes to be: made, taken up again, or for throwing away.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OpenFlags, params};
@@ -10,6 +11,7 @@ use super::begin::{Begin, Text};
 use super::database::{self, Access, Database};
 use super::disk::Disk;
 use super::error::JournalError;
+use super::first_sync::{self, FirstSync, Held};
 use super::home::{self, Home, RunDir};
 use super::known::Known;
 use super::lock::Lock;
@@ -20,7 +22,6 @@ use super::rows::now_ms;
 use super::schema::{APPLICATION_ID, TABLES, VERSION};
 use super::temporary::Temporary;
 use super::writer::{Durable, Writer};
-use crate::os::disk::sync;
 
 /// The journal of one run, before the run begins.
 pub struct Journal {
@@ -29,7 +30,7 @@ pub struct Journal {
     id: Option<String>,
 }
 
-/// Makes a run in `home` with a new id. When this returns, the run and all that `begin` says are on the disk.
+/// Makes a run in `home` with a new id. It is on its way to the disk when this returns; the first commit waits for it.
 ///
 /// # Errors
 /// When the disk is a network's, read-only or full. Nothing is left behind then.
@@ -46,22 +47,20 @@ pub fn create(home: &Home, begin: &Begin, disk: &Disk) -> Result<Journal, Journa
     })
 }
 
-fn fill(run: &RunDir, begin: &Begin, changed: &[std::path::PathBuf]) -> Result<Journal, JournalError> {
+fn fill(run: &RunDir, begin: &Begin, changed: &[PathBuf]) -> Result<Journal, JournalError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let lock = Lock::take(&run.path, &run.id, Some(now.as_nanos()))?;
+    first_sync::mark(&run.path)?;
     let path = run.path.join(database::NAME);
-    // under another name until it is whole: a file with the right name was never half of one
+    // under another name until it is whole: who is killed meanwhile leaves no half of a journal
     let new = run.path.join("new.db");
     write_begin(&new, begin).map_err(|source| JournalError::database(&new, source))?;
-    let synced = |path: &Path| sync(path).map_err(|source| JournalError::file(path, "sync", source));
-    synced(&new)?;
     fs::rename(&new, &path).map_err(|source| JournalError::file(&path, "make", source))?;
-    synced(&run.path)?;
-    for folder in changed {
-        synced(folder)?;
-    }
+    let (first_sync, held) = FirstSync::begin(&run.path, changed)?;
     let database = open_to_write(&path)?;
-    Journal::of(run, Durable::new(database, lock, 1, false))
+    let mut durable = Durable::new(database, lock, 1, false);
+    durable.set_first_sync(first_sync, Arc::clone(&held));
+    Journal::of(run, durable, Some(held))
 }
 
 /// A whole database in one file, without syncs and without a log; those are for what comes later.
@@ -89,11 +88,22 @@ pub fn reopen(run: &RunDir, disk: &Disk) -> Result<(Journal, Past), JournalError
         return Err(JournalError::damaged(&path, "there is no such file"));
     }
     let lock = Lock::take(&run.path, &run.id, None)?;
+    // who made it was killed before it was on the disk
+    let first_sync = if first_sync::is_marked(&run.path) {
+        let above: Vec<PathBuf> = run.path.ancestors().skip(1).take(3).map(Path::to_owned).collect();
+        Some(FirstSync::begin(&run.path, &above)?)
+    } else {
+        None
+    };
     let database = open_to_write(&path)?;
     database.check_pages()?;
     let past = past::load(&database)?;
-    let session = past.sessions + 1;
-    Ok((Journal::of(run, Durable::new(database, lock, session, true))?, past))
+    let mut durable = Durable::new(database, lock, past.sessions + 1, true);
+    let held = first_sync.map(|(first_sync, held)| {
+        durable.set_first_sync(first_sync, Arc::clone(&held));
+        held
+    });
+    Ok((Journal::of(run, durable, held)?, past))
 }
 
 /// A journal without promises, for `--no-journal`: waiting tasks and keys in a file that is made at the first need and
@@ -121,8 +131,8 @@ fn open_to_write(path: &Path) -> Result<Database, JournalError> {
 }
 
 impl Journal {
-    fn of(run: &RunDir, durable: Durable) -> Result<Self, JournalError> {
-        let reader = Reader::of(durable.path());
+    fn of(run: &RunDir, durable: Durable, held: Option<Held>) -> Result<Self, JournalError> {
+        let reader = Reader::of(durable.path(), held);
         Ok(Journal { writer: Writer::durable(durable)?, reader, id: Some(run.id.clone()) })
     }
 

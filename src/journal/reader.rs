@@ -6,6 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::database::{Access, Database, signed, unsigned};
 use super::error::JournalError;
+use super::first_sync::Held;
 use super::rows::{now_ms, read_task};
 use super::temporary::Temporary;
 use crate::model::{Seq, Task};
@@ -19,7 +20,11 @@ const FETCH: &str = "SELECT seq, task FROM queue INDEXED BY queue_priority \
      WHERE priority <> 0 AND priority = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq";
 
 /// Reads what is committed, on a connection of its own, which it opens when it is first asked.
-pub struct Reader(From);
+pub struct Reader {
+    from: From,
+    /// Closed after the connection.
+    _held: Option<Held>,
+}
 
 enum From {
     File(PathBuf),
@@ -28,12 +33,12 @@ enum From {
 }
 
 impl Reader {
-    pub(super) fn of(path: &Path) -> Self {
-        Reader(From::File(path.to_owned()))
+    pub(super) fn of(path: &Path, held: Option<Held>) -> Self {
+        Reader { from: From::File(path.to_owned()), _held: held }
     }
 
     pub(super) fn scratch(temporary: Temporary) -> Self {
-        Reader(From::Temporary(temporary))
+        Reader { from: From::Temporary(temporary), _held: None }
     }
 
     /// Says for each of `keys`, in this order, whether a task with it has ended or was put. `known` is emptied first.
@@ -76,15 +81,15 @@ impl Reader {
     }
 
     fn database(&mut self) -> Result<Option<&Database>, JournalError> {
-        match &self.0 {
+        match &self.from {
             From::Open(_) => {}
-            From::File(path) => self.0 = From::Open(Database::open(path, Access::Read)?),
+            From::File(path) => self.from = From::Open(Database::open(path, Access::Read)?),
             From::Temporary(temporary) => match temporary.take_reader() {
-                Some(database) => self.0 = From::Open(database),
+                Some(database) => self.from = From::Open(database),
                 None => return Ok(None),
             },
         }
-        let From::Open(database) = &self.0 else { return Ok(None) };
+        let From::Open(database) = &self.from else { return Ok(None) };
         Ok(Some(database))
     }
 }

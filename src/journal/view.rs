@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::begin::Begin;
-use super::database::{self, Access, Database, signed, unsigned};
+use super::database::{self, Access, Database, has_log, signed, unsigned};
 use super::error::JournalError;
 use super::home::RunDir;
 use super::lock;
@@ -104,7 +104,7 @@ impl View {
         let database = match open(Access::Read) {
             // In a folder of somebody else the index of the log cannot be made. Without a log nobody writes, and none
             // is needed.
-            Err(JournalError::ReadOnly { .. } | JournalError::Database { .. }) if !has_log(run) => {
+            Err(JournalError::ReadOnly { .. } | JournalError::Database { .. }) if !has_log(&path) => {
                 open(Access::Frozen)?
             }
             other => other?,
@@ -221,11 +221,6 @@ impl View {
     pub fn begin(&self) -> Result<Begin, JournalError> {
         read_begin(&self.database, true)
     }
-}
-
-fn has_log(run: &RunDir) -> bool {
-    let log = run.path.join(format!("{}-wal", database::NAME));
-    log.metadata().is_ok_and(|log| log.len() > 0)
 }
 
 fn run_state(holder: Option<Option<u32>>, state: &State) -> RunState {

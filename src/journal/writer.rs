@@ -4,13 +4,15 @@ use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
-use rusqlite::MAIN_DB;
 use rusqlite::hooks::Wal;
 use rusqlite::wal::CheckpointMode;
+use rusqlite::{ErrorCode, MAIN_DB};
 
 use super::database::Database;
 use super::error::JournalError;
+use super::first_sync::{FirstSync, Held};
 use super::group::{PutCounts, write_group, write_puts, write_queue};
 use super::lock::Lock;
 use super::record::Group;
@@ -48,11 +50,29 @@ pub(super) struct Durable {
     is_new: bool,
     /// Pages in the log after the last commit.
     log_pages: Arc<AtomicI32>,
+    /// What the first commit waits for.
+    first_sync: Option<FirstSync>,
+    /// Closed after the connection.
+    _held: Option<Held>,
 }
 
 impl Durable {
     pub fn new(database: Database, lock: Lock, session: u64, is_new: bool) -> Self {
-        Durable { database, _lock: lock, session, is_new, log_pages: Arc::default() }
+        Durable {
+            database,
+            _lock: lock,
+            session,
+            is_new,
+            log_pages: Arc::default(),
+            first_sync: None,
+            _held: None,
+        }
+    }
+
+    /// For a run that is not on the disk yet.
+    pub fn set_first_sync(&mut self, first_sync: FirstSync, held: Held) {
+        self.first_sync = Some(first_sync);
+        self._held = Some(held);
     }
 
     pub fn path(&self) -> &Path {
@@ -68,6 +88,24 @@ impl Durable {
             )?;
         }
         Ok(())
+    }
+
+    /// What is committed counts from here on.
+    fn commit(&mut self) -> Result<(), JournalError> {
+        self.database.execute("COMMIT")?;
+        self.first_sync.take().map_or(Ok(()), FirstSync::finish)
+    }
+
+    fn tidy(&mut self) -> Result<(), JournalError> {
+        self.first_sync.take().map_or(Ok(()), FirstSync::finish)?;
+        self.database.run(|connection| {
+            // someone who looks at the run may be in the way; the log then stays, and does no harm
+            connection.busy_timeout(Duration::from_millis(100))?;
+            match connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::TRUNCATE) {
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+                other => other.map(drop),
+            }
+        })
     }
 
     /// A failed sync of the file is no reason to try it once more: the caller gives up.
@@ -116,7 +154,7 @@ impl Writer {
                     }
                     durable.begin_session()?;
                     write_group(&durable.database, durable.session, group, open.unwrap_or_default())?;
-                    durable.database.execute("COMMIT")?;
+                    durable.commit()?;
                     this.open = None;
                     durable.shorten_log()
                 }
@@ -182,17 +220,8 @@ impl Writer {
     /// When the file cannot be written; all that was committed is kept nevertheless, in the log.
     pub fn close(mut self) -> Result<(), JournalError> {
         self.abandon()?;
-        self.attempt(|this| match &this.store {
-            Store::Durable(Durable { database, .. }) => database.run(|connection| {
-                // someone who looks at the run may be in the way; the log then stays, and does no harm
-                connection.busy_timeout(std::time::Duration::from_millis(100))?;
-                match connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::TRUNCATE) {
-                    Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => {
-                        Ok(())
-                    }
-                    other => other.map(drop),
-                }
-            }),
+        self.attempt(|this| match &mut this.store {
+            Store::Durable(durable) => durable.tidy(),
             _ => Ok(()),
         })
     }
@@ -210,7 +239,7 @@ impl Writer {
             durable.database.execute("BEGIN IMMEDIATE")?;
             durable.begin_session()?;
             let result = work(durable)?;
-            durable.database.execute("COMMIT")?;
+            durable.commit()?;
             Ok(result)
         })
     }

@@ -116,7 +116,9 @@ impl OutputError {
             OutputError::Header { .. } => "make `fields` equal to the header, or write to another file",
             OutputError::Row { source, .. } => source.help(),
             OutputError::Write { .. } => "make room or repair the path, then run again",
-            OutputError::Changed { .. } => "bring the file back as it was, or run the job anew with --restart",
+            OutputError::Changed { .. } => {
+                "bring the file back as it was, or run the job anew with --restart"
+            }
             OutputError::NotDatabase { .. } | OutputError::NotTable { .. } => {
                 "-O overwrites the file, -o FILE takes another"
             }

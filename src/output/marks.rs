@@ -53,7 +53,8 @@ fn cut(mut output: Output, torn: usize) -> (Vec<u8>, Vec<u8>) {
     add(&mut sink, 5..=5);
     drop(sink);
     let text = output.bytes();
-    fs::write(output.path(), &text[..text.len().min(mark.position as usize + torn)]).expect("files can be cut");
+    fs::write(output.path(), &text[..text.len().min(mark.position as usize + torn)])
+        .expect("files can be cut");
     let mut sink = output.resumed(mark);
     assert_eq!(sink.rows(), 4);
     add(&mut sink, 5..=6);
@@ -100,7 +101,10 @@ fn the_end_of_an_array_lies_behind_the_mark() {
     assert_eq!(read.len(), 3);
     // nothing is added, and it is whole again
     output.resumed(mark).finish().expect("the file can be written");
-    assert_eq!(serde_json::from_str::<Vec<serde_json::Value>>(&output.text()).map(|read| read.len()).ok(), Some(3));
+    assert_eq!(
+        serde_json::from_str::<Vec<serde_json::Value>>(&output.text()).map(|read| read.len()).ok(),
+        Some(3)
+    );
     let output = Output::new(OutputFormat::Json);
     let mut sink = output.open();
     let mark = sink.commit().expect("the file can be written");

@@ -55,8 +55,14 @@ impl Sqlite {
             Ok(connection)
         });
         let connection = opened.map_err(|error| self::refused(&name, &error, unopened))?;
-        let mut sqlite =
-            Sqlite { connection, name: name.clone(), shape: Shape::Open, insert: None, is_open: false, last: 0 };
+        let mut sqlite = Sqlite {
+            connection,
+            name: name.clone(),
+            shape: Shape::Open,
+            insert: None,
+            is_open: false,
+            last: 0,
+        };
         let fields = plan.fields.as_deref().map(Columns::of_fields);
         let found = sqlite.columns().map_err(|error| self::refused(&name, &error, unopened))?;
         let columns = found.map_err(|NotTable| OutputError::NotTable { path: name.clone() })?;
@@ -207,7 +213,8 @@ impl Sqlite {
 
     /// SQLite knows no case in names.
     fn must_differ(&self) -> Result<(), RowError> {
-        let names: Vec<_> = self.names().iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        let names: Vec<_> =
+            self.names().iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
         for (index, name) in names.iter().enumerate() {
             if let Some(first) = names[..index].iter().find(|first| first.eq_ignore_ascii_case(name)) {
                 return Err(RowError::Twice(first.clone(), name.clone()));
@@ -275,7 +282,10 @@ fn must_be_free(path: &Path, plan: &OutputPlan) -> Result<(), OutputError> {
     let Ok(connection) = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE) else {
         return Ok(());
     };
-    match connection.busy_timeout(PATIENCE).and_then(|()| connection.execute_batch("BEGIN EXCLUSIVE; ROLLBACK")) {
+    match connection
+        .busy_timeout(PATIENCE)
+        .and_then(|()| connection.execute_batch("BEGIN EXCLUSIVE; ROLLBACK"))
+    {
         Err(error) if is_busy(&error) => Err(OutputError::Locked { path: plan.name.clone() }),
         _ => Ok(()),
     }

@@ -53,7 +53,11 @@ fn every_value_stays_what_it_is() {
         ("text", Value::text("a\0ü'\""), Sql::Text("a\0ü'\"".into())),
         ("number", Value::text("007"), Sql::Text("007".into())),
         ("bytes", Value::Bytes(vec![0xff, 0, 1]), Sql::Blob(vec![0xff, 0, 1])),
-        ("table", table(&[("a", list(&[Value::Int(1), Value::text("x")]))]), Sql::Text("{\"a\":[1,\"x\"]}".into())),
+        (
+            "table",
+            table(&[("a", list(&[Value::Int(1), Value::text("x")]))]),
+            Sql::Text("{\"a\":[1,\"x\"]}".into()),
+        ),
         ("order", Value::Int(1), Sql::Integer(1)),
         ("a \"b\"", Value::Int(2), Sql::Integer(2)),
     ];
@@ -66,7 +70,10 @@ fn every_value_stays_what_it_is() {
         let found: Sql = database.query_row(&select, (), |row| row.get(0)).expect("a column");
         assert_eq!(found, wanted, "{name}");
     }
-    assert!(!output.path().with_file_name("out-journal").exists() && !output.path().with_file_name("out-wal").exists());
+    assert!(
+        !output.path().with_file_name("out-journal").exists()
+            && !output.path().with_file_name("out-wal").exists()
+    );
 }
 
 #[test]
@@ -127,7 +134,9 @@ fn what_cannot_be_appended_to_is_named() {
     let mut output = output;
     output.plan.mode = OutputMode::Overwrite;
     output.write(&[row(1)]);
-    for definition in ["CREATE VIEW results AS SELECT 1 AS a", "CREATE TABLE results (a PRIMARY KEY) WITHOUT ROWID"] {
+    for definition in
+        ["CREATE VIEW results AS SELECT 1 AS a", "CREATE TABLE results (a PRIMARY KEY) WITHOUT ROWID"]
+    {
         let output = new().holding(OutputMode::Append, "");
         output.database().execute_batch(definition).expect("a definition");
         let error = output.unopened();
@@ -204,7 +213,10 @@ fn a_database_that_was_changed_is_refused() {
     drop(sink);
     let refused = || {
         let error = Sink::open_resumed(&output.plan, Some(mark)).err().expect("refused");
-        assert!(matches!(error, OutputError::Changed { .. }) && error.help().contains("--restart"), "{error}");
+        assert!(
+            matches!(error, OutputError::Changed { .. }) && error.help().contains("--restart"),
+            "{error}"
+        );
         error.to_string()
     };
     output.database().execute_batch("DELETE FROM results WHERE n = 2").expect("deleted");

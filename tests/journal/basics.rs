@@ -45,3 +45,38 @@ fn what_is_committed_is_there_after_the_process_is_gone() {
     assert_eq!(past.known.check(&given(101)).unwrap(), Seen::New);
     assert_eq!(past.known.ended(), 199);
 }
+
+#[test]
+fn what_this_session_adds_is_new_to_the_source() {
+    let place = place();
+    drop(place.create());
+    let (journal, mut past) = place.reopen();
+    let (mut writer, mut reader) = journal.split();
+    let put = put_with(1, keyed("a"));
+    writer.commit(&Group { puts: vec![put.clone()], ..Group::default() }).unwrap();
+    // the engine asks the reader, drops it, and counts it
+    assert_eq!(past.known.check(&put.1).unwrap(), Seen::New);
+    let mut known = Vec::new();
+    reader.known(&[hash("a")], &mut known).unwrap();
+    assert_eq!(known, [true]);
+    drop((writer, reader));
+    assert_eq!(place.reopen().1.known.check(&put.1).unwrap(), Seen::Ended);
+}
+
+#[test]
+fn scratch_keeps_what_waits_and_leaves_nothing_behind() {
+    let (mut writer, mut reader) = mpms::journal::scratch().split();
+    assert!(!writer.is_durable());
+    writer.commit(&positions(1..=100)).unwrap();
+    let mut out = Vec::new();
+    reader.fetch(0, 0, 9, 9, &mut out).unwrap();
+    assert!(out.is_empty());
+    let puts = vec![put(1), put_with(2, keyed("a")), put(3)];
+    writer.commit(&Group { puts, ended: vec![put_ended(3)], ..Group::default() }).unwrap();
+    reader.fetch(0, 0, 9, 9, &mut out).unwrap();
+    assert_eq!(out, [put(1), put_with(2, keyed("a"))]);
+    let mut known = Vec::new();
+    reader.known(&[hash("a"), hash("b")], &mut known).unwrap();
+    assert_eq!(known, [true, false]);
+    writer.close().unwrap();
+}
