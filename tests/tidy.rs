@@ -24,11 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "app",
         &[
             "model", "os", "manifest", "wire", "lua", "plan", "cli", "report", "source", "handler", "output",
-<<<<<<< HEAD
-            "engine", "worker", "journal",
-=======
             "journal", "engine", "worker",
->>>>>>> 967b12c0f057c118b6688ff9a30f747a08a21858
         ],
     ),
 ];
