@@ -22,7 +22,7 @@ use crate::journal::{Past, Reader};
 use crate::lua::frozen::Frozen;
 use crate::lua::state::Around;
 use crate::lua::std::log::Sinks;
-use crate::model::event::{Event, Level, LogLine, Summary};
+use crate::model::event::{Counts, Event, Level, LogLine, Summary};
 use crate::model::handling::{FromHandler, Puts};
 use crate::model::{Seq, StopCause, Task};
 use crate::os::handoff::Handoff;
@@ -65,7 +65,9 @@ pub fn carry_out(ready: Ready, order: &Order, cwd: &Path, signals: &Signals) -> 
     if let Some(folder) = &kept {
         match EventsFile::open(&folder.dir.path) {
             Ok(file) => others.push((report::events::NAME, Box::new(file))),
-            Err(error) => note(&order.display, "Warning", &format!("events of this run are not kept: {error}")),
+            Err(error) => {
+                note(&order.display, "Warning", &format!("events of this run are not kept: {error}"))
+            }
         }
     }
     let reporter = report::spawn(options, others, heard)?;
@@ -83,6 +85,7 @@ pub fn carry_out(ready: Ready, order: &Order, cwd: &Path, signals: &Signals) -> 
     let (waker, wake) = wake_pair()?;
     let handoff: Handoff<Task, drive::SourceEnd> = Handoff::new(plan.run.queue, waker.clone());
     let mut config = config(&plan);
+    let known_count = past.as_ref().map_or(0, |past| past.known_count);
     let (left, past) = apart(past, &plan, id.as_deref(), &mut config);
     let source_around = around("tasks", events.clone(), found.frozen.clone());
     let thread = Thread {
@@ -126,7 +129,8 @@ pub fn carry_out(ready: Ready, order: &Order, cwd: &Path, signals: &Signals) -> 
     let summary = match first {
         Err(cause) => {
             keeper.shutdown()?;
-            let summary = Summary { stopped: Some(cause), ..Summary::default() };
+            let counts = nothing_more(&config, known_count);
+            let summary = Summary { counts, stopped: Some(cause), ..Summary::default() };
             let _ = events.send(vec![Event::RunFinished(Box::new(summary.clone()))]);
             summary
         }
@@ -179,6 +183,13 @@ fn apart(
         has_mark: past.output.is_some(),
     };
     (Left::of(past.known, run.unwrap_or_default(), is_piped(plan)), of_handler)
+}
+
+/// The counters of a session that ended before it began.
+fn nothing_more(config: &Config, known: u64) -> Counts {
+    let Ends { done, skipped, failed } = config.before;
+    let (before, before_ns) = (done + failed, config.before_ns);
+    Counts { known: known.max(before), done, skipped, failed, before, before_ns, ..Counts::default() }
 }
 
 /// Waits until the source has given what had ended, has turned out to be another one, or takes long.

@@ -216,7 +216,9 @@ impl Shown<'_> {
         text.push_str(&line("Tasks", &self.tasks()));
         for task in &self.counted.first {
             let args = clean::line(&value::describe_list(&task.args, WIDTH));
-            let key = task.key().map(|key| format!("   key {}", clean::shortened(&String::from_utf8_lossy(key), 40)));
+            let key = task
+                .key()
+                .map(|key| format!("   key {}", clean::shortened(&String::from_utf8_lossy(key), 40)));
             text.push_str(&line("", &format!("{}  {args}{}", task.id, key.unwrap_or_default())));
         }
         let more = self.counted.new - self.counted.first.len() as u64;
@@ -226,7 +228,8 @@ impl Shown<'_> {
         text.push_str(&line("Effects", &self.effects().join(" · ")));
         for limit in &self.plan.limits {
             let mut parts = Vec::new();
-            parts.extend(limit.rate.map(|rate| format!("{} in {}", rate.count, units::duration(rate.per_ns))));
+            parts
+                .extend(limit.rate.map(|rate| format!("{} in {}", rate.count, units::duration(rate.per_ns))));
             parts.extend(limit.concurrency.map(|most| format!("{most} at once")));
             parts.extend(limit.per.as_ref().map(|field| format!("per {field}")));
             text.push_str(&line("Limit", &format!("{}: {}", limit.name, parts.join(", "))));

@@ -95,7 +95,8 @@ impl Earlier {
 
     fn shorter(&self) -> StopCause {
         let missing = self.known.never_given();
-        let tasks = if missing == 1 { "1 task that has".to_owned() } else { format!("{missing} tasks that have") };
+        let tasks =
+            if missing == 1 { "1 task that has".to_owned() } else { format!("{missing} tasks that have") };
         StopCause::Changed(format!(
             "the list of tasks got shorter since run {}: {tasks} ended in it did not come again\n{}",
             self.run,

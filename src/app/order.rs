@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::complain_of_journal;
 use super::exit::Code;
 use super::settings::Settings;
-use super::complain_of_journal;
 use crate::cli::{Display, ResumeArgs, RunArgs};
 use crate::journal::{Disk, Home, JournalError, RunDir, RunInfo, RunState, View};
-use crate::manifest::{OwnOutput, Overrides};
+use crate::manifest::{Overrides, OwnOutput};
 use crate::plan;
 use crate::report::units;
 
@@ -85,10 +85,16 @@ impl Order {
         }
         let home = Home::of(manifest.parent().unwrap_or(cwd));
         let of_job = |earlier: &Earlier| earlier.info.begin.manifest == manifest;
-        let wanted = |earlier: &Earlier| of_job(earlier) && (arguments.retry_failed || !earlier.is_complete());
+        let of_journal = |error: JournalError| complain_of_journal(color, &error);
+        let is_left =
+            |earlier: &Earlier| !earlier.is_complete() || arguments.retry_failed && earlier.info.failed > 0;
         let in_passing = !arguments.restart && !arguments.resumes();
-        let found =
-            latest(&home, in_passing, wanted).map_err(|error| complain_of_journal(color, &error))?;
+        let mut found =
+            latest(&home, in_passing, |earlier| of_job(earlier) && is_left(earlier)).map_err(of_journal)?;
+        if found.is_none() && arguments.retry_failed {
+            // it says that it is complete
+            found = latest(&home, in_passing, of_job).map_err(of_journal)?;
+        }
         order.begins = match found {
             Some(earlier) if arguments.restart => Begins::Anew(earlier),
             Some(earlier) if arguments.resumes() => {
@@ -115,7 +121,8 @@ impl Order {
                 Earlier::of(dir).map_err(of_journal)?
             }
             None => {
-                let unfinished = latest(&home, false, |earlier| !earlier.is_complete()).map_err(of_journal)?;
+                let unfinished =
+                    latest(&home, false, |earlier| !earlier.is_complete()).map_err(of_journal)?;
                 match unfinished {
                     Some(earlier) => earlier,
                     None => home.find("latest").and_then(Earlier::of).map_err(of_journal)?,

@@ -16,7 +16,9 @@ use crate::journal::{self, Begin, Home, Journal, Past, RunDir, Text};
 use crate::manifest::Diagnostic;
 use crate::model::event::Resumed;
 use crate::output::{OutputError, Sink};
-use crate::plan::{self, Input, OutputFormat, OutputMode, OutputPlan, OutputTarget, Plan, Source, Surroundings};
+use crate::plan::{
+    self, Input, OutputFormat, OutputMode, OutputPlan, OutputTarget, Plan, Source, Surroundings,
+};
 use crate::report::joblog::Joblog;
 use crate::report::{self, units};
 use crate::wire::value;
@@ -67,7 +69,10 @@ impl Folder {
             let root = shlex::try_quote(&root).map_or(root.clone(), |quoted| quoted.into_owned());
             format!("cd {root} && ")
         };
-        report::Kept { resume: format!("{first}mpms resume {id}"), show: format!("{first}mpms runs show {id}") }
+        report::Kept {
+            resume: format!("{first}mpms resume {id}"),
+            show: format!("{first}mpms runs show {id}"),
+        }
     }
 }
 
@@ -200,16 +205,20 @@ fn keep(order: &Order, plan: &Plan, found: &Found, cwd: &Path) -> Result<Kept, C
         return Ok(Kept { journal: journal::scratch(), folder: None, past: None, changes: Vec::new() });
     }
     let home = Home::of(&plan.job.dir);
-    match &order.begins {
-        Begins::Anew(earlier) => Home::of(&earlier.dir.path).remove(&earlier.dir).map_err(of_journal)?,
-        Begins::New { beside: Some(earlier) } => {
-            let resume = Folder::of(&earlier.dir).what_to_type(cwd).resume;
-            note(&order.display, "Earlier", &format!("{}; `{resume}` goes on with it", earlier.words()));
-        }
-        Begins::New { beside: None } | Begins::On(_) => {}
+    if let Begins::New { beside: Some(earlier) } = &order.begins {
+        let resume = Folder::of(&earlier.dir).what_to_type(cwd).resume;
+        note(&order.display, "Earlier", &format!("{}; `{resume}` goes on with it", earlier.words()));
     }
-    let journal = journal::create(&home, &begin(order, plan, found, &home), &order.disk).map_err(of_journal)?;
+    let journal =
+        journal::create(&home, &begin(order, plan, found, &home), &order.disk).map_err(of_journal)?;
     let dir = home.find(journal.id().unwrap_or_default()).map_err(of_journal)?;
+    if let Begins::Anew(earlier) = &order.begins
+        && let Err(error) = Home::of(&earlier.dir.path).remove(&earlier.dir)
+    {
+        drop(journal);
+        let _ = home.remove(&dir);
+        return Err(of_journal(error));
+    }
     Ok(Kept { journal, folder: Some(Folder { home, dir }), past: None, changes: Vec::new() })
 }
 
@@ -249,7 +258,10 @@ pub fn is_piped(plan: &Plan) -> bool {
 pub fn texts(plan: &Plan, found: &Found, home: &Home) -> Vec<Text> {
     let root = home.path().parent().unwrap_or(home.path());
     let texts = changes::texts(plan, &found.frozen);
-    texts.into_iter().map(|one| Text { name: changes::name(&one.path, root), text: one.text.to_vec() }).collect()
+    texts
+        .into_iter()
+        .map(|one| Text { name: changes::name(&one.path, root), text: one.text.to_vec() })
+        .collect()
 }
 
 /// What differs from the earlier sessions.
@@ -284,7 +296,9 @@ pub fn compare(
     let now = settings::output_file(plan);
     if before.output_file != now {
         let (before, now) = (file(&before.output_file), file(&now));
-        return Err(refused(&format!("run {run} has written its rows to {before}, and would go on in {now}")));
+        return Err(refused(&format!(
+            "run {run} has written its rows to {before}, and would go on in {now}"
+        )));
     }
     let mut changes = Vec::new();
     for text in texts {

@@ -93,7 +93,8 @@ impl Settings {
         let new = now.set.iter().filter(|pair| !self.set.contains(pair));
         changes.extend(new.map(|pair| format!("--set {pair} is new")));
         if self.limit != now.limit {
-            let shown = |limit: Option<u64>| limit.map_or_else(|| "not given".to_owned(), |limit| limit.to_string());
+            let shown =
+                |limit: Option<u64>| limit.map_or_else(|| "not given".to_owned(), |limit| limit.to_string());
             changes.push(format!("--limit was {}, is {}", shown(self.limit), shown(now.limit)));
         }
         changes

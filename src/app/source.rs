@@ -219,9 +219,7 @@ fn generated(plan: &TasksPlan, job: &Job, around: &Around, giving: Giving) -> So
                 format!("role `tasks` of {} put {count} tasks, and `skip` leaves none of them", script.name)
             }
         })),
-        (None, Ok(count)) => {
-            Ok(count.saturating_sub(plan.skip).min(plan.limit.unwrap_or(u64::MAX)))
-        }
+        (None, Ok(count)) => Ok(count.saturating_sub(plan.skip).min(plan.limit.unwrap_or(u64::MAX))),
         (None, Err(Failure { message, traceback, .. })) => {
             let at =
                 traceback.unwrap_or_default().lines().map(|line| format!("\n    {line}")).collect::<String>();

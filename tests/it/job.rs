@@ -187,7 +187,12 @@ impl Looked {
 
     #[track_caller]
     pub fn says(&self, text: &str) -> &Self {
-        assert!(self.stdout.contains(text) || self.stderr.contains(text), "no {text:?} in\n{}{}", self.stdout, self.stderr);
+        assert!(
+            self.stdout.contains(text) || self.stderr.contains(text),
+            "no {text:?} in\n{}{}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 

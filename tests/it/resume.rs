@@ -60,7 +60,8 @@ fn numbers(lines: &[String]) -> BTreeSet<i64> {
 
 /// The rows of the output, sorted.
 fn rows(done: &Done) -> Vec<i64> {
-    let row = |line: &String| serde_json::from_str::<Value>(line).expect("a row")["n"].as_i64().expect("a number");
+    let row =
+        |line: &String| serde_json::from_str::<Value>(line).expect("a row")["n"].as_i64().expect("a number");
     let mut rows: Vec<_> = done.lines("rows.jsonl").iter().map(row).collect();
     rows.sort_unstable();
     rows
@@ -78,7 +79,9 @@ fn after_a_stop_exactly_the_rest_runs() {
     let (name, before) = (id(&first), first.lines("ended").len());
     let done = first.then("resume").wait();
     complete(&done);
-    done.says(&format!("Resuming job run {name}: ")).says(" to run\n").says(&format!("· run {name} · seed 0"));
+    done.says(&format!("Resuming job run {name}: "))
+        .says(" to run\n")
+        .says(&format!("· run {name} · seed 0"));
     assert!(before < 100);
     assert_eq!(done.lines("begun").len(), 100, "no task ran twice");
     assert_eq!(done.lines("finished").len(), 1);
@@ -106,9 +109,16 @@ fn failed_tasks_run_again_when_they_are_asked_to() {
     first.exit(1).says("10 failed").says("Next mpms runs show ").says(" --retry-failed\n");
     let failed = first.look("runs show latest --failed --format json").exit(0).json();
     assert_eq!(failed.len(), 10);
-    assert!(failed.iter().all(|task| task["error"]["message"].as_str().is_some_and(|why| why.contains("it is bad"))));
+    assert!(
+        failed
+            .iter()
+            .all(|task| task["error"]["message"].as_str().is_some_and(|why| why.contains("it is bad")))
+    );
     let groups = first.look("runs show --format json").json();
-    assert_eq!((&groups[0]["failures"][0]["count"], groups[0]["failures"].as_array().map(Vec::len)), (&10.into(), Some(1)));
+    assert_eq!(
+        (&groups[0]["failures"][0]["count"], groups[0]["failures"].as_array().map(Vec::len)),
+        (&10.into(), Some(1))
+    );
     // without the flag there is nothing to do
     let same = first.then("resume").wait();
     same.exit(0).says("Complete job run ").says("90 ok, 10 failed").says("--retry-failed\n");
@@ -200,7 +210,8 @@ fn a_list_that_has_changed_or_got_shorter_stops_before_any_worker() {
 #[test]
 fn with_keys_a_list_may_change() {
     let list: Vec<String> = (1..=100).map(|n| n.to_string()).collect();
-    let keyed = job().file("list.txt", list[..90].join("\n")).set("tasks", "lines = 'list.txt'\nkey = 'args'");
+    let keyed =
+        job().file("list.txt", list[..90].join("\n")).set("tasks", "lines = 'list.txt'\nkey = 'args'");
     let first = stopped(keyed.start());
     let turned: Vec<String> = list.iter().rev().cloned().collect();
     first.write("list.txt", &turned.join("\n"));
@@ -212,7 +223,8 @@ fn with_keys_a_list_may_change() {
 #[test]
 fn a_list_from_standard_input_is_piped_in_again() {
     let list: String = (1..=100).map(|n| format!("{n}\n")).collect();
-    let first = stopped(job().set("tasks", "lines = '-'").file("numbers", list).shell("exec MPMS < numbers").start());
+    let first =
+        stopped(job().set("tasks", "lines = '-'").file("numbers", list).shell("exec MPMS < numbers").start());
     let begun = first.lines("begun").len();
     first.look("resume").exit(2).says("pipe the same list in again");
     assert_eq!(first.lines("begun").len(), begun);
@@ -223,7 +235,10 @@ fn a_list_from_standard_input_is_piped_in_again() {
 
 #[test]
 fn a_generator_runs_again_and_its_known_tasks_are_dropped() {
-    let script = SCRIPT.replace("return {", "return { tasks = function(put) note('called', 'x') for n = 1, 100 do put(n) end end,");
+    let script = SCRIPT.replace(
+        "return {",
+        "return { tasks = function(put) note('called', 'x') for n = 1, 100 do put(n) end end,",
+    );
     let first = stopped(job().script(&script).start());
     first.write("bad", "");
     let second = first.then("resume").wait();
@@ -238,7 +253,8 @@ fn a_generator_runs_again_and_its_known_tasks_are_dropped() {
 
 #[test]
 fn a_generator_that_gives_other_tasks_stops_before_any_worker() {
-    let script = SCRIPT.replace("return {", "return { tasks = function(put) for n = 1, 100 do put(n) end end,");
+    let script =
+        SCRIPT.replace("return {", "return { tasks = function(put) for n = 1, 100 do put(n) end end,");
     let first = stopped(job().script(&script).start());
     let begun = first.lines("begun").len();
     first.write("job.lua", &script.replace("n = 1, 100", "n = 2, 101"));
@@ -250,7 +266,8 @@ fn a_generator_that_gives_other_tasks_stops_before_any_worker() {
 
 #[test]
 fn what_remains_but_finish_is_finish() {
-    let script = SCRIPT.replace("note(\"finished\"", "if exists('no') then error('not yet') end note(\"finished\"");
+    let script =
+        SCRIPT.replace("note(\"finished\"", "if exists('no') then error('not yet') end note(\"finished\"");
     let first = job().range(1, 100).script(&script).file("no", "").run();
     first.exit(5).says("not yet").says("Next mpms resume ");
     std::fs::remove_file(first.path("no")).expect("the file is there");
@@ -262,7 +279,14 @@ fn what_remains_but_finish_is_finish() {
 #[test]
 fn a_resume_needs_no_flag_twice() {
     let script = SCRIPT.replace("emit {", "emit { p = job.params.p,");
-    let first = job().script(&script).set("params", "p = 1").range(1, 200).arg("-p").arg("p=7").arg("--limit").arg("100");
+    let first = job()
+        .script(&script)
+        .set("params", "p = 1")
+        .range(1, 200)
+        .arg("-p")
+        .arg("p=7")
+        .arg("--limit")
+        .arg("100");
     let mut run = first.arg("-o").arg("other.jsonl").arg("--threads").arg("3").start();
     run.until_lines("ended", 20);
     run.signal(Signal::SIGINT);
@@ -300,10 +324,15 @@ fn complete_but_failed(done: &Done) {
 
 #[test]
 fn a_dry_run_of_a_new_job_leaves_no_trace() {
-    let script = SCRIPT.replace("return {", "return { tasks = function(put) for n = 1, 7 do put(n % 5) end end,");
+    let script =
+        SCRIPT.replace("return {", "return { tasks = function(put) for n = 1, 7 do put(n % 5) end end,");
     let done = job().script(&script).set("tasks", "key = 'args'").arg("-n").run();
     done.exit(0);
-    assert!(done.stdout.contains("7 from role `tasks` of job.lua · 2 with a key that came before"), "{}", done.stdout);
+    assert!(
+        done.stdout.contains("7 from role `tasks` of job.lua · 2 with a key that came before"),
+        "{}",
+        done.stdout
+    );
     assert!(!done.path(".mpms").exists() && !done.path("rows.jsonl").exists());
     assert!(done.lines("begun").is_empty());
 }
@@ -319,7 +348,10 @@ fn runs_can_be_looked_at_while_they_go_on_and_nobody_else_works_on_them() {
     run.look("resume").exit(4).says(&pid);
     run.look(&format!("runs rm {name}")).exit(4).says(&pid);
     run.look("runs rm --all").exit(0).says("Removed 0 runs; 1 is still running");
-    run.look(&format!("runs show {}", &name[..3])).exit(0).says("running (pid ").says(&format!("mpms runs logs {name} -f"));
+    run.look(&format!("runs show {}", &name[..3]))
+        .exit(0)
+        .says("running (pid ")
+        .says(&format!("mpms runs logs {name} -f"));
     run.look("runs show zz").exit(2).says("there is no run `zz`");
     run.signal(Signal::SIGINT);
     let done = run.wait();
@@ -340,7 +372,8 @@ fn the_joblog_has_a_line_for_each_ended_task() {
     complete(&done);
     let lines = done.lines("log");
     assert_eq!(lines[0], "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand");
-    let tasks: BTreeSet<_> = lines[1..].iter().map(|line| line.split('\t').next().expect("a number")).collect();
+    let tasks: BTreeSet<_> =
+        lines[1..].iter().map(|line| line.split('\t').next().expect("a number")).collect();
     assert_eq!((lines.len(), tasks.len()), (101, 100));
     assert!(lines[1..].iter().all(|line| line.split('\t').count() == 9));
 }
@@ -369,12 +402,15 @@ fn old_runs_that_are_complete_go_away() {
     let list = done.look("runs list --format json").json();
     assert_eq!(list.len(), 2);
     assert_eq!(list[0]["run"], Value::from(id(&done)), "the newest first");
-    assert!(list.iter().all(|run| run["run"] != Value::from(first.clone())));
+    assert!(list.iter().all(|run| run["run"] != first.as_str()));
 }
 
 #[test]
 fn tasks_that_were_put_and_not_run_come_back() {
-    let script = SCRIPT.replace("meta.sum = meta.sum + tonumber(n)", "meta.sum = meta.sum + n if n <= 50 then meta.self:put(n + 50) end");
+    let script = SCRIPT.replace(
+        "meta.sum = meta.sum + tonumber(n)",
+        "meta.sum = meta.sum + n if n <= 50 then meta.self:put(n + 50) end",
+    );
     let first = stopped(job().range(1, 50).script(&script).set("worker", "threads = 2").start());
     let done = first.then("resume").wait();
     complete(&done);

@@ -102,13 +102,27 @@ fn told(event: &Value) -> Option<String> {
         "run_started" => {
             let word = if event["resumed"].is_null() { "Running" } else { "Resuming" };
             let run = event["run"].as_str().map(|run| format!(" · run {run}")).unwrap_or_default();
-            let size = format!("{} × {}", units::counted(number("processes"), "process").replace("processs", "processes"), units::counted(number("threads"), "thread"));
+            let size = format!(
+                "{} × {}",
+                units::counted(number("processes"), "process").replace("processs", "processes"),
+                units::counted(number("threads"), "thread")
+            );
             (word.to_owned(), format!("{}  {size}{run} · seed {}", text("job"), event["seed"]))
         }
-        "task_failed" => ("FAIL".to_owned(), format!("[{}] {}   {}", time(&event["elapsed"]), text("name"), error())),
+        "task_failed" => {
+            ("FAIL".to_owned(), format!("[{}] {}   {}", time(&event["elapsed"]), text("name"), error()))
+        }
         "task_retry" => {
-            let attempt = format!("attempt {}/{}, next in {}", number("attempt"), number("attempts"), time(&event["next"]));
-            ("RETRY".to_owned(), format!("[{}] {}   {}, {attempt}", time(&event["elapsed"]), text("name"), error()))
+            let attempt = format!(
+                "attempt {}/{}, next in {}",
+                number("attempt"),
+                number("attempts"),
+                time(&event["next"])
+            );
+            (
+                "RETRY".to_owned(),
+                format!("[{}] {}   {}, {attempt}", time(&event["elapsed"]), text("name"), error()),
+            )
         }
         "task_slow" => ("SLOW".to_owned(), format!("[>{}] {}", time(&event["elapsed"]), text("name"))),
         "handler_raised" => {
@@ -116,29 +130,47 @@ fn told(event: &Value) -> Option<String> {
         }
         "log" => {
             let fields = event["fields"].as_object().into_iter().flatten();
-            let fields: String =
-                fields.map(|(name, value)| format!(" {name}={}", value.as_str().unwrap_or_default())).collect();
+            let fields: String = fields
+                .map(|(name, value)| format!(" {name}={}", value.as_str().unwrap_or_default()))
+                .collect();
             let gap = if fields.is_empty() { "" } else { " " };
-            (text("level").to_uppercase(), format!("{}: {}{gap}{}", text("from"), text("text"), clean::line(&fields)))
+            (
+                text("level").to_uppercase(),
+                format!("{}: {}{gap}{}", text("from"), text("text"), clean::line(&fields)),
+            )
         }
         "worker_exited" => {
             let how = event["unexpected"].as_str()?;
             let again = units::counted(number("suspects"), "task");
-            let rest = format!("worker {} (pid {}) {}; {again} to start again", number("worker"), number("pid"), clean::line(how));
+            let rest = format!(
+                "worker {} (pid {}) {}; {again} to start again",
+                number("worker"),
+                number("pid"),
+                clean::line(how)
+            );
             ("CRASH".to_owned(), rest)
         }
         "worker_recycled" => ("RECYCLED".to_owned(), format!("worker {} {}", number("worker"), text("why"))),
-        "stopping" => {
-            ("Stopping…".to_owned(), format!("{}: {} running", text("message"), units::count(number("running"))))
-        }
+        "stopping" => (
+            "Stopping…".to_owned(),
+            format!("{}: {} running", text("message"), units::count(number("running"))),
+        ),
         "run_finished" => {
             let stopped = &event["stopped"];
             let (word, why) = match stopped["message"].as_str() {
                 Some(why) => ("Stopped", format!(" · {}", clean::line(why))),
                 None => ("Summary", String::new()),
             };
-            let counts = format!("{} ok, {} failed", units::count(number("done")), units::count(number("failed")));
-            (word.to_owned(), format!("[{}] {}: {counts}{why}", time(&event["elapsed"]), units::counted(number("known"), "task")))
+            let counts =
+                format!("{} ok, {} failed", units::count(number("done")), units::count(number("failed")));
+            (
+                word.to_owned(),
+                format!(
+                    "[{}] {}: {counts}{why}",
+                    time(&event["elapsed"]),
+                    units::counted(number("known"), "task")
+                ),
+            )
         }
         _ => return None,
     };

@@ -102,7 +102,11 @@ fn ago(then_ms: i64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let now = i64::try_from(now).unwrap_or(i64::MAX);
     let passed = u64::try_from(now.saturating_sub(then_ms)).unwrap_or(0);
-    if passed < 1_000 { "now".to_owned() } else { format!("{} ago", units::duration(passed / 1_000 * 1_000_000_000)) }
+    if passed < 1_000 {
+        "now".to_owned()
+    } else {
+        format!("{} ago", units::duration(passed / 1_000 * 1_000_000_000))
+    }
 }
 
 /// RFC 3339

@@ -39,7 +39,10 @@ pub fn remove(home: &Home, arguments: &RmArgs) -> Result<(), Trouble> {
     }
     let mut text = format!("{:>12} {}", "Removed", units::counted(removed, "run"));
     if running > 0 {
-        text.push_str(&format!("; {} still running", if running == 1 { "1 is".to_owned() } else { format!("{running} are") }));
+        text.push_str(&format!(
+            "; {} still running",
+            if running == 1 { "1 is".to_owned() } else { format!("{running} are") }
+        ));
     }
     Ok(say(&format!("{text}\n"))?)
 }

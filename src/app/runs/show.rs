@@ -44,15 +44,22 @@ fn line(word: &str, rest: &str) -> String {
 
 fn human(run: &RunDir, info: &RunInfo, groups: &[FailureGroup], meta: Option<&[u8]>) -> String {
     let begin = &info.begin;
-    let mut text = line("Run", &format!("{} {}  {}", run.id, clean::line(&begin.job), clean::line(&begin.description)).trim_end().to_owned());
+    let mut text = line(
+        "Run",
+        &format!("{} {}  {}", run.id, clean::line(&begin.job), clean::line(&begin.description))
+            .trim_end(),
+    );
     text.push_str(&line("State", &clean::line(&state_words(&info.state))));
     if let RunState::Stopped { why } = &info.state {
         why.lines().skip(1).for_each(|more| text.push_str(&line("", &clean::line(more))));
     }
     let ended = info.done + info.failed;
     let more = info.more && info.state != RunState::Complete;
-    let mut tasks = format!("{} ended: {} ok", progress(ended, info.known, more), units::count(info.done - info.skipped));
-    for (count, what) in [(info.skipped, "skipped"), (info.failed, "failed"), (info.pending, "put and waiting")] {
+    let mut tasks =
+        format!("{} ended: {} ok", progress(ended, info.known, more), units::count(info.done - info.skipped));
+    for (count, what) in
+        [(info.skipped, "skipped"), (info.failed, "failed"), (info.pending, "put and waiting")]
+    {
         if count > 0 {
             tasks.push_str(&format!(", {} {what}", units::count(count)));
         }
@@ -60,14 +67,20 @@ fn human(run: &RunDir, info: &RunInfo, groups: &[FailureGroup], meta: Option<&[u
     text.push_str(&line("Tasks", &tasks));
     let sessions = units::counted(info.sessions, "session");
     let began = ago(info.created_ms);
-    text.push_str(&line("Time", &format!("{} in {sessions}, begun {began}", units::duration(info.elapsed_ns))));
+    text.push_str(&line(
+        "Time",
+        &format!("{} in {sessions}, begun {began}", units::duration(info.elapsed_ns)),
+    ));
     text.push_str(&line("Manifest", &clean::line(&begin.manifest.display().to_string())));
     text.push_str(&line("Command", &clean::line(&begin.command)));
     if let Ok(Some(params)) = json_of(&begin.params).map(nonempty) {
         text.push_str(&line("Params", &clean::shortened(&params.to_string(), META)));
     }
     if let Some((output, mark)) = &info.output {
-        text.push_str(&line("Output", &format!("{}  {}", clean::line(output), units::counted(mark.rows, "row"))));
+        text.push_str(&line(
+            "Output",
+            &format!("{}  {}", clean::line(output), units::counted(mark.rows, "row")),
+        ));
     }
     if let Some(Ok(Some(meta))) = meta.map(|meta| json_of(meta).map(nonempty)) {
         text.push_str(&line("Meta", &clean::shortened(&meta.to_string(), META)));
@@ -88,7 +101,9 @@ fn human(run: &RunDir, info: &RunInfo, groups: &[FailureGroup], meta: Option<&[u
     let next = match &info.state {
         RunState::Running { .. } => Some(format!("mpms runs logs {id} -f")),
         RunState::Complete if info.failed == 0 => None,
-        RunState::Complete => Some(format!("mpms runs show {id} --failed  ·  mpms resume {id} --retry-failed")),
+        RunState::Complete => {
+            Some(format!("mpms runs show {id} --failed  ·  mpms resume {id} --retry-failed"))
+        }
         RunState::Stopped { .. } | RunState::Interrupted => Some(format!("mpms resume {id}")),
     };
     text.extend(next.map(|next| line("Next", &next)));
@@ -143,7 +158,10 @@ fn told(failed: &FailedTask) -> String {
     let key = key.as_ref().map(|key| format!("  key {}", String::from_utf8_lossy(key))).unwrap_or_default();
     let attempt = if *attempt > 1 { format!("  attempt {attempt}") } else { String::new() };
     let Failure { code, message, traceback, .. } = failure;
-    let mut text = line("FAIL", &clean::line(&format!("{id}  {args}{key}{attempt}  [{}]", units::duration(*elapsed_ns))));
+    let mut text = line(
+        "FAIL",
+        &clean::line(&format!("{id}  {args}{key}{attempt}  [{}]", units::duration(*elapsed_ns))),
+    );
     text.push_str(&line("", &clean::line(&format!("{code} {message}"))));
     for part in clean::lines(traceback.as_deref().unwrap_or_default()) {
         text.push_str(&line("", &part.replace('\t', "  ")));

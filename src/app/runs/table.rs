@@ -108,7 +108,8 @@ mod tests {
 
     #[test]
     fn a_narrow_terminal_cuts_the_longest_text() {
-        let expected = "ID    JOB             DONE\n7f3a  爬虫       812/1,200\n5c21  a very…          9/9\n".replace("a very…  ", "a very l…");
+        let expected = "ID    JOB             DONE\n7f3a  爬虫       812/1,200\n5c21  a very…          9/9\n"
+            .replace("a very…  ", "a very l…");
         let text = table(Some(26));
         assert!(text.lines().all(|line| line.width() <= 26), "{text}");
         assert!(text.contains("a very"), "{text}{expected}");
