@@ -147,14 +147,15 @@ fn until_last(mut work: Work, deliveries: &Receiver<ToHandler>) {
             Ok(Some(ToHandler::Close(summary))) => break work.stop(&summary),
             Ok(Some(message)) => {
                 if let Err(broken) = work.take(message) {
-                    break Err((work, broken));
+                    break Err(Box::new((work, broken)));
                 }
             }
             Ok(None) => return work.leave(),
-            Err(broken) => break Err((work, broken)),
+            Err(broken) => break Err(Box::new((work, broken))),
         }
     };
-    if let Err((work, broken)) = ended {
+    if let Err(undone) = ended {
+        let (work, broken) = *undone;
         work.break_off(broken);
     }
 }

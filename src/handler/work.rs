@@ -319,27 +319,27 @@ impl Work {
     }
 
     /// The run is complete: commits what is there, calls `finish`, and ends the session.
-    pub fn finish(mut self, summary: &Summary) -> Result<(), (Self, Broken)> {
+    pub fn finish(mut self, summary: &Summary) -> Result<(), Box<(Self, Broken)>> {
         let finished = self.close().and_then(|()| Ok(self.roles.finish(summary)?));
         let finish = match finished {
             Ok(finish) => finish,
-            Err(broken) => return Err((self, broken)),
+            Err(broken) => return Err(Box::new((self, broken))),
         };
         let end = SessionEnd { complete: true, stopped: None, finish: finish.clone() };
         self.end(end, finish)
     }
 
     /// The run was stopped: commits what is there, and ends the session.
-    pub fn stop(self, summary: &Summary) -> Result<(), (Self, Broken)> {
+    pub fn stop(self, summary: &Summary) -> Result<(), Box<(Self, Broken)>> {
         let stopped = summary.stopped.as_ref().map(ToString::to_string);
         self.end(SessionEnd { complete: false, stopped, finish: None }, None)
     }
 
-    fn end(mut self, end: SessionEnd, finish: Option<String>) -> Result<(), (Self, Broken)> {
+    fn end(mut self, end: SessionEnd, finish: Option<String>) -> Result<(), Box<(Self, Broken)>> {
         self.tell_engine();
         let mut last = match self.closed() {
             Ok(last) => last,
-            Err(broken) => return Err((self, broken)),
+            Err(broken) => return Err(Box::new((self, broken))),
         };
         last.group.end = Some(end);
         self.roles.remove_temporary();

@@ -148,7 +148,9 @@ pub(super) fn sync_log(path: &Path) -> Result<(), JournalError> {
         return Ok(());
     }
     let log = log_of(path);
-    File::open(&log).and_then(|file| file.sync_all()).map_err(|source| JournalError::file(&log, "sync", source))
+    File::open(&log)
+        .and_then(|file| file.sync_all())
+        .map_err(|source| JournalError::file(&log, "sync", source))
 }
 
 /// The path as a URI that says that nobody changes the file.

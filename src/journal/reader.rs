@@ -46,11 +46,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub fn known(
-        &mut self,
-        keys: &[(u128, Option<Seq>)],
-        known: &mut Vec<bool>,
-    ) -> Result<(), JournalError> {
+    pub fn known(&mut self, keys: &[(u128, Option<Seq>)], known: &mut Vec<bool>) -> Result<(), JournalError> {
         known.clear();
         let Some(database) = self.database()? else {
             known.resize(keys.len(), false);

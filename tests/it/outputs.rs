@@ -111,6 +111,12 @@ fn rows_go_into_a_table_of_a_database() {
     job().arg("-o rows.db").shell("MPMS && MPMS").run().exit(2).says("rows.db` exists");
     let done = job().set("output", "path = \"-\"").set("output", "format = \"sqlite\"").run();
     done.exit(2).says("a SQLite database cannot go to standard output");
-    let done = job().file("rows.sqlite", &"no database at all, ".repeat(500)).set("output", "mode = \"append\"");
-    done.arg("-o rows.sqlite").shell("MPMS").run().exit(4).says("is not a SQLite database").says("-O overwrites");
+    let done =
+        job().file("rows.sqlite", "no database at all, ".repeat(500)).set("output", "mode = \"append\"");
+    done.arg("-o rows.sqlite")
+        .shell("MPMS")
+        .run()
+        .exit(4)
+        .says("is not a SQLite database")
+        .says("-O overwrites");
 }

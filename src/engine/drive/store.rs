@@ -54,8 +54,11 @@ impl Drive<'_> {
     /// `first` is the place of the first of them, if they were put.
     pub(super) fn known(&mut self, tasks: &[Task], first: Option<Seq>) -> io::Result<Vec<bool>> {
         let place = |n: usize| first.and_then(|first| Seq::new(first.number() + n as u64));
-        let keys: Vec<(u128, Option<Seq>)> =
-            tasks.iter().enumerate().filter_map(|(n, task)| Some((key_hash(task.key()?), place(n)))).collect();
+        let keys: Vec<(u128, Option<Seq>)> = tasks
+            .iter()
+            .enumerate()
+            .filter_map(|(n, task)| Some((key_hash(task.key()?), place(n))))
+            .collect();
         let mut known = Vec::with_capacity(keys.len());
         if !keys.is_empty()
             && let Err(cause) = self.store.known(&keys, &mut known)
