@@ -46,8 +46,7 @@ fn human(run: &RunDir, info: &RunInfo, groups: &[FailureGroup], meta: Option<&[u
     let begin = &info.begin;
     let mut text = line(
         "Run",
-        &format!("{} {}  {}", run.id, clean::line(&begin.job), clean::line(&begin.description))
-            .trim_end(),
+        format!("{} {}  {}", run.id, clean::line(&begin.job), clean::line(&begin.description)).trim_end(),
     );
     text.push_str(&line("State", &clean::line(&state_words(&info.state))));
     if let RunState::Stopped { why } = &info.state {
