@@ -2,7 +2,7 @@
 //!
 //! It calls the script's `handler` and `failed`, collects what they put and emit, and tells the engine soon, so that put
 //! tasks start at once. What it has handled since the last commit is a group; a second thread makes the group last, all
-//! of it or nothing, and only then do its tasks count as done. See [`commit`] for the order of writing.
+//! of it or nothing, and only then do its tasks count as done. See `commit` for the order of writing.
 //!
 //! A group is closed 50 ms after its first content (later when commits are slow), when it is large, and when nothing
 //! more will come before it is committed. While commits stall, the open group grows up to a bound; then the handler
