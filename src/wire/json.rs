@@ -106,6 +106,7 @@ mod tests {
     #[test]
     fn plain_values_have_their_json_text() {
         assert_eq!(json(&Value::Nil), "null");
+        assert_eq!(json(&Value::Null), "null");
         assert_eq!(json(&Value::Bool(true)), "true");
         assert_eq!(json(&Value::Int(i64::MIN)), "-9223372036854775808");
         assert_eq!(json(&Value::Float(1.0)), "1.0");

@@ -35,8 +35,15 @@ impl Place {
         self.run().path.join("journal.db")
     }
 
+    /// Between the fork and the exec of a process that another test starts, its child holds our locks too.
     pub fn reopen(&self) -> (Journal, Past) {
-        reopen(&self.run(), &disk()).unwrap()
+        let run = self.run();
+        loop {
+            match reopen(&run, &disk()) {
+                Err(error) if error.is_locked() => std::thread::yield_now(),
+                other => return other.unwrap(),
+            }
+        }
     }
 }
 

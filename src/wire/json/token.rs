@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::wire::value::{
-    ARRAY, BYTES, FALSE, FLOAT, INT, MAP, MIXED, Malformed, NIL, SHORT, TRUE, take_count, take_float,
+    ARRAY, BYTES, FALSE, FLOAT, INT, MAP, MIXED, Malformed, NIL, NULL, SHORT, TRUE, take_count, take_float,
     take_slice,
 };
 use crate::wire::varint;
@@ -11,7 +11,7 @@ use crate::wire::varint;
 /// A plain value, or the head of a table whose values follow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Token<'a> {
-    /// `nil`
+    /// `nil`, or `mpms.null`, which is the same to every format of rows.
     Nil,
     /// A boolean.
     Bool(bool),
@@ -38,7 +38,7 @@ pub fn take<'a>(bytes: &'a [u8], at: &mut usize) -> Result<Token<'a>, Malformed>
     Ok(match tag {
         0..=0x7f => Token::Int(i64::from(tag)),
         SHORT..=0xbf => Token::Bytes(take_slice(bytes, at, u64::from(tag & 0x3f))?),
-        NIL => Token::Nil,
+        NIL | NULL => Token::Nil,
         FALSE => Token::Bool(false),
         TRUE => Token::Bool(true),
         INT => Token::Int(varint::unzigzag(varint::take(bytes, at)?)),
