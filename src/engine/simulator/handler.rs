@@ -75,7 +75,7 @@ impl World {
     fn puts_of(&mut self, delivery: &Delivery) -> Vec<Task> {
         let Some(position) = delivery.id.position() else {
             // a few generations
-            let more = hits(self.job.put_each, 3) && delivery.id.bits() % 4 == 0;
+            let more = hits(self.job.put_each, 3) && delivery.id.bits().is_multiple_of(4);
             let child = |n| TaskId::child(delivery.id, PutBy::Handler, n);
             return if more { vec![self.job.task(child(0)), self.job.task(child(1))] } else { Vec::new() };
         };
