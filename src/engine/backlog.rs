@@ -16,20 +16,23 @@ pub(super) struct Backlog {
     limit: usize,
     /// Handled, in runs of the same end: however long a commit takes, this stays small.
     handled: VecDeque<Run>,
-    /// All that was ever delivered.
-    delivered: u64,
 }
 
 #[derive(Debug)]
 struct Waiting {
     bytes: u32,
-    end: Kind,
-    keyed: bool,
+    kept: Kept,
 }
 
 #[derive(Debug)]
 struct Run {
     count: u64,
+    kept: Kept,
+}
+
+/// What a commit does with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kept {
     end: Kind,
     keyed: bool,
 }
@@ -86,13 +89,7 @@ impl Kind {
 
 impl Backlog {
     pub(super) fn new(limit: usize) -> Self {
-        Backlog {
-            line: VecDeque::new(),
-            bytes: 0,
-            limit: limit.max(1),
-            handled: VecDeque::new(),
-            delivered: 0,
-        }
+        Backlog { line: VecDeque::new(), bytes: 0, limit: limit.max(1), handled: VecDeque::new() }
     }
 
     /// `keyed`: its key is the engine's to remember until the commit.
@@ -100,27 +97,25 @@ impl Backlog {
     pub(super) fn push(&mut self, bytes: usize, end: Kind, keyed: bool) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.bytes += bytes as usize;
-        self.delivered += 1;
-        self.line.push_back(Waiting { bytes, end, keyed });
+        self.line.push_back(Waiting { bytes, kept: Kept { end, keyed } });
     }
 
     /// The first `count` of those that wait for it are handled.
     pub(super) fn handle(&mut self, count: usize) {
-        let mut run = self.handled.pop_back().unwrap_or(Run { count: 0, end: Kind::Done, keyed: false });
-        for waiting in self.line.drain(..count.min(self.line.len())) {
-            self.bytes -= waiting.bytes as usize;
-            if (run.end, run.keyed) != (waiting.end, waiting.keyed) {
-                let next = Run { count: 0, end: waiting.end, keyed: waiting.keyed };
-                let last = std::mem::replace(&mut run, next);
-                if last.count > 0 {
-                    self.handled.push_back(last);
-                }
+        let count = count.min(self.line.len());
+        let Some(first) = self.line.front().filter(|_| count > 0) else { return };
+        let (mut run, mut bytes) = (Run { count: 0, kept: first.kept }, 0);
+        for waiting in self.line.range(..count) {
+            bytes += waiting.bytes as usize;
+            if waiting.kept != run.kept {
+                let next = Run { count: 0, kept: waiting.kept };
+                push_run(&mut self.handled, std::mem::replace(&mut run, next));
             }
             run.count += 1;
         }
-        if run.count > 0 {
-            self.handled.push_back(run);
-        }
+        push_run(&mut self.handled, run);
+        self.bytes -= bytes;
+        self.line.drain(..count);
     }
 
     /// The first `count` of the handled ones are committed: how they ended, and how many were keyed.
@@ -128,8 +123,8 @@ impl Backlog {
         let (mut ends, mut keyed, mut left) = (Ends::default(), 0, count as u64);
         while let Some(run) = self.handled.front_mut() {
             let part = run.count.min(left);
-            ends.add(run.end, part);
-            keyed += if run.keyed { part } else { 0 };
+            ends.add(run.kept.end, part);
+            keyed += if run.kept.keyed { part } else { 0 };
             run.count -= part;
             left -= part;
             if run.count > 0 {
@@ -155,8 +150,11 @@ impl Backlog {
     pub(super) fn is_full(&self) -> bool {
         self.line.len() >= self.limit || self.bytes >= LARGEST_BYTES
     }
+}
 
-    pub(super) fn delivered(&self) -> u64 {
-        self.delivered
+fn push_run(runs: &mut VecDeque<Run>, run: Run) {
+    match runs.back_mut() {
+        Some(last) if last.kept == run.kept => last.count += run.count,
+        _ => runs.push_back(run),
     }
 }

@@ -53,13 +53,6 @@ pub(super) struct End {
 }
 
 impl Entry {
-    /// One that is ready, for its first attempt.
-    #[inline]
-    pub(super) fn new(task: Task, seq: Option<Seq>, order: u64, lane: LaneId) -> Self {
-        let (starts, crashes, failures) = (0, Record::default(), 0);
-        Entry { task, seq, order, at: At::Ready, starts, crashes, failures, lane, place: 0 }
-    }
-
     /// Takes up what happened to it in earlier sessions.
     pub(super) fn go_on(&mut self, tried: Tried) {
         self.starts = tried.starts;

@@ -108,11 +108,11 @@ impl Engine {
         }
         let key = entry.task.options.and_then(|options| options.key);
         // that of a put is kept with the put
-        let ended_key = key.as_deref().filter(|_| entry.seq.is_none());
-        self.backlog.push(bytes + verdict_bytes(&verdict), kind, ended_key.is_some());
-        if let Some(key) = ended_key {
+        let keyed = key.is_some() && entry.seq.is_none();
+        if keyed && let Some(key) = &key {
             self.keys.end(key);
         }
+        self.backlog.push(bytes + verdict_bytes(&verdict), kind, keyed);
         self.out.push(Delivery {
             id: entry.task.id,
             seq: entry.seq,
@@ -134,7 +134,7 @@ impl Engine {
         }
     }
 
-    /// What is to be remembered goes first: some of it may have ended since.
+    /// What is to be remembered goes first, though no task is in both.
     pub(super) fn deliver(&mut self) {
         if !self.remember.is_empty() {
             self.actions.push(Action::Remember(std::mem::take(&mut self.remember)));

@@ -41,7 +41,8 @@ impl Engine {
         };
         // puts beyond the reach are not committed, whoever put them
         let something_waits = !self.backlog.is_empty() || self.mode == Mode::Open && !self.stored.is_empty();
-        let now = (self.backlog.delivered(), self.stored.last());
+        let delivered = self.tally.ended - self.order.parked() as u64;
+        let now = (delivered, self.stored.last());
         if all_waits && something_waits && self.flushed != now {
             self.flushed = now;
             self.actions.push(Action::Flush);

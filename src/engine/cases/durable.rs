@@ -446,7 +446,9 @@ fn a_put_whose_key_only_the_journal_may_have_seen_is_left_to_it() {
     bench.handle(0, key(6, "a"));
     assert_eq!((bench.engine.tasks.len(), bench.engine.stored.len()), (0, 6));
     committed(&mut bench, 0, 5);
-    bench.handle(0, key(7, "a"));
+    let mut other = key(7, "a");
+    other.tasks[0].options.as_mut().expect("a key").priority = 1;
+    bench.handle(0, other);
     assert_eq!(bench.engine.tasks.len(), 0, "the journal decides on the other one too");
     committed(&mut bench, 0, 7);
     bench.handle(0, key(8, "b"));
