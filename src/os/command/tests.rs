@@ -78,7 +78,8 @@ fn environment_and_folder_are_as_asked() {
 
 #[test]
 fn at_its_timeout_it_may_clean_up() {
-    let timeout = Some(Duration::from_millis(100));
+    // long enough for a busy machine to come to the trap
+    let timeout = Some(Duration::from_secs(3));
     let done =
         run(&Command { timeout, ..sh(&format!("trap 'echo bye; exit 4' TERM; sleep {FOR_EVER} & wait")) });
     assert!(done.timed_out);
