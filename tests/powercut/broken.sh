@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Builds that are broken on purpose must be caught by the power cuts, and the build that is not must pass.
 #
-#   tests/powercut/broken.sh [CUTS]
+#   tests/powercut/broken.sh [CUTS [NAME...]]
 #
 # Each build is a copy of this tree (committed or not) with one edit; an edit that changes nothing is an error. All of them
 # get the edit `observe` too: counters are told to programs twenty times a second instead of once, so that there is more to lose.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 cuts=${1:-500}
+names=("${@:2}")
+((${#names[@]})) || names=(right early normal output)
 cargo=${CARGO:-cargo}
 work=$PWD/target/powercut-broken
 mkdir -p "$work"
@@ -15,8 +17,8 @@ mkdir -p "$work"
 # file, then an expression for `perl -0777 -pe`, which sees the file whole
 observe=(src/report/json.rs 's/Json::with_progress\(out, SECOND\)/Json::with_progress(out, SECOND \/ 20)/')
 often=(src/engine/drive/mod.rs 's/const PROGRESS_NS: u64 = 100_000_000;/const PROGRESS_NS: u64 = 10_000_000;/')
-# tells before it commits
-early=(src/handler/commit.rs 's/(        self\.keep\(closed\)\?;\n        self\.shared\.cost_ns)/        self.reply(FromHandler::Committed { count: handled, seq });\n$1/; s/None if is_news => self\.reply\(FromHandler::Committed \{ count: handled, seq \}\)/None if is_news => {}/')
+# counts as done what is not committed yet (places still are told afterwards, or nothing stored would be found)
+early=(src/handler/commit.rs 's/(        self\.keep\(closed\)\?;\n        self\.shared\.cost_ns)/        self.reply(FromHandler::Committed { count: handled, seq: self.seq });\n$1/; s/None if is_news => self\.reply\(FromHandler::Committed \{ count: handled, seq \}\)/None if is_news => self.reply(FromHandler::Committed { count: 0, seq })/')
 # the journal is not synced at each commit
 normal=(src/journal/open.rs 's/PRAGMA synchronous = FULL/PRAGMA synchronous = NORMAL/')
 # the output is not synced before the journal counts its rows
@@ -33,7 +35,7 @@ edit() { # folder, file, expression
 }
 
 caught=0 wanted=0
-for name in right early normal output; do
+for name in "${names[@]}"; do
   tree=$work/$name
   rm -rf "$tree"
   mkdir -p "$tree"
