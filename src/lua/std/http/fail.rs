@@ -8,12 +8,17 @@ use crate::lua::error::LibError;
 /// Statuses that another try may cure: Scrapy's retry list, and 425.
 const PASSING: [u16; 9] = [408, 425, 429, 500, 502, 503, 504, 522, 524];
 
+/// Whether another try may cure the status.
+pub(super) fn may_pass(status: u16) -> bool {
+    PASSING.contains(&status)
+}
+
 /// The error of a reply with status 400 or above.
 pub(super) fn from_status(status: u16, reason: &str, retry_after: Option<f64>) -> LibError {
     let message = format!("status {status} {reason}");
     LibError::new("http_status", message.trim_end())
         .status(status)
-        .retryable(PASSING.contains(&status))
+        .retryable(may_pass(status))
         .retry_after(retry_after)
 }
 

@@ -9,8 +9,8 @@ use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::http::request::Parts;
 use hyper::{Method, Response};
 
+use super::super::{media, percent_decoded};
 use super::body::{Body, plain};
-use super::percent_decoded;
 
 pub(super) fn answer(root: &Path, head: &Parts) -> Response<Body> {
     if head.method != Method::GET && head.method != Method::HEAD {
@@ -33,7 +33,7 @@ pub(super) fn answer(root: &Path, head: &Parts) -> Response<Body> {
     match opened {
         Ok((facts, file)) if facts.is_file() => {
             let mut reply = Response::new(Body::File { file, left: facts.len() });
-            reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type(&path)));
+            reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media::type_of(&path)));
             reply
         }
         Ok(_) => plain(404, "not found"),
@@ -56,31 +56,4 @@ fn inside(root: &Path, address: &str) -> Option<PathBuf> {
     }
     let real = path.canonicalize().ok()?;
     real.starts_with(root).then_some(real)
-}
-
-fn content_type(path: &Path) -> &'static str {
-    let ext = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
-    match ext.as_deref() {
-        Some("html" | "htm") => "text/html; charset=utf-8",
-        Some("txt" | "md" | "log") => "text/plain; charset=utf-8",
-        Some("css") => "text/css; charset=utf-8",
-        Some("csv") => "text/csv; charset=utf-8",
-        Some("js" | "mjs") => "text/javascript; charset=utf-8",
-        Some("json") => "application/json",
-        Some("jsonl") => "application/jsonl",
-        Some("xml") => "application/xml",
-        Some("pdf") => "application/pdf",
-        Some("zip") => "application/zip",
-        Some("gz") => "application/gzip",
-        Some("wasm") => "application/wasm",
-        Some("svg") => "image/svg+xml",
-        Some("png") => "image/png",
-        Some("jpg" | "jpeg") => "image/jpeg",
-        Some("gif") => "image/gif",
-        Some("webp") => "image/webp",
-        Some("ico") => "image/x-icon",
-        Some("mp4") => "video/mp4",
-        Some("mp3") => "audio/mpeg",
-        _ => "application/octet-stream",
-    }
 }

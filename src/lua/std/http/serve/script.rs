@@ -10,9 +10,9 @@ use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 use mlua::{Function, Lua, Table, Value};
 
+use super::super::percent_decoded;
 use super::body::{Body, plain};
 use super::carry::Carried;
-use super::percent_decoded;
 use crate::lua::error::{LibError, describe_error};
 use crate::lua::module::call;
 use crate::lua::options::Options;
