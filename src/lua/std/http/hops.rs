@@ -9,7 +9,8 @@ use reqwest::{Method, Request, Response, StatusCode, Url};
 
 use super::clock::Clock;
 use super::fail;
-use super::request::{Target, failed, shown, takes_http};
+use super::payload::Payload;
+use super::request::{Target, shown, takes_http};
 use crate::lua::error::LibError;
 
 /// The reply, with its body still to be read.
@@ -31,11 +32,17 @@ pub(super) async fn send(target: &Target, clock: &Clock) -> Result<Response, Lib
         }
         let mut request = Request::new(method.clone(), without_user(&url));
         *request.headers_mut() = headers.clone();
-        *request.body_mut() = payload.and_then(super::payload::Payload::body);
+        *request.body_mut() = payload.and_then(Payload::body);
+        if matches!(method, Method::POST | Method::PUT | Method::PATCH)
+            && payload.is_none_or(Payload::is_empty)
+        {
+            // RFC 9110, section 8.6; some servers insist on it.
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         let own = if at_home { target.settings.cookies.as_str() } else { "" };
         cookies(target, &url, own, request.headers_mut())?;
         let reply = clock.wait(client.execute(request)).await.map_err(|error| error.url(shown(&url)))?;
-        let reply = reply.map_err(|error| failed(&error).url(shown(&url)))?;
+        let reply = reply.map_err(|error| fail::from_reqwest(&error).url(shown(&url)))?;
         if let Some(jar) = &session.jar {
             jar.store(&url, reply.headers())?;
         }
@@ -92,12 +99,9 @@ fn next(reply: &Response, url: &Url) -> Result<Option<Url>, LibError> {
     };
     let text = String::from_utf8_lossy(place.as_bytes());
     let next = url.join(&text).ok().filter(|next| takes_http(next));
-    let mut next = next.ok_or_else(|| {
+    let next = next.ok_or_else(|| {
         LibError::new("redirect", format!("leads to `{text}`, which is no address of HTTP")).url(shown(url))
     })?;
-    if next.fragment().is_none() {
-        next.set_fragment(url.fragment());
-    }
     Ok(Some(next))
 }
 

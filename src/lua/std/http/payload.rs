@@ -81,6 +81,15 @@ impl Payload {
         Self { pieces: Some(vec![Piece::Bytes(text.into())]), kind }
     }
 
+    /// Whether there is nothing to send.
+    pub fn is_empty(&self) -> bool {
+        let is_empty = |piece: &Piece| match piece {
+            Piece::Bytes(bytes) => bytes.is_empty(),
+            Piece::File(_, length) => *length == 0,
+        };
+        self.pieces.as_ref().is_none_or(|pieces| pieces.iter().all(is_empty))
+    }
+
     /// A body to send; each call gives the same bytes.
     pub fn body(&self) -> Option<Body> {
         let pieces = self.pieces.as_ref()?;

@@ -36,7 +36,7 @@ impl Pattern {
     /// When it is no pattern.
     pub fn parse(text: &str) -> Result<Self, LibError> {
         let bad = |why: &str| LibError::invalid(format!("the route `{text}` {why}"));
-        let (method, path) = match text.split_once(' ') {
+        let (method, path) = match text.split_once(' ').filter(|_| !text.starts_with('/')) {
             None => (None, text),
             Some((method, path)) => {
                 let method = Method::from_bytes(method.as_bytes()).ok();

@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+mod client;
+mod pieces;
+
 use crate::lua::error::Raised;
 use crate::lua::std::testing::{fails, run, run_with, state};
 
@@ -368,12 +371,12 @@ fn a_failing_function_is_a_500_and_nothing_else() {
           if req.path == "/string" then error "boom" end
           if req.path == "/lib" then mpms.json.decode "{" end
           if req.path == "/status" then return { status = 99 } end
-          if req.path == "/type" then return 5 end
+          if req.path == "/type" then return true end
           if req.path == "/option" then return { sttus = 200 } end
           if req.path == "/wait" then sleep(1) end
           if req.path == "/ok" then return "" end
         end)
-        for p, text in pairs { string = "boom", lib = "json.decode", status = "`status`", type = "got integer", option = "did you mean `status`", wait = "inside another one" } do
+        for p, text in pairs { string = "boom", lib = "json.decode", status = "`status`", type = "got boolean", option = "did you mean `status`", wait = "inside another one" } do
           local r = http.get(server.url .. "/" .. p, { raise = false })
           assert(r.status == 500 and r.body:find(text, 1, true), p .. ": " .. r.body)
         end
