@@ -241,7 +241,8 @@ fn commands() {
     let names: Vec<_> = names.collect();
     let expected = |part: &str, before: &str| {
         let entries = repository().join(part).read_dir().expect("a folder").flatten();
-        let names = entries.filter(|entry| entry.path().is_file());
+        let is_source = |path: PathBuf| path.extension().is_some_and(|end| end == "toml" || end == "lua");
+        let names = entries.filter(|entry| is_source(entry.path()));
         let mut names: Vec<_> =
             names.map(|entry| format!("{before}{}", entry.file_name().to_string_lossy())).collect();
         names.sort();

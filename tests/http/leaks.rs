@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::hostile::serve;
+use crate::hostile::{accept, serve};
 use crate::scene::free_port;
 
 const SCRIPT: &str = r#"
@@ -21,7 +21,7 @@ local kinds = {
   function() return http.get(p.nonsense) end,
   function() return http.get(p.endless, { max_size = 1000 }) end,
   function() return http.get(p.endless, { timeout = "3ms" }) end,
-  function() return http.get((p.nonsense:gsub("http:", "https:"))) end,
+  function() return http.get(p.no_tls) end,
   function() return http.get(p.missing) end,
   function() return http.get(p.missing, { redirects = 0, headers = { bad = "\n" } }) end,
   function() local s = http.stream(p.endless) s:read(10) error "left open" end,
@@ -57,6 +57,7 @@ fn ten_thousand_failures_leave_nothing_open() {
     let refused = format!("http://127.0.0.1:{}/", free_port());
     let cut = serve(|stream| drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort")));
     let nonsense = serve(|stream| drop(stream.write_all(b"nonsense\r\n\r\n")));
+    let no_tls = accept(|stream| drop(stream.write_all(b"no tls here"))).replace("http:", "https:");
     let endless = serve(|stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
         let _ = stream.set_write_timeout(Some(std::time::Duration::from_millis(200)));
@@ -65,7 +66,7 @@ fn ten_thousand_failures_leave_nothing_open() {
     let missing =
         serve(|stream| drop(stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")));
     let manifest = format!(
-        "script = \"leaks.lua\"\n[params]\nrefused = \"{refused}\"\ncut = \"{cut}\"\nnonsense = \"{nonsense}\"\n\
+        "script = \"leaks.lua\"\n[params]\nrefused = \"{refused}\"\ncut = \"{cut}\"\nnonsense = \"{nonsense}\"\nno_tls = \"{no_tls}\"\n\
          endless = \"{endless}\"\nmissing = \"{missing}\"\n[tasks]\nitems = [1]\n[worker]\nprocesses = 1\n"
     );
     fs::write(folder.path().join("leaks.toml"), manifest).expect("written");

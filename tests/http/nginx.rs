@@ -61,14 +61,14 @@ fn pages_redirects_and_statuses_are_as_nginx_has_them() {
         _, e = try(http.get, T.url .. "/closed") assert(e.code == "connect" and e.retryable, e.code)
         _, e = try(http.get, T.url .. "/locked/page.txt") assert(e.status == 401)
         assert(#http.get(T.url .. "/locked/page.txt", { auth = { "me", "secret" } }).body == 12000)
-        _, e = try(http.get, (T.url .. "/locked/page.txt"):gsub("//", "//me:wrong@")) assert(e.status == 401 and not tostring(e):find "wrong")
-        assert(#http.get((T.url .. "/locked/page.txt"):gsub("//", "//me:secret@"), nil).body == 12000)
+        _, e = try(http.get, (T.url:gsub("//", "//me:wrong@")) .. "/locked/page.txt") assert(e.status == 401 and not tostring(e):find "wrong")
+        assert(#http.get((T.url:gsub("//", "//me:secret@")) .. "/locked/page.txt").body == 12000)
         local c <close> = http.client { base_url = T.url, cookies = true, user_agent = "me/2" }
         assert(c:get("/cookies").body == "" and c:get("/cookies").body:find "one=1; two=2" and c:get("/agent").body == "me/2")
         _, e = try(http.get, T.url .. "/page.txt", { max_size = 11999 }) assert(e.code == "too_large", e.code)
         local t = mpms.time.mono()
         _, e = try(http.get, T.url .. "/slow/big.bin", { timeout = "300ms" }) assert(e.code == "timeout" and mpms.time.mono() - t < 3)
-        assert(#http.get(T.url .. "/big.bin", { headers = { Range = "bytes=10-19" } }).body == 10)
+        assert(#http.get(T.url .. "/big.bin", { decompress = false, headers = { Range = "bytes=10-19" } }).body == 10)
         "#,
         &[("url", &url)],
     );

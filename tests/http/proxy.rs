@@ -35,7 +35,7 @@ fn requests_go_through_a_proxy() {
         assert(http.get(T.url).body == "via " and http.client({ proxy = false }):get(T.url).body == "via ")
         local _, e = try(c.get, c, "http://127.0.0.1:1/x") assert(e.code == "http_status" and e.status >= 500, e.code)
         -- A tunnel to someone who speaks no TLS; and one to nobody.
-        _, e = try(c.get, c, T.url:gsub("http:", "https:")) assert(e.code == "tls" or e.code == "connect", e.code)
+        _, e = try(c.get, c, (T.url:gsub("http:", "https:"))) assert(e.code == "tls" or e.code == "connect", e.code)
         _, e = try(c.get, c, "https://127.0.0.1:1/") assert(e.code == "connect" and e.retryable, e.code .. e.message)
         local dead = http.client { proxy = "http://127.0.0.1:1" }
         _, e = try(dead.get, dead, T.url) assert(e.code == "connect" and e.retryable, e.code)

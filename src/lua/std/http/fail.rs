@@ -60,6 +60,18 @@ pub(super) fn from_reqwest(error: &reqwest::Error) -> LibError {
     found.cause(whole.collect::<Vec<_>>().join(": "))
 }
 
+/// Whether a connection that was made ended before a reply began.
+pub(super) fn is_lost(error: &reqwest::Error) -> bool {
+    let lost = |below: &(dyn StdError + 'static)| {
+        let by_hyper = below.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message);
+        let by_system = below.downcast_ref::<io::Error>().is_some_and(|io| {
+            matches!(io.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+        });
+        by_hyper || by_system
+    };
+    !error.is_connect() && std::iter::successors(error.source(), |below| (*below).source()).any(lost)
+}
+
 /// rustls packs its errors into those of the system, sometimes twice.
 fn tls_of<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
     match error.downcast_ref::<io::Error>() {

@@ -5,7 +5,7 @@ use reqwest::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderValue,
     LOCATION, PROXY_AUTHORIZATION, TRANSFER_ENCODING,
 };
-use reqwest::{Method, Request, Response, StatusCode, Url};
+use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 
 use super::clock::Clock;
 use super::fail;
@@ -32,7 +32,6 @@ pub(super) async fn send(target: &Target, clock: &Clock) -> Result<Response, Lib
         }
         let mut request = Request::new(method.clone(), without_user(&url));
         *request.headers_mut() = headers.clone();
-        *request.body_mut() = payload.and_then(Payload::body);
         if matches!(method, Method::POST | Method::PUT | Method::PATCH)
             && payload.is_none_or(Payload::is_empty)
         {
@@ -41,8 +40,8 @@ pub(super) async fn send(target: &Target, clock: &Clock) -> Result<Response, Lib
         }
         let own = if at_home { target.settings.cookies.as_str() } else { "" };
         cookies(target, &url, own, request.headers_mut())?;
-        let reply = clock.wait(client.execute(request)).await.map_err(|error| error.url(shown(&url)))?;
-        let reply = reply.map_err(|error| fail::from_reqwest(&error).url(shown(&url)))?;
+        let reply =
+            exchange(&client, request, payload, clock).await.map_err(|error| error.url(shown(&url)))?;
         if let Some(jar) = &session.jar {
             jar.store(&url, reply.headers())?;
         }
@@ -75,6 +74,29 @@ pub(super) async fn send(target: &Target, clock: &Clock) -> Result<Response, Lib
             }
         }
         url = next;
+    }
+}
+
+/// Sends the request. One that does no harm twice is sent again when its connection ends without a reply: as a rule the
+/// other side has closed it at the same moment because it was idle.
+async fn exchange(
+    client: &Client,
+    request: Request,
+    payload: Option<&Payload>,
+    clock: &Clock,
+) -> Result<Response, LibError> {
+    let send = async |mut request: Request| {
+        *request.body_mut() = payload.and_then(Payload::body);
+        clock.wait(client.execute(request)).await
+    };
+    let harmless = request.method().is_idempotent();
+    // Has no body so far, so that it can be cloned.
+    let again = if harmless { request.try_clone() } else { None };
+    match (send(request).await?, again) {
+        (Err(error), Some(again)) if fail::is_lost(&error) => {
+            send(again).await?.map_err(|error| fail::from_reqwest(&error))
+        }
+        (reply, _) => reply.map_err(|error| fail::from_reqwest(&error)),
     }
 }
 
