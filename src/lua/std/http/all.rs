@@ -35,7 +35,7 @@ impl Batch {
             key => others.raw_set(key, value),
         })?;
         let mut options = Options::new(Some(others));
-        let settings = session.settings.override_with(&mut options)?;
+        let settings = session.settings.for_request(&mut options)?;
         let concurrency = options.count("concurrency")?.unwrap_or(USUAL);
         options.finish()?;
         if !(1..=MOST).contains(&concurrency) {

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mlua::{LuaString, Table, Value};
@@ -11,6 +12,7 @@ use reqwest::Client;
 use reqwest::redirect::Policy;
 use rustls::ClientConfig;
 
+use super::names::Names;
 use super::proxy::Choice;
 use super::{fail, tls};
 use crate::lua::error::LibError;
@@ -124,6 +126,7 @@ impl Link {
             .brotli(kind.decompress)
             .zstd(kind.decompress)
             .deflate(kind.decompress)
+            .dns_resolver(Arc::new(Names))
             // Ours: see `hops.rs`.
             .redirect(Policy::none())
             // Only what we name below.

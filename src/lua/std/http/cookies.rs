@@ -127,3 +127,49 @@ fn is_for_many(cookie: &RawCookie<'_>, url: &Url) -> bool {
     }
     psl::suffix(domain.as_bytes()).is_some_and(|suffix| suffix.as_bytes() == domain.as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use reqwest::Url;
+    use reqwest::header::{HeaderMap, HeaderValue, SET_COOKIE};
+
+    use super::{Jar, MOST_OF_HOST};
+
+    fn line(jar: &Jar, url: &str) -> String {
+        jar.line(&Url::parse(url).expect("an address"))
+    }
+
+    fn set(jar: &Jar, url: &str, cookie: &str) {
+        let mut headers = HeaderMap::new();
+        headers.insert(SET_COOKIE, HeaderValue::from_str(cookie).expect("a header"));
+        jar.store(&Url::parse(url).expect("an address"), &headers).expect("no file");
+    }
+
+    #[test]
+    fn a_cookie_for_a_whole_registry_is_dropped() {
+        let jar = Jar::default();
+        for domain in ["com", ".co.uk", "uk", "github.io"] {
+            set(&jar, "https://shop.example.co.uk/", &format!("a=1; Domain={domain}"));
+            set(&jar, "https://me.github.io/", &format!("a=1; Domain={domain}"));
+            set(&jar, "https://www.example.com/", &format!("a=1; Domain={domain}"));
+        }
+        assert_eq!(line(&jar, "https://other.co.uk/") + &line(&jar, "https://you.github.io/"), "");
+        assert_eq!(line(&jar, "https://www.example.com/"), "");
+        set(&jar, "https://shop.example.co.uk/", "a=1; Domain=Example.CO.uk");
+        assert_eq!(line(&jar, "https://www.example.co.uk/"), "a=1");
+    }
+
+    #[test]
+    fn secure_cookies_stay_secure_and_hosts_are_bounded() {
+        let jar = Jar::default();
+        set(&jar, "https://example.com/", "s=1; Secure");
+        assert_eq!(
+            (line(&jar, "http://example.com/"), line(&jar, "https://example.com/")),
+            (String::new(), "s=1".into())
+        );
+        for number in 0..2 * MOST_OF_HOST {
+            set(&jar, "https://many.example/", &format!("n{number}=1"));
+        }
+        assert_eq!(line(&jar, "https://many.example/").split("; ").count(), MOST_OF_HOST);
+    }
+}

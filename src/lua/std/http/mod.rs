@@ -18,6 +18,7 @@ mod fail;
 mod fields;
 mod hops;
 mod media;
+mod names;
 mod payload;
 mod proxy;
 mod request;

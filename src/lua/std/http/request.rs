@@ -200,7 +200,7 @@ impl Target {
         url: &str,
         options: &mut Options,
     ) -> Result<Self, LibError> {
-        let settings = Rc::new(settings.override_with(options)?);
+        let settings = Rc::new(settings.for_request(options)?);
         // Before the address, so that a body is taken only once everything else fits.
         let mut target = Self::bare(session, method, url, settings)?;
         target.payload = Payload::read(lua, options)?;

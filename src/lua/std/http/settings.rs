@@ -59,7 +59,20 @@ impl Settings {
     /// What holds for a reply that is read whole.
     pub const TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// These settings where `options` says nothing else.
+    /// These settings where the options of a request say nothing else.
+    ///
+    /// # Errors
+    /// On wrong values.
+    pub fn for_request(&self, options: &mut Options) -> Result<Self, LibError> {
+        match options.value("cookies")? {
+            None | Some(Value::Table(_)) => self.override_with(options),
+            Some(_) => Err(LibError::invalid(
+                "option `cookies` must be a table as {name = value}; true and files are for http.client",
+            )),
+        }
+    }
+
+    /// The same for a client, which has more to say about cookies.
     ///
     /// # Errors
     /// On wrong values.

@@ -271,3 +271,31 @@ fn a_text_is_read_in_its_charset() {
     );
     run::<()>(&state(), &code);
 }
+
+#[test]
+fn a_connection_that_dies_under_a_harmless_request_is_replaced() {
+    use std::io::Write as _;
+    const REPLY: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let server = std::thread::spawn(move || {
+        let mut heads = Vec::new();
+        // Each connection answers once, reads a second request, and is gone.
+        for stream in listener.incoming().take(3) {
+            let mut stream = stream.expect("a client");
+            heads.push(super::read_head(&mut stream));
+            stream.write_all(REPLY).expect("sent");
+            heads.push(super::read_head(&mut stream));
+        }
+        heads.iter().filter(|head| head.starts_with(b"POST")).count()
+    });
+    let code = format!(
+        "local u = 'http://127.0.0.1:{port}/'
+         assert(mpms.http.get(u).body == 'ok' and mpms.http.get(u).body == 'ok')
+         local _, e = try(mpms.http.post, u, {{ body = 'once' }})
+         assert(e.code == 'connect' and e.retryable)
+         assert(mpms.http.get(u).body == 'ok') try(mpms.http.post, u)"
+    );
+    run::<()>(&state(), &code);
+    assert_eq!(server.join().expect("served"), 2, "a POST is sent once");
+}

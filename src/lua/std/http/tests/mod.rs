@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 mod client;
 mod pieces;
+mod routes;
 
 use crate::lua::error::Raised;
 use crate::lua::std::testing::{fails, run, run_with, state};
@@ -274,6 +275,7 @@ fn wrong_addresses_and_options_are_refused() {
         ("get('ftp://x/')", "must begin with http:// or https://"),
         ("get('http://x/', {redirects = true})", "`redirects` must be false or 0 to 100"),
         ("get('http://x/', {retries = 'x'})", "option `retries` must be 0 to 1000, or a table"),
+        ("get('http://x/', {cookies = true})", "are for http.client"),
         ("get('http://x/', {allow = 404})", "option `allow` must be a table"),
         ("post('http://x/', {body = 'a', json = 1})", "only one of"),
         ("post('http://x/', {json = print})", "JSON cannot hold a function"),
