@@ -79,10 +79,12 @@ fn run(folder: &Path, job: &str, flags: &[&str]) -> Output {
 }
 
 /// The jobs that have a check below.
-const CHECKS: [(&str, fn()); 7] = [
+const CHECKS: [(&str, fn()); 9] = [
+    ("api", api),
     ("commands", commands),
     ("copy", copy),
     ("crawl", crawl),
+    ("download", download),
     ("flaky", flaky),
     ("primes", primes),
     ("spider", spider),
@@ -133,6 +135,41 @@ fn crawl() {
 
     ran.again("crawl", &["-p", "delay=0", "-p", "count=3"]);
     assert_eq!(ran.text("out/crawl/log.txt").lines().count(), 3, "a run begins its log anew");
+}
+
+fn api() {
+    let ran = Ran::of("api", &[]);
+    let (before, after) = (ran.text("api.csv"), ran.text("out/api.csv"));
+    let mut lines = after.lines();
+    assert_eq!(lines.next(), Some("item,price,currency,euros,note"));
+    assert_eq!(before.lines().count(), after.lines().count());
+    for (row, line) in before.lines().skip(1).zip(lines) {
+        let added = line.strip_prefix(row).unwrap_or_else(|| panic!("{line} does not begin with {row}"));
+        let rates = [("USD", 0.92), ("GBP", 1.17), ("JPY", 0.0061), ("CHF", 1.05), ("SEK", 0.088)];
+        let (rest, currency) = row.rsplit_once(',').expect("a row");
+        let price: f64 = rest.rsplit_once(',').and_then(|(_, price)| price.parse().ok()).expect("a price");
+        match rates.iter().find(|(name, _)| *name == currency) {
+            Some((_, rate)) => {
+                let euros: f64 = added.trim_matches(',').parse().expect("a number");
+                assert!((euros - price * rate).abs() < 0.006, "{line}");
+            }
+            None => assert_eq!(added, ",,unknown currency"),
+        }
+    }
+}
+
+fn download() {
+    let mut ran = Ran::of("download", &[]);
+    assert_eq!(ran.finish(), "8 files, 8.8 MB, 8 of them in several parts");
+    let found = files(&ran.path("out/download"));
+    assert_eq!(found.len(), 8, "and nothing beside them");
+    for (name, content) in found {
+        let line = format!("{}\n", name.to_string_lossy());
+        assert!(content == line.repeat(100_000).into_bytes(), "{}", name.display());
+    }
+    fs::remove_file(ran.path("out/download/part-c.bin")).expect("it is there");
+    ran.again("download", &[]);
+    assert_eq!(ran.finish(), "1 files, 1.1 MB, 1 of them in several parts");
 }
 
 fn flaky() {
@@ -204,7 +241,8 @@ fn commands() {
     let names: Vec<_> = names.collect();
     let expected = |part: &str, before: &str| {
         let entries = repository().join(part).read_dir().expect("a folder").flatten();
-        let names = entries.filter(|entry| entry.path().is_file());
+        let is_source = |path: PathBuf| path.extension().is_some_and(|end| end == "toml" || end == "lua");
+        let names = entries.filter(|entry| is_source(entry.path()));
         let mut names: Vec<_> =
             names.map(|entry| format!("{before}{}", entry.file_name().to_string_lossy())).collect();
         names.sort();

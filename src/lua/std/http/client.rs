@@ -2,168 +2,174 @@
 //! hundred requests.
 
 use std::cell::RefCell;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
+use mlua::{LuaString, Table, Value};
+use reqwest::Client;
 use reqwest::redirect::Policy;
-use reqwest::{Client, NoProxy, Proxy};
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::ClientConfig;
 
-use super::fail;
+use super::names::Names;
+use super::proxy::Choice;
+use super::{fail, tls};
 use crate::lua::error::LibError;
+use crate::lua::options::Options;
+use crate::lua::std::path;
 
-/// What reqwest settles for a client and not for a request.
+/// What a request may choose, but reqwest settles for a client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Kind {
-    /// Most redirects that are followed; none at all without.
-    pub redirects: Option<usize>,
     pub connect_timeout: Duration,
+    pub decompress: bool,
 }
 
 /// Scripts use one or two kinds; this bounds those that compute them.
 const MOST_KINDS: usize = 16;
 
-thread_local! {
-    static CLIENTS: RefCell<Vec<(Kind, Client)>> = const { RefCell::new(Vec::new()) };
+/// How the other side is reached: the same for all requests of a client of the script.
+#[derive(Default)]
+struct Link {
+    proxy: Choice,
+    /// None: the usual.
+    tls: Option<ClientConfig>,
+    /// True: nothing else; false: never; none: where the other side offers it.
+    http2: Option<bool>,
+    max_idle_per_host: Option<usize>,
 }
 
-/// The thread's client of that kind.
-pub(super) fn of_kind(kind: Kind) -> Result<Client, LibError> {
-    CLIENTS.with_borrow_mut(|clients| {
-        if let Some((_, client)) = clients.iter().find(|(one, _)| *one == kind) {
+/// Connections that are used again.
+#[derive(Default)]
+pub(super) struct Pool {
+    link: Link,
+    clients: RefCell<Vec<(Kind, Client)>>,
+}
+
+thread_local! {
+    static SHARED: Rc<Pool> = Rc::default();
+}
+
+impl Pool {
+    /// The one of this thread, for whoever has nothing special to say.
+    pub fn shared() -> Rc<Self> {
+        SHARED.with(Rc::clone)
+    }
+
+    /// A pool as the options of `http.client` ask for.
+    ///
+    /// # Errors
+    /// On wrong options, and on files of certificates that are none.
+    pub fn read(options: &mut Options) -> Result<Rc<Self>, LibError> {
+        let asked = ["proxy", "ca", "cert", "insecure", "http2", "max_idle_per_host"];
+        let mut special = false;
+        for name in asked {
+            special |= options.value(name)?.is_some();
+        }
+        if !special {
+            return Ok(Self::shared());
+        }
+        let trust = tls::Trust {
+            ca: options.bytes("ca")?.map(|file| tls::certificates(&path::of(&file))).transpose()?,
+            own: options.value("cert")?.map(|value| own_certificate(&value)).transpose()?,
+            insecure: options.bool("insecure")?.unwrap_or(false),
+        };
+        let link = Link {
+            proxy: Choice::read(options)?,
+            tls: Some(tls::config(trust)?),
+            http2: options.bool("http2")?,
+            max_idle_per_host: options.count("max_idle_per_host")?,
+        };
+        Ok(Rc::new(Self { link, clients: RefCell::default() }))
+    }
+
+    /// The client of that kind.
+    ///
+    /// # Errors
+    /// When the environment names a proxy that is none.
+    pub fn client(&self, kind: Kind) -> Result<Client, LibError> {
+        if let Some((_, client)) = self.clients.borrow().iter().find(|(one, _)| *one == kind) {
             return Ok(client.clone());
         }
-        let client = build(kind)?;
+        let client = self.link.build(kind)?;
+        let mut clients = self.clients.borrow_mut();
         if clients.len() == MOST_KINDS {
             clients.remove(0);
         }
         clients.push((kind, client.clone()));
         Ok(client)
-    })
-}
-
-fn build(kind: Kind) -> Result<Client, LibError> {
-    let policy = kind.redirects.map_or_else(Policy::none, Policy::limited);
-    let mut builder = Client::builder()
-        .tls_backend_preconfigured(tls()?)
-        .user_agent(concat!("mpms/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(kind.connect_timeout)
-        .redirect(policy)
-        // Only what we name below.
-        .no_proxy();
-    for proxy in proxies()? {
-        builder = builder.proxy(proxy);
     }
-    builder.build().map_err(|error| fail::from_reqwest(&error))
+
+    /// Idle connections are closed; those in use when they have done their work.
+    pub fn close(&self) {
+        self.clients.take();
+    }
 }
 
-type MakeProxy = fn(String) -> reqwest::Result<Proxy>;
-
-/// The proxies of the environment, as curl reads it, but never for this machine itself.
-fn proxies() -> Result<Vec<Proxy>, LibError> {
-    let variable = |name: &str| {
-        let value = std::env::var(name).or_else(|_| std::env::var(name.to_uppercase()));
-        value.ok().filter(|value| !value.trim().is_empty())
-    };
-    let own = "localhost,127.0.0.0/8,::1";
-    let direct = variable("no_proxy").map_or_else(|| own.to_owned(), |more| format!("{own},{more}"));
-    let makers: [(&str, MakeProxy); 3] =
-        [("http_proxy", Proxy::http), ("https_proxy", Proxy::https), ("all_proxy", Proxy::all)];
-    let mut proxies = Vec::new();
-    for (name, make) in makers {
-        let Some(address) = variable(name) else {
-            continue;
+impl Link {
+    fn build(&self, kind: Kind) -> Result<Client, LibError> {
+        let mut tls = match &self.tls {
+            Some(tls) => tls.clone(),
+            None => tls::config(tls::Trust::default())?,
         };
-        let proxy = make(address).map_err(|_| {
-            LibError::invalid(format!("the variable {name} does not hold the address of a proxy"))
-        })?;
-        proxies.push(proxy.no_proxy(NoProxy::from_string(&direct)));
-    }
-    Ok(proxies)
-}
-
-/// One configuration for the process: its threads share the certificates and the sessions.
-fn tls() -> Result<ClientConfig, LibError> {
-    static CONFIG: OnceLock<ClientConfig> = OnceLock::new();
-    if let Some(config) = CONFIG.get() {
-        return Ok(config.clone());
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| LibError::new("tls", error.to_string()))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(LazyVerifier::new(provider)))
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(CONFIG.get_or_init(|| config).clone())
-}
-
-/// The platform's verifier, made at the first handshake: reading the certificates of the machine takes milliseconds,
-/// which a job that only speaks plain HTTP does not pay.
-#[derive(Debug)]
-struct LazyVerifier {
-    provider: Arc<CryptoProvider>,
-    real: OnceLock<Result<Arc<dyn ServerCertVerifier>, rustls::Error>>,
-}
-
-impl LazyVerifier {
-    fn new(provider: Arc<CryptoProvider>) -> Self {
-        Self { provider, real: OnceLock::new() }
-    }
-
-    fn real(&self) -> Result<&Arc<dyn ServerCertVerifier>, rustls::Error> {
-        self.real.get_or_init(|| verifier(&self.provider)).as_ref().map_err(Clone::clone)
+        tls.alpn_protocols = match self.http2 {
+            None => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+            Some(true) => vec![b"h2".to_vec()],
+            Some(false) => vec![b"http/1.1".to_vec()],
+        };
+        let mut builder = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .user_agent(concat!("mpms/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(kind.connect_timeout)
+            .gzip(kind.decompress)
+            .brotli(kind.decompress)
+            .zstd(kind.decompress)
+            .deflate(kind.decompress)
+            .dns_resolver(Arc::new(Names))
+            // Ours: see `hops.rs`.
+            .redirect(Policy::none())
+            // Only what we name below.
+            .no_proxy();
+        builder = match self.http2 {
+            None => builder,
+            Some(true) => builder.http2_prior_knowledge(),
+            Some(false) => builder.http1_only(),
+        };
+        if let Some(most) = self.max_idle_per_host {
+            builder = builder.pool_max_idle_per_host(most);
+        }
+        for proxy in self.proxy.proxies()? {
+            builder = builder.proxy(proxy);
+        }
+        builder.build().map_err(|error| fail::from_reqwest(&error))
     }
 }
 
-fn verifier(provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
-    // Fails where the machine has no certificates, as in an empty container: then Mozilla's roots, built in.
-    if let Ok(platform) = rustls_platform_verifier::Verifier::new(Arc::clone(provider)) {
-        return Ok(Arc::new(platform));
-    }
-    static ROOTS: LazyLock<Arc<RootCertStore>> =
-        LazyLock::new(|| Arc::new(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()));
-    let built = WebPkiServerVerifier::builder_with_provider(Arc::clone(&ROOTS), Arc::clone(provider)).build();
-    let built = built.map_err(|error| rustls::Error::General(error.to_string()))?;
-    Ok(built)
-}
+type Own = (Vec<rustls::pki_types::CertificateDer<'static>>, rustls::pki_types::PrivateKeyDer<'static>);
 
-impl ServerCertVerifier for LazyVerifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        self.real()?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.real()?.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.real()?.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
+/// `{pem, key}`, `{pem=, key=}`, or one file that holds both.
+fn own_certificate(value: &Value) -> Result<Own, LibError> {
+    let wrong = || LibError::invalid("option `cert` must be a file, {pem, key} or {pem=, key=}");
+    let (pem, key): (PathBuf, PathBuf) = match value {
+        Value::String(both) => (path::of(both), path::of(both)),
+        Value::Table(table) => {
+            table.for_each(|key: Value, _: Value| match key.to_string()?.as_str() {
+                "1" | "2" | "pem" | "key" => Ok(()),
+                _ => Err(mlua::Error::external(wrong())),
+            })?;
+            let file = |index: i64, name: &str| -> Result<Option<LuaString>, LibError> {
+                let first: Option<LuaString> = Table::raw_get(table, index).map_err(|_| wrong())?;
+                match first {
+                    Some(file) => Ok(Some(file)),
+                    None => table.raw_get(name).map_err(|_| wrong()),
+                }
+            };
+            let pem = file(1, "pem")?.ok_or_else(wrong)?;
+            let key = file(2, "key")?.unwrap_or_else(|| pem.clone());
+            (path::of(&pem), path::of(&key))
+        }
+        _ => return Err(wrong()),
+    };
+    Ok((tls::certificates(&pem)?, tls::key(&key)?))
 }

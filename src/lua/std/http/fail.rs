@@ -8,12 +8,17 @@ use crate::lua::error::LibError;
 /// Statuses that another try may cure: Scrapy's retry list, and 425.
 const PASSING: [u16; 9] = [408, 425, 429, 500, 502, 503, 504, 522, 524];
 
+/// Whether another try may cure the status.
+pub(super) fn may_pass(status: u16) -> bool {
+    PASSING.contains(&status)
+}
+
 /// The error of a reply with status 400 or above.
 pub(super) fn from_status(status: u16, reason: &str, retry_after: Option<f64>) -> LibError {
     let message = format!("status {status} {reason}");
     LibError::new("http_status", message.trim_end())
         .status(status)
-        .retryable(PASSING.contains(&status))
+        .retryable(may_pass(status))
         .retry_after(retry_after)
 }
 
@@ -53,6 +58,18 @@ pub(super) fn from_reqwest(error: &reqwest::Error) -> LibError {
     };
     let whole = std::iter::once(error.to_string()).chain(chain().map(ToString::to_string));
     found.cause(whole.collect::<Vec<_>>().join(": "))
+}
+
+/// Whether a connection that was made ended before a reply began.
+pub(super) fn is_lost(error: &reqwest::Error) -> bool {
+    let lost = |below: &(dyn StdError + 'static)| {
+        let by_hyper = below.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message);
+        let by_system = below.downcast_ref::<io::Error>().is_some_and(|io| {
+            matches!(io.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+        });
+        by_hyper || by_system
+    };
+    !error.is_connect() && std::iter::successors(error.source(), |below| (*below).source()).any(lost)
 }
 
 /// rustls packs its errors into those of the system, sometimes twice.

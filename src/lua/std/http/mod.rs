@@ -8,41 +8,68 @@ use reqwest::Method;
 use crate::lua::error::LibError;
 use crate::lua::module::{Methods, Module, object};
 
+mod all;
+mod charset;
 mod client;
+mod clock;
+mod cookies;
+mod download;
 mod fail;
+mod fields;
+mod hops;
+mod media;
+mod names;
+mod payload;
+mod proxy;
 mod request;
 mod response;
+mod retries;
+pub mod robots;
 mod serve;
+mod settings;
+mod stream;
+mod tls;
 
-use request::{Base, Target};
+use all::Batch;
+use download::Order;
+use request::{Session, Target};
+pub use response::page;
+
+/// The userdata of `http.client`.
+struct Client(Rc<Session>);
 
 type UrlAndOptions = (LuaString, Option<Table>);
-
-/// `http.client`: what its requests have in common.
-struct Session(Rc<Base>);
-
-type SessionCall = (UserDataRef<Session>, LuaString, Option<Table>);
+type ToFile = (LuaString, LuaString, Option<Table>);
+type OfClient<A, B> = (UserDataRef<Client>, A, B);
 
 pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
     response::register(lua)?;
+    stream::register(lua)?;
     serve::register(lua)?;
-    sessions(lua)?;
-    let base = Rc::new(Base::default());
-    let shared = Rc::clone(&base);
+    clients(lua)?;
+    let shared: Rc<Session> = Rc::default();
+    let same = || Rc::clone(&shared);
     let mut module = Module::new(lua, "mpms.http");
     for (signature, method) in calls() {
-        let base = Rc::clone(&base);
+        let session = same();
         module = module.waiting(signature, move |lua, (url, options): UrlAndOptions| {
-            let target = Target::new(lua, &base, method.clone(), &url, options);
-            perform(lua, target)
+            fetch(lua, Target::new(lua, &session, method.clone(), &url, options))
         });
     }
+    let (request, download, stream, all) = (same(), same(), same(), same());
     module
         .waiting("request(options)", move |lua, options: Table| {
-            perform(lua, Target::from_table(lua, &shared, options))
+            fetch(lua, Target::from_table(lua, &request, &request.settings, options))
         })
+        .waiting("download(url, path, options)", move |lua, (url, path, options): ToFile| {
+            to_file(lua, Order::read(lua, &download, &url, &path, options))
+        })
+        .waiting("stream(url, options)", move |lua, (url, options): UrlAndOptions| {
+            open(lua, Target::new(lua, &stream, Method::GET, &url, options))
+        })
+        .waiting("all(requests)", move |lua, requests: Table| many(lua, Batch::read(lua, &all, &requests)))
         .function("client(options)", |lua, options: Option<Table>| {
-            Ok(object(lua, Session(Rc::new(Base::read(options)?)))?)
+            Ok(object(lua, Client(Rc::new(Session::read(options)?)))?)
         })
         .function("serve(source, options)", serve::serve)
         .build()
@@ -60,31 +87,107 @@ fn calls() -> [(&'static str, Method); 7] {
     ]
 }
 
-fn sessions(lua: &Lua) -> mlua::Result<()> {
+fn clients(lua: &Lua) -> mlua::Result<()> {
     let mut methods = Methods::new(lua, "http.Client");
     for (signature, method) in calls() {
-        methods = methods.waiting(signature, move |lua, (session, url, options): SessionCall| {
-            let target = Target::new(lua, &session.0, method.clone(), &url, options);
-            perform(lua, target)
-        });
+        methods = methods.waiting(
+            signature,
+            move |lua, (client, url, options): OfClient<LuaString, Option<Table>>| {
+                fetch(lua, Target::new(lua, &client.0, method.clone(), &url, options))
+            },
+        );
     }
     methods
-        .waiting("request(options)", |lua, (session, options): (UserDataRef<Session>, Table)| {
-            perform(lua, Target::from_table(lua, &session.0, options))
+        .waiting("request(options)", |lua, (client, options): (UserDataRef<Client>, Table)| {
+            fetch(lua, Target::from_table(lua, &client.0, &client.0.settings, options))
         })
-        .userdata::<Session>()
+        .waiting(
+            "download(url, path, options)",
+            |lua, (client, url, path, options): (UserDataRef<Client>, LuaString, LuaString, Option<Table>)| {
+                to_file(lua, Order::read(lua, &client.0, &url, &path, options))
+            },
+        )
+        .waiting(
+            "stream(url, options)",
+            |lua, (client, url, options): OfClient<LuaString, Option<Table>>| {
+                open(lua, Target::new(lua, &client.0, Method::GET, &url, options))
+            },
+        )
+        .waiting("all(requests)", |lua, (client, requests): (UserDataRef<Client>, Table)| {
+            many(lua, Batch::read(lua, &client.0, &requests))
+        })
+        .method("cookies()", |lua, client: UserDataRef<Client>| match &client.0.jar {
+            Some(jar) => jar.list(lua),
+            None => Err(LibError::invalid("the client keeps no cookies: `cookies = true` makes it")),
+        })
+        .method("close()", |_, client: UserDataRef<Client>| {
+            client.0.close();
+            stream::settle();
+            Ok(())
+        })
+        .userdata::<Client>()
 }
 
-fn perform(
+fn fetch(
     lua: &Lua,
     target: Result<Target, LibError>,
 ) -> impl Future<Output = Result<Table, LibError>> + 'static + use<> {
     let lua = lua.clone();
     async move {
         let target = target?;
-        let url = target.shown_url();
-        response::fetch(&lua, target).await.map_err(|error| error.url(url))
+        response::fetch(&lua, &target).await.map_err(|error| error.url(target.shown_url()))
     }
+}
+
+fn open(
+    lua: &Lua,
+    target: Result<Target, LibError>,
+) -> impl Future<Output = Result<Table, LibError>> + 'static + use<> {
+    let lua = lua.clone();
+    async move {
+        let target = target?;
+        stream::open(&lua, &target).await.map_err(|error| error.url(target.shown_url()))
+    }
+}
+
+fn to_file(
+    lua: &Lua,
+    order: Result<Order, LibError>,
+) -> impl Future<Output = Result<Table, LibError>> + 'static + use<> {
+    let lua = lua.clone();
+    async move {
+        let order = order?;
+        download::run(&lua, &order).await.map_err(|error| error.url(order.target.shown_url()))
+    }
+}
+
+fn many(
+    lua: &Lua,
+    batch: Result<Batch, LibError>,
+) -> impl Future<Output = Result<Table, LibError>> + 'static + use<> {
+    let lua = lua.clone();
+    async move { all::run(&lua, batch?).await }
+}
+
+/// `%41` to `A`; a `%` that is no code stays as it is.
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let digit = |at: usize| bytes.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        match (byte, digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            _ => {
+                decoded.push(byte);
+                at += 1;
+            }
+        }
+    }
+    decoded
 }
 
 #[cfg(test)]

@@ -1,171 +1,98 @@
 //! From a URL and an options table to a request.
 
-use std::borrow::Cow;
+use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Duration;
 
 use mlua::{Lua, LuaString, Table, Value};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use reqwest::{Body, Method, Request, RequestBuilder, Url};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use reqwest::{Client, Method, Url};
 
-use super::client::{self, Kind};
+use super::client::{Kind, Pool};
+use super::cookies::Jar;
 use super::fail;
+use super::payload::Payload;
+use super::robots::Robots;
+use super::settings::{Settings, basic};
 use crate::lua::error::LibError;
 use crate::lua::options::Options;
-use crate::lua::std::json;
 
-/// What may be said for one request or for all of a session.
-#[derive(Clone)]
-pub(super) struct Settings {
-    headers: HeaderMap,
-    timeout: Duration,
-    kind: Kind,
-    /// Statuses from 400 on that raise nothing.
-    pub allow: Vec<u16>,
-    /// Whether any status raises.
-    pub raise: bool,
-    /// Most bytes of a body.
-    pub max_size: u64,
+/// `http.client`: what its requests have in common.
+pub(super) struct Session {
+    pub settings: Rc<Settings>,
+    /// What addresses begin with.
+    url: Option<String>,
+    pool: Rc<Pool>,
+    pub jar: Option<Jar>,
+    pub robots: Option<Robots>,
+    closed: Cell<bool>,
 }
 
-impl Default for Settings {
+impl Default for Session {
+    /// The one behind `http.get`.
     fn default() -> Self {
         Self {
-            headers: HeaderMap::new(),
-            timeout: Duration::from_secs(30),
-            kind: Kind { redirects: Some(10), connect_timeout: Duration::from_secs(10) },
-            allow: Vec::new(),
-            raise: true,
-            max_size: 256 << 20,
+            settings: Rc::default(),
+            url: None,
+            pool: Pool::shared(),
+            jar: None,
+            robots: None,
+            closed: Cell::new(false),
         }
     }
 }
 
-impl Settings {
-    fn override_with(&self, options: &mut Options) -> Result<Self, LibError> {
-        let mut headers = self.headers.clone();
-        if let Some(table) = options.table("headers")? {
-            read_headers(&mut headers, &table)?;
-        }
-        if let Some(auth) = options.table("auth")? {
-            headers.insert(AUTHORIZATION, authorization(auth)?);
-        }
-        let redirects = match options.value("redirects")? {
-            None => self.kind.redirects,
-            Some(Value::Boolean(false)) => None,
-            Some(Value::Integer(most @ 0..=100)) => Some(most as usize),
-            Some(_) => {
-                return Err(LibError::invalid("option `redirects` must be false or 0 to 100"));
-            }
-        };
-        let connect_timeout = options.duration("connect_timeout")?.unwrap_or(self.kind.connect_timeout);
-        Ok(Self {
-            headers,
-            timeout: options.duration("timeout")?.unwrap_or(self.timeout),
-            kind: Kind { redirects, connect_timeout },
-            allow: match options.table("allow")? {
-                Some(list) => list
-                    .sequence_values::<u16>()
-                    .collect::<mlua::Result<_>>()
-                    .map_err(|_| LibError::invalid("option `allow` must be a list of statuses, as {404}"))?,
-                None => self.allow.clone(),
-            },
-            raise: options.bool("raise")?.unwrap_or(self.raise),
-            max_size: options.size("max_size")?.unwrap_or(self.max_size),
-        })
+impl Session {
+    /// One that asks robots.txt, and is else as any.
+    pub fn polite(robots: Robots) -> Self {
+        Self { robots: Some(robots), ..Self::default() }
     }
-}
 
-fn read_headers(headers: &mut HeaderMap, table: &Table) -> Result<(), LibError> {
-    let mut pairs: Vec<(LuaString, Value)> = Vec::new();
-    table.for_each(|name: Value, value: Value| match name {
-        Value::String(name) => {
-            pairs.push((name, value));
-            Ok(())
-        }
-        _ => Err(mlua::Error::external(LibError::invalid("option `headers` must have names as keys"))),
-    })?;
-    for (name, value) in pairs {
-        let bad = |what: &str| LibError::invalid(format!("header `{}` {what}", name.to_string_lossy()));
-        let key = HeaderName::from_bytes(&name.as_bytes())
-            .map_err(|_| bad("has a name that HTTP does not allow"))?;
-        let values: Vec<Value> = match value {
-            Value::Table(list) => list.sequence_values::<Value>().collect::<mlua::Result<_>>()?,
-            one => vec![one],
-        };
-        headers.remove(&key);
-        for value in values {
-            let text = scalar(&value).ok_or_else(|| bad("must be a string, a number or a list of them"))?;
-            let text = HeaderValue::from_bytes(&text)
-                .map_err(|_| bad("has a line end or another control sign in it"))?;
-            headers.append(key.clone(), text);
-        }
-    }
-    Ok(())
-}
-
-/// `{user, password}`, `{user=, pass=}` or `{bearer=}`.
-fn authorization(table: Table) -> Result<HeaderValue, LibError> {
-    let (first, second): (Option<String>, Option<String>) = (table.raw_get(1)?, table.raw_get(2)?);
-    let asked = if first.is_some() {
-        (first, second.unwrap_or_default(), None)
-    } else {
-        let mut options = Options::new(Some(table));
-        let named =
-            (options.string("user")?, options.string("pass")?.unwrap_or_default(), options.string("bearer")?);
-        options.finish().map_err(|error| LibError::invalid(format!("option `auth`: {}", error.message())))?;
-        named
-    };
-    let bad = || LibError::invalid("option `auth` must be {user, password}, {user=, pass=} or {bearer=}");
-    // reqwest knows how the header is written; the address is not used.
-    let client = client::of_kind(Settings::default().kind)?;
-    let builder: RequestBuilder = client.get("http://localhost/");
-    let builder = match asked {
-        (Some(user), pass, None) => builder.basic_auth(user, Some(pass)),
-        (None, _, Some(token)) => builder.bearer_auth(token),
-        _ => return Err(bad()),
-    };
-    let mut request = builder.build().map_err(|_| bad())?;
-    request.headers_mut().remove(AUTHORIZATION).ok_or_else(bad)
-}
-
-/// The bytes of a string, a number or a boolean.
-fn scalar(value: &Value) -> Option<Cow<'static, [u8]>> {
-    match value {
-        Value::String(text) => Some(Cow::Owned(text.as_bytes().to_vec())),
-        Value::Integer(_) | Value::Number(_) | Value::Boolean(_) => {
-            Some(Cow::Owned(value.to_string().ok()?.into_bytes()))
-        }
-        _ => None,
-    }
-}
-
-/// Settings of a session, and what its addresses begin with.
-#[derive(Default)]
-pub(super) struct Base {
-    settings: Rc<Settings>,
-    url: Option<String>,
-}
-
-impl Base {
     /// # Errors
     /// On wrong options.
     pub fn read(options: Option<Table>) -> Result<Self, LibError> {
         let mut options = Options::new(options);
         let mut settings = Settings::default().override_with(&mut options)?;
-        if let Some(agent) = options.string("user_agent")? {
-            let agent = HeaderValue::from_str(&agent);
+        let agent = options.string("user_agent")?;
+        if let Some(agent) = &agent {
+            let agent = HeaderValue::from_str(agent);
             settings.headers.insert(
                 USER_AGENT,
                 agent.map_err(|_| LibError::invalid("option `user_agent` is no header"))?,
             );
         }
         let url = options.string("base_url")?;
-        options.finish()?;
         if let Some(url) = &url {
             parse_url(url)?;
         }
-        Ok(Self { settings: Rc::new(settings), url })
+        let jar = match options.value("cookies")? {
+            None | Some(Value::Boolean(false) | Value::Table(_)) => None,
+            Some(Value::Boolean(true)) => Some(Jar::default()),
+            Some(Value::String(file)) => Some(Jar::open(&crate::lua::std::path::of(&file))?),
+            Some(_) => {
+                return Err(LibError::invalid("option `cookies` must be true, a file or a table of cookies"));
+            }
+        };
+        let robots = options.bool("robots")?.unwrap_or(false).then(|| Robots::new(agent.as_deref()));
+        let pool = Pool::read(&mut options)?;
+        options.finish()?;
+        Ok(Self { settings: Rc::new(settings), url, pool, jar, robots, closed: Cell::new(false) })
+    }
+
+    /// # Errors
+    /// When the session is closed, and when the environment names a proxy that is none.
+    pub fn client(&self, kind: Kind) -> Result<Client, LibError> {
+        if self.closed.get() {
+            return Err(LibError::invalid("the client is closed"));
+        }
+        self.pool.client(kind)
+    }
+
+    /// Its own connections are closed; those that it shares stay.
+    pub fn close(&self) {
+        self.closed.set(true);
+        if !Rc::ptr_eq(&self.pool, &Pool::shared()) {
+            self.pool.close();
+        }
     }
 
     /// A path is put behind the base with one slash between; a whole address stands for itself.
@@ -180,23 +107,34 @@ impl Base {
     }
 }
 
-fn parse_url(text: &str) -> Result<Url, LibError> {
+/// # Errors
+/// On anything that is no address of HTTP.
+pub(super) fn parse_url(text: &str) -> Result<Url, LibError> {
     let url = Url::parse(text)
         .map_err(|error| LibError::invalid(format!("the address is wrong: {error}")).url(text))?;
-    match url.scheme() {
-        "http" | "https" => Ok(url),
-        other => {
-            Err(LibError::invalid(format!("the address must begin with http:// or https://, not {other}:"))
-                .url(text))
-        }
+    if takes_http(&url) {
+        return Ok(url);
     }
+    let scheme = url.scheme();
+    Err(LibError::invalid(format!("the address must begin with http:// or https://, not {scheme}:"))
+        .url(text))
 }
 
-/// A request that is ready to go.
+pub(super) fn takes_http(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
+}
+
+/// A request that is ready to go, several times if need be.
+#[derive(Clone)]
 pub(super) struct Target {
-    pub client: reqwest::Client,
-    pub request: Request,
+    pub session: Rc<Session>,
+    pub method: Method,
+    pub url: Url,
+    pub headers: HeaderMap,
+    pub payload: Payload,
     pub settings: Rc<Settings>,
+    /// False for robots.txt itself.
+    pub asks_robots: bool,
 }
 
 impl Target {
@@ -204,61 +142,109 @@ impl Target {
     /// On wrong addresses and options.
     pub fn new(
         lua: &Lua,
-        base: &Base,
+        session: &Rc<Session>,
         method: Method,
         url: &LuaString,
         options: Option<Table>,
     ) -> Result<Self, LibError> {
+        let Some(options) = options else {
+            let url = url.to_str().map_err(|_| LibError::invalid("the address is not UTF-8"))?;
+            return Self::bare(session, method, &url, Rc::clone(&session.settings));
+        };
+        let mut options = Options::new(Some(options));
+        let target = Self::read(lua, session, method, url, &mut options)?;
+        options.finish().map_err(|error| error.url(target.shown_url()))?;
+        Ok(target)
+    }
+
+    /// Leaves the options that belong to the caller for it to read.
+    ///
+    /// # Errors
+    /// On wrong addresses and options.
+    pub fn read(
+        lua: &Lua,
+        session: &Rc<Session>,
+        method: Method,
+        url: &LuaString,
+        options: &mut Options,
+    ) -> Result<Self, LibError> {
         let url = url.to_str().map_err(|_| LibError::invalid("the address is not UTF-8"))?;
-        Self::build(lua, base, method, &url, options.map(|table| Options::new(Some(table))))
-            .map_err(|error| error.url(&*url))
+        Self::build(lua, session, &session.settings, method, &url, options).map_err(|error| error.url(&*url))
     }
 
     /// `http.request`: method and address are options too.
     ///
     /// # Errors
     /// On wrong addresses and options.
-    pub fn from_table(lua: &Lua, base: &Base, table: Table) -> Result<Self, LibError> {
+    pub fn from_table(
+        lua: &Lua,
+        session: &Rc<Session>,
+        settings: &Settings,
+        table: Table,
+    ) -> Result<Self, LibError> {
         let mut options = Options::new(Some(table));
         let method = options.string("method")?.unwrap_or_else(|| "GET".to_owned());
         let method = Method::from_bytes(method.to_uppercase().as_bytes())
             .map_err(|_| LibError::invalid("option `method` is no method of HTTP"))?;
         let url = options.string("url")?.ok_or_else(|| LibError::invalid("option `url` is needed"))?;
-        Self::build(lua, base, method, &url, Some(options)).map_err(|error| error.url(url))
+        let target = Self::build(lua, session, settings, method, &url, &mut options)
+            .and_then(|target| options.finish().map(|()| target));
+        target.map_err(|error| error.url(url))
     }
 
     fn build(
         lua: &Lua,
-        base: &Base,
+        session: &Rc<Session>,
+        settings: &Settings,
         method: Method,
         url: &str,
-        options: Option<Options>,
+        options: &mut Options,
     ) -> Result<Self, LibError> {
-        let mut request = Request::new(method, base.resolve(url)?);
-        let settings = match options {
-            None => Rc::clone(&base.settings),
-            Some(mut options) => {
-                let settings = base.settings.override_with(&mut options)?;
-                payload(lua, &mut request, &mut options)?;
-                options.finish()?;
-                Rc::new(settings)
-            }
-        };
-        for name in settings.headers.keys() {
+        let settings = Rc::new(settings.for_request(options)?);
+        // Before the address, so that a body is taken only once everything else fits.
+        let mut target = Self::bare(session, method, url, settings)?;
+        target.payload = Payload::read(lua, options)?;
+        if let Some(kind) = &target.payload.kind {
             // A header that the script names wins over that of the body's kind.
-            request.headers_mut().remove(name);
-            for value in settings.headers.get_all(name) {
-                request.headers_mut().append(name.clone(), value.clone());
+            target.headers.entry(CONTENT_TYPE).or_insert_with(|| kind.clone());
+        }
+        Ok(target)
+    }
+
+    /// A request without a body.
+    ///
+    /// # Errors
+    /// On wrong addresses.
+    pub fn bare(
+        session: &Rc<Session>,
+        method: Method,
+        url: &str,
+        settings: Rc<Settings>,
+    ) -> Result<Self, LibError> {
+        let mut url = session.resolve(url)?;
+        let mut headers = settings.headers.clone();
+        if !settings.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&settings.query);
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            // `http://user:password@host/`
+            let (user, password) = (decoded(url.username()), url.password().map(decoded));
+            if !headers.contains_key(AUTHORIZATION) {
+                headers.insert(AUTHORIZATION, basic(&user, password.as_deref())?);
             }
         }
-        *request.timeout_mut() = Some(settings.timeout);
-        Ok(Self { client: client::of_kind(settings.kind)?, request, settings })
+        let session = Rc::clone(session);
+        Ok(Self { session, method, url, headers, payload: Payload::default(), settings, asks_robots: true })
     }
 
     /// The address for errors, without a password in it.
     pub fn shown_url(&self) -> String {
-        shown(self.request.url())
+        shown(&self.url)
     }
+}
+
+fn decoded(text: &str) -> String {
+    String::from_utf8_lossy(&super::percent_decoded(text)).into_owned()
 }
 
 /// An address without a password in it.
@@ -272,71 +258,6 @@ pub(super) fn shown(url: &Url) -> String {
             masked.into()
         }
     }
-}
-
-fn payload(lua: &Lua, request: &mut Request, options: &mut Options) -> Result<(), LibError> {
-    if let Some(query) = options.table("query")? {
-        let pairs = pairs("query", &query)?;
-        if !pairs.is_empty() {
-            request.url_mut().query_pairs_mut().extend_pairs(pairs);
-        }
-    }
-    let body = options.bytes("body")?;
-    let json = options.value("json")?;
-    let form = options.table("form")?;
-    if usize::from(body.is_some()) + usize::from(json.is_some()) + usize::from(form.is_some()) > 1 {
-        return Err(LibError::invalid("only one of the options `body`, `json` and `form` can be given"));
-    }
-    if let Some(body) = body {
-        *request.body_mut() = Some(Body::from(body.as_bytes().to_vec()));
-    } else if let Some(json) = json {
-        let text = json::compact(lua, &json)
-            .map_err(|error| LibError::invalid(format!("option `json`: {}", error.message())))?;
-        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        *request.body_mut() = Some(Body::from(text));
-    } else if let Some(form) = form {
-        let mut writer =
-            Url::parse("http://localhost/").map_err(|error| LibError::invalid(error.to_string()))?;
-        writer.query_pairs_mut().extend_pairs(pairs("form", &form)?);
-        let text = writer.query().unwrap_or_default().to_owned();
-        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
-        request.headers_mut().insert(CONTENT_TYPE, kind);
-        *request.body_mut() = Some(Body::from(text));
-    }
-    Ok(())
-}
-
-/// `{name = value}` in the order of the names; a list as a value repeats the name.
-fn pairs(option: &str, table: &Table) -> Result<Vec<(String, String)>, LibError> {
-    let wrong = |what: String| LibError::invalid(format!("option `{option}` {what}"));
-    let mut entries: Vec<(Value, Value)> = Vec::new();
-    table.for_each(|key, value| {
-        entries.push((key, value));
-        Ok(())
-    })?;
-    let mut pairs = Vec::new();
-    for (key, value) in entries {
-        let Value::String(key) = key else {
-            return Err(wrong("must have names as keys".to_owned()));
-        };
-        let name = key.to_str().map_err(|_| wrong("must be UTF-8".to_owned()))?.to_owned();
-        let values: Vec<Value> = match value {
-            Value::Table(list) => list.sequence_values().collect::<mlua::Result<_>>()?,
-            one => vec![one],
-        };
-        for value in values {
-            let text = scalar(&value)
-                .ok_or_else(|| wrong(format!("has a {} as `{name}`", value.type_name())))?
-                .into_owned();
-            pairs.push((
-                name.clone(),
-                String::from_utf8(text).map_err(|_| wrong("must be UTF-8".to_owned()))?,
-            ));
-        }
-    }
-    // Stable: the values of one name keep their order.
-    pairs.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(pairs)
 }
 
 /// The error of a failed exchange, with the address where it failed.

@@ -1,13 +1,17 @@
 //! From the reply to the table that the script gets.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
+use bytes::Bytes;
 use mlua::{Lua, LuaString, Table, Value};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode, Version};
 
-use super::fail;
+use super::clock::Clock;
 use super::request::{Target, failed, shown};
+use super::settings::Settings;
+use super::{charset, fail, hops};
 use crate::lua::error::LibError;
 use crate::lua::module::Methods;
 use crate::lua::options::Options;
@@ -71,101 +75,123 @@ fn with_url(error: LibError, response: &Table) -> LibError {
 /// The body as UTF-8, from the named charset or that of the reply.
 fn text(lua: &Lua, this: &Table, charset: Option<String>) -> Result<LuaString, LibError> {
     let body: LuaString = this.raw_get("body")?;
-    let told: Option<String> = match charset {
-        Some(charset) => Some(charset),
-        None => {
-            this.raw_get::<Table>("headers")?.raw_get::<Option<String>>("content-type")?.and_then(charset_of)
+    let kind: Option<String> = this.raw_get::<Table>("headers")?.raw_get("content-type")?;
+    let bytes = body.as_bytes();
+    let text = charset::decode(&bytes, charset.as_deref(), kind.as_deref());
+    match text.map_err(|error| with_url(error, this))? {
+        Cow::Borrowed(same) if same.len() == bytes.len() => Ok(body.clone()),
+        text => Ok(lua.create_string(text)?),
+    }
+}
+
+/// The text and the address of a reply, for modules that read pages.
+///
+/// # Errors
+/// When `response` is not what a request has given.
+pub fn page(lua: &Lua, response: &Table) -> Result<(LuaString, String), LibError> {
+    let no_reply = |_| LibError::invalid("is not a reply of mpms.http");
+    let url: String = response.raw_get("url").map_err(no_reply)?;
+    Ok((text(lua, response, None)?, url))
+}
+
+/// Sends the request and reads the whole body, again where `retries` says so.
+pub(super) async fn fetch(lua: &Lua, target: &Target) -> Result<Table, LibError> {
+    let mut tried = 0;
+    loop {
+        let error = match fetch_once(lua, target, tried).await {
+            Ok(table) => return Ok(table),
+            Err(error) => error,
+        };
+        match target.settings.retries.pause(tried, &error) {
+            Some(pause) => tokio::time::sleep(pause).await,
+            None => return Err(error),
         }
-    };
-    let Some(label) = told else { return Ok(body) };
-    let encoding = encoding_rs::Encoding::for_label(label.as_bytes())
-        .ok_or_else(|| with_url(LibError::invalid(format!("the charset `{label}` is not known")), this))?;
-    let text = encoding.decode(&body.as_bytes()).0.into_owned();
-    Ok(lua.create_string(text)?)
+        tried += 1;
+    }
 }
 
-fn charset_of(content_type: String) -> Option<String> {
-    content_type.split(';').skip(1).find_map(|part| {
-        let (name, value) = part.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_owned())
-    })
-}
-
-/// Sends the request and reads the whole body.
-pub(super) async fn fetch(lua: &Lua, target: Target) -> Result<Table, LibError> {
+async fn fetch_once(lua: &Lua, target: &Target, tried: u32) -> Result<Table, LibError> {
     let start = Instant::now();
-    let settings = target.settings;
-    let mut reply = target.client.execute(target.request).await.map_err(|error| failed(&error))?;
-    let status = reply.status();
-    if settings.raise && status.as_u16() >= 400 && !settings.allow.contains(&status.as_u16()) {
-        let wait = reply.headers().get(RETRY_AFTER).and_then(|value| fail::retry_after(value.to_str().ok()?));
-        let reason = status.canonical_reason().unwrap_or_default();
-        let error = fail::from_status(status.as_u16(), reason, wait).url(shown(reply.url()));
-        drain(reply).await;
+    let clock = Clock::start(&target.settings, Some(Settings::TIMEOUT));
+    let mut reply = hops::send(target, &clock).await?;
+    if let Some(error) = hops::judge(target, &reply, tried) {
+        hops::drain(reply, &clock).await;
         return Err(error);
     }
-    let body = read_body(lua, &mut reply, settings.max_size).await?;
-    table(lua, &reply, body, start)
+    let max_size = target.settings.max_size.unwrap_or(Settings::MAX_SIZE);
+    let body = read_body(lua, &mut reply, &clock, max_size).await?;
+    let table = head(lua, &reply, 9)?;
+    table.raw_set("body", body)?;
+    table.raw_set("elapsed", start.elapsed().as_secs_f64())?;
+    table.set_metatable(Some(metatables(lua)?.response))?;
+    Ok(table)
 }
 
-/// Reads the rest of a small body, so that its connection can be used again.
-async fn drain(mut reply: Response) {
-    let mut left = 64usize << 10;
-    while let Ok(Some(chunk)) = reply.chunk().await {
-        match left.checked_sub(chunk.len()) {
-            Some(rest) => left = rest,
-            None => break,
-        }
-    }
+/// The next bytes of a body; none at its end.
+///
+/// # Errors
+/// When it is cut or late.
+pub(super) async fn piece(reply: &mut Response, clock: &Clock) -> Result<Option<Bytes>, LibError> {
+    clock.wait(reply.chunk()).await?.map_err(|error| failed(&error))
 }
 
-async fn read_body(lua: &Lua, reply: &mut Response, max_size: u64) -> Result<LuaString, LibError> {
+async fn read_body(
+    lua: &Lua,
+    reply: &mut Response,
+    clock: &Clock,
+    max_size: u64,
+) -> Result<LuaString, LibError> {
     let told = reply.content_length();
     if told.is_some_and(|told| told > max_size) {
         return Err(too_large(reply, max_size));
     }
-    let Some(first) = reply.chunk().await.map_err(|error| failed(&error))? else {
+    let Some(first) = piece(reply, clock).await? else {
         return Ok(lua.create_string("")?);
     };
     // Most bodies are one piece: they go to Lua without a copy in between.
     if told == Some(first.len() as u64) && first.len() as u64 <= max_size {
         let body = lua.create_string(&first)?;
         // The end of the message, which gives the connection back.
-        while reply.chunk().await.map_err(|error| failed(&error))?.is_some() {}
+        while piece(reply, clock).await?.is_some() {}
         return Ok(body);
     }
     // The length is the other side's word: it gets memory as it sends.
     let mut body = Vec::with_capacity(told.unwrap_or(0).min(4 << 20) as usize);
-    let mut piece = Some(first);
-    while let Some(bytes) = piece {
+    let mut next = Some(first);
+    while let Some(bytes) = next {
         if (body.len() + bytes.len()) as u64 > max_size {
             return Err(too_large(reply, max_size));
         }
         body.extend_from_slice(&bytes);
-        piece = reply.chunk().await.map_err(|error| failed(&error))?;
+        next = piece(reply, clock).await?;
     }
     Ok(lua.create_string(body)?)
 }
 
-fn too_large(reply: &Response, max_size: u64) -> LibError {
+pub(super) fn too_large(reply: &Response, max_size: u64) -> LibError {
     let message = format!("the body is larger than `max_size` ({})", bytesize::ByteSize::b(max_size));
     LibError::new("too_large", message).url(shown(reply.url()))
 }
 
-fn table(lua: &Lua, reply: &Response, body: LuaString, start: Instant) -> Result<Table, LibError> {
+fn metatables(lua: &Lua) -> Result<Metatables, LibError> {
     let metatables = lua.app_data_ref::<Metatables>().map(|found| found.clone());
-    let Some(metatables) = metatables else {
-        return Err(LibError::new("lua_error", "mpms.http is not loaded in this state"));
-    };
-    let table = lua.create_table_with_capacity(0, 7)?;
+    metatables.ok_or_else(|| LibError::new("lua_error", "mpms.http is not loaded in this state"))
+}
+
+/// What a reply says of itself before its body, in a table with room for `fields`.
+///
+/// # Errors
+/// When Lua has no memory left.
+pub(super) fn head(lua: &Lua, reply: &Response, fields: usize) -> Result<Table, LibError> {
+    let table = lua.create_table_with_capacity(0, fields)?;
     table.raw_set("status", reply.status().as_u16())?;
     table.raw_set("ok", reply.status().is_success())?;
     table.raw_set("url", reply.url().as_str())?;
-    table.raw_set("headers", headers(lua, reply.headers(), &metatables)?)?;
-    table.raw_set("body", body)?;
-    table.raw_set("elapsed", start.elapsed().as_secs_f64())?;
+    table.raw_set("headers", headers(lua, reply.headers(), &metatables(lua)?)?)?;
     table.raw_set("version", version(reply.version()))?;
-    table.set_metatable(Some(metatables.response))?;
+    if let Some(remote) = reply.remote_addr() {
+        table.raw_set("remote", remote.to_string())?;
+    }
     Ok(table)
 }
 

@@ -19,8 +19,8 @@ pub(super) struct Carried {
     places: (PathBuf, PathBuf),
 }
 
-/// A variable that the function uses.
-enum Cargo {
+/// A value without its state: a variable that the function uses.
+pub(super) enum Cargo {
     Nil,
     Boolean(bool),
     Integer(i64),
@@ -82,7 +82,20 @@ impl Carried {
 }
 
 impl Cargo {
-    fn unpack(self, lua: &Lua) -> Result<Value, LibError> {
+    /// A value that a server answers with.
+    ///
+    /// # Errors
+    /// `invalid`, when it cannot be copied; `what` is how the error calls it.
+    pub fn pack(lua: &Lua, value: &Value, what: &str) -> Result<Self, LibError> {
+        let copied = copy(value, &standard(lua)?, 0);
+        copied.map_err(|why| LibError::invalid(format!("{what} cannot be taken along to the server: {why}")))
+    }
+
+    /// The value in another state.
+    ///
+    /// # Errors
+    /// When Lua has no memory left.
+    pub fn unpack(self, lua: &Lua) -> Result<Value, LibError> {
         Ok(match self {
             Self::Nil => Value::Nil,
             Self::Boolean(yes) => Value::Boolean(yes),

@@ -2,15 +2,18 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED, LOCATION};
 use hyper::http::request::Parts;
 use hyper::{Method, Response};
 
+use super::super::{media, percent_decoded};
 use super::body::{Body, plain};
-use super::percent_decoded;
+use super::range;
 
 pub(super) fn answer(root: &Path, head: &Parts) -> Response<Body> {
     if head.method != Method::GET && head.method != Method::HEAD {
@@ -29,17 +32,34 @@ pub(super) fn answer(root: &Path, head: &Parts) -> Response<Body> {
         return reply;
     }
     let path = if path.is_dir() { path.join("index.html") } else { path };
-    let opened = File::open(&path).and_then(|file| Ok((file.metadata()?, file)));
-    match opened {
-        Ok((facts, file)) if facts.is_file() => {
-            let mut reply = Response::new(Body::File { file, left: facts.len() });
-            reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type(&path)));
-            reply
-        }
-        Ok(_) => plain(404, "not found"),
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => plain(403, "permission denied"),
+    match file(&path) {
+        Ok(reply) => range::answer(head, reply),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => plain(403, "permission denied"),
         Err(_) => plain(404, "not found"),
     }
+}
+
+/// A reply with the whole of a file.
+///
+/// # Errors
+/// When there is no such file.
+pub(super) fn file(path: &Path) -> io::Result<Response<Body>> {
+    let file = File::open(path)?;
+    let facts = file.metadata()?;
+    if !facts.is_file() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    let mut reply = Response::new(Body::file(file, facts.len()));
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media::type_of(path)));
+    let tag = format!("\"{:x}-{:x}-{:x}\"", facts.mtime(), facts.mtime_nsec(), facts.len());
+    if let Ok(tag) = HeaderValue::try_from(tag) {
+        headers.insert(ETAG, tag);
+    }
+    if let Some(date) = facts.modified().ok().and_then(range::date) {
+        headers.insert(LAST_MODIFIED, date);
+    }
+    Ok(reply)
 }
 
 /// The file that the address names, links followed; none when it leaves the folder.
@@ -56,31 +76,4 @@ fn inside(root: &Path, address: &str) -> Option<PathBuf> {
     }
     let real = path.canonicalize().ok()?;
     real.starts_with(root).then_some(real)
-}
-
-fn content_type(path: &Path) -> &'static str {
-    let ext = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
-    match ext.as_deref() {
-        Some("html" | "htm") => "text/html; charset=utf-8",
-        Some("txt" | "md" | "log") => "text/plain; charset=utf-8",
-        Some("css") => "text/css; charset=utf-8",
-        Some("csv") => "text/csv; charset=utf-8",
-        Some("js" | "mjs") => "text/javascript; charset=utf-8",
-        Some("json") => "application/json",
-        Some("jsonl") => "application/jsonl",
-        Some("xml") => "application/xml",
-        Some("pdf") => "application/pdf",
-        Some("zip") => "application/zip",
-        Some("gz") => "application/gzip",
-        Some("wasm") => "application/wasm",
-        Some("svg") => "image/svg+xml",
-        Some("png") => "image/png",
-        Some("jpg" | "jpeg") => "image/jpeg",
-        Some("gif") => "image/gif",
-        Some("webp") => "image/webp",
-        Some("ico") => "image/x-icon",
-        Some("mp4") => "video/mp4",
-        Some("mp3") => "audio/mpeg",
-        _ => "application/octet-stream",
-    }
 }

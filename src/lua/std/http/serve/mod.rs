@@ -2,7 +2,7 @@
 //! while the script waits.
 
 use std::cell::RefCell;
-use std::convert::Infallible;
+use std::io;
 use std::net::TcpListener as StdListener;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -30,21 +30,30 @@ use crate::lua::std::{env, log, path};
 mod body;
 mod carry;
 mod folder;
+mod line;
+mod range;
+mod reply;
+mod routes;
 mod script;
 mod upvalues;
 
 use body::Body;
+use carry::Cargo;
+use line::{Line, Reset};
+use reply::{Answer, Fault};
+use routes::Pattern;
+use script::{Packed, Script};
 
 /// Where replies come from, on its way to the server's thread.
 enum Source {
     Folder(PathBuf),
-    Script(carry::Carried),
+    Routes(Vec<(Pattern, Packed)>),
 }
 
 /// The same on the server's thread.
 enum Answerer {
     Folder(PathBuf),
-    Script(script::Script),
+    Script(Script),
 }
 
 /// A running server. It ends when it is closed or with the process; a script that keeps only its address may forget
@@ -92,11 +101,14 @@ pub(super) fn serve(lua: &Lua, (source, options): (Value, Option<Table>)) -> Res
             std::fs::read_dir(&folder).map_err(wrong)?;
             Source::Folder(folder.canonicalize().map_err(wrong)?)
         }
-        Value::Function(function) => Source::Script(carry::pack(lua, &function)?),
+        Value::Function(function) => {
+            Source::Routes(vec![(Pattern::any(), Packed::Function(carry::pack(lua, &function)?))])
+        }
+        Value::Table(routes) => Source::Routes(pack_routes(lua, &routes)?),
         other => {
             let got = other.type_name();
             return Err(LibError::invalid(format!(
-                "argument 1 (source) must be a folder or a function, got {got}"
+                "argument 1 (source) must be a folder, a function or a table of routes, got {got}"
             )));
         }
     };
@@ -160,7 +172,7 @@ fn prepare(listener: StdListener, source: Source, sink: log::BackgroundSink) -> 
     };
     let answerer = match source {
         Source::Folder(folder) => Answerer::Folder(folder),
-        Source::Script(carried) => Answerer::Script(script::Script::new(carried, sink)?),
+        Source::Routes(routes) => Answerer::Script(Script::new(routes, sink)?),
     };
     Ok((runtime, listener, answerer))
 }
@@ -180,54 +192,85 @@ async fn accept(listener: TcpListener, answerer: Rc<Answerer>) {
 async fn converse(stream: TcpStream, answerer: Rc<Answerer>) {
     // Only costs speed where it fails.
     let _ = stream.set_nodelay(true);
+    let reset = Reset::default();
+    let line = Line { stream, reset: Rc::clone(&reset) };
     let service = service_fn(move |request| {
-        let answerer = Rc::clone(&answerer);
-        async move { Ok::<_, Infallible>(answer(request, &answerer).await) }
+        let (answerer, reset) = (Rc::clone(&answerer), Rc::clone(&reset));
+        async move { deliver(answer(request, &answerer).await, reset).await }
     });
     let mut server = http1::Builder::new();
     // A client that goes away in the middle is its own affair.
     let _ = server
         .timer(TokioTimer::new())
         .pipeline_flush(true)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(line), service)
         .await;
 }
 
-async fn answer(request: Request<Incoming>, answerer: &Answerer) -> Response<Body> {
+async fn answer(request: Request<Incoming>, answerer: &Answerer) -> Answer {
     let (head, body) = request.into_parts();
     let body = match http_body_util::Limited::new(body, MOST_BYTES).collect().await {
         Ok(body) => body.to_bytes(),
-        Err(_) => return body::plain(413, "the body of the request is cut or too large"),
+        Err(_) => return body::plain(413, "the body of the request is cut or too large").into(),
     };
     match answerer {
-        Answerer::Folder(root) => folder::answer(root, &head),
-        Answerer::Script(script) => {
-            let (reply, delay) = script.answer(&head, &body);
-            if let Some(delay) = delay {
-                tokio::time::sleep(delay).await;
-            }
-            reply
-        }
+        Answerer::Folder(root) => folder::answer(root, &head).into(),
+        Answerer::Script(script) => script.answer(&head, &body),
     }
 }
 
-/// `%41` to `A`; a `%` that is no code stays as it is.
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let bytes = text.as_bytes();
-    let digit = |at: usize| bytes.get(at).and_then(|byte| char::from(*byte).to_digit(16));
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        match (byte, digit(at + 1), digit(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                decoded.push((high * 16 + low) as u8);
-                at += 3;
-            }
-            _ => {
-                decoded.push(byte);
-                at += 1;
-            }
-        }
+/// Lets happen to the reply what was asked for.
+async fn deliver(answer: Answer, reset: Reset) -> io::Result<Response<Body>> {
+    let Answer { mut reply, delay, fault } = answer;
+    if let Some(delay) = delay {
+        tokio::time::sleep(delay).await;
     }
-    decoded
+    match fault {
+        None => {}
+        Some(Fault::Hang) => std::future::pending().await,
+        Some(Fault::Reset { after: None }) => {
+            reset.set(true);
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        Some(Fault::Reset { after }) => reply.body_mut().cut(after, Some(reset)),
+        Some(Fault::Cut { after }) => reply.body_mut().cut(after, None),
+    }
+    Ok(reply)
+}
+
+/// Functions, replies, and lists of replies, by their patterns.
+fn pack_routes(lua: &Lua, table: &Table) -> Result<Vec<(Pattern, Packed)>, LibError> {
+    let mut entries: Vec<(Value, Value)> = Vec::new();
+    table.for_each(|key, value| {
+        entries.push((key, value));
+        Ok(())
+    })?;
+    let packed = entries.into_iter().map(|(key, value)| {
+        let text = match &key {
+            Value::String(text) => text.to_string_lossy(),
+            other => {
+                let got = other.type_name();
+                return Err(LibError::invalid(format!("a route must be a string as \"/path\", got {got}")));
+            }
+        };
+        let what = format!("the route `{text}`");
+        let action = match &value {
+            Value::Function(function) => Packed::Function(carry::pack(lua, function)?),
+            Value::Table(list) if list.raw_len() > 0 => {
+                let all = list.sequence_values::<Value>().map(|one| Cargo::pack(lua, &one?, &what));
+                Packed::Replies(all.collect::<Result<_, _>>()?)
+            }
+            Value::String(_) | Value::Integer(_) | Value::Table(_) => {
+                Packed::Replies(vec![Cargo::pack(lua, &value, &what)?])
+            }
+            other => {
+                let got = other.type_name();
+                return Err(LibError::invalid(format!(
+                    "{what} must be a function, a string, a status or a table, got {got}"
+                )));
+            }
+        };
+        Ok((Pattern::parse(&text)?, action))
+    });
+    packed.collect()
 }

@@ -5,6 +5,10 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+mod client;
+mod pieces;
+mod routes;
+
 use crate::lua::error::Raised;
 use crate::lua::std::testing::{fails, run, run_with, state};
 
@@ -74,7 +78,7 @@ fn a_session_shares_its_settings() {
         assert(req.path == "/v1/items" and req.headers["user-agent"] == "me/1" and req.headers.a == "1" and req.headers.b == "2")
         assert(c:get("/x"):json().path == "/v1/x" and c:get(url .. "/y"):json().path == "/y")
         assert(c:request {{ url = "z", method = "POST", body = "b" }}:json().body == "b")
-        local _, e = try(http.client, {{ cookies = true }}) assert(e.code == "invalid" and e.op == "http.client")
+        local _, e = try(http.client, {{ cookies = 5 }}) assert(e.code == "invalid" and e.op == "http.client")
         _, e = try(c.get, c, "x", {{ timout = 1 }}) assert(e.message == "unknown option `timout`; did you mean `timeout`?", e.message)
         "#
     );
@@ -270,7 +274,8 @@ fn wrong_addresses_and_options_are_refused() {
         ("get('nowhere')", "the address is wrong"),
         ("get('ftp://x/')", "must begin with http:// or https://"),
         ("get('http://x/', {redirects = true})", "`redirects` must be false or 0 to 100"),
-        ("get('http://x/', {retries = 3})", "unknown option `retries`"),
+        ("get('http://x/', {retries = 'x'})", "option `retries` must be 0 to 1000, or a table"),
+        ("get('http://x/', {cookies = true})", "are for http.client"),
         ("get('http://x/', {allow = 404})", "option `allow` must be a table"),
         ("post('http://x/', {body = 'a', json = 1})", "only one of"),
         ("post('http://x/', {json = print})", "JSON cannot hold a function"),
@@ -368,12 +373,12 @@ fn a_failing_function_is_a_500_and_nothing_else() {
           if req.path == "/string" then error "boom" end
           if req.path == "/lib" then mpms.json.decode "{" end
           if req.path == "/status" then return { status = 99 } end
-          if req.path == "/type" then return 5 end
+          if req.path == "/type" then return true end
           if req.path == "/option" then return { sttus = 200 } end
           if req.path == "/wait" then sleep(1) end
           if req.path == "/ok" then return "" end
         end)
-        for p, text in pairs { string = "boom", lib = "json.decode", status = "`status`", type = "got integer", option = "did you mean `status`", wait = "inside another one" } do
+        for p, text in pairs { string = "boom", lib = "json.decode", status = "`status`", type = "got boolean", option = "did you mean `status`", wait = "inside another one" } do
           local r = http.get(server.url .. "/" .. p, { raise = false })
           assert(r.status == 500 and r.body:find(text, 1, true), p .. ": " .. r.body)
         end
