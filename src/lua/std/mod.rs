@@ -22,6 +22,7 @@ pub mod runtime;
 #[cfg(test)]
 pub(super) mod testing;
 pub mod time;
+pub mod url;
 
 /// What modules need from the place that they run in.
 #[derive(Clone)]
@@ -48,6 +49,7 @@ const MODULES: &[(&str, Make)] = &[
     ("log", log::module),
     ("path", path::module),
     ("time", time::module),
+    ("url", url::module),
 ];
 
 /// The global `mpms`, kept for `require`: the table that scripts see, and the one behind it.
