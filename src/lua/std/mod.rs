@@ -14,6 +14,7 @@ use super::module::{self, Make, Shim, global_function};
 #[cfg(test)]
 mod bench;
 pub mod fs;
+pub mod html;
 pub mod http;
 pub mod json;
 pub mod log;
@@ -44,6 +45,7 @@ impl StdEnv {
 
 const MODULES: &[(&str, Make)] = &[
     ("fs", fs::module),
+    ("html", html::module),
     ("http", http::module),
     ("json", json::module),
     ("log", log::module),

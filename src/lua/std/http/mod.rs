@@ -30,6 +30,7 @@ mod stream;
 mod tls;
 
 use all::Batch;
+pub(in crate::lua::std) use charset::decode;
 use download::Order;
 use request::{Session, Target};
 pub use response::page;
