@@ -13,12 +13,15 @@ use super::module::{self, Make, Shim, global_function};
 
 #[cfg(test)]
 mod bench;
+pub mod feed;
 pub mod fs;
 pub mod html;
 pub mod http;
 pub mod json;
+mod lent;
 pub mod log;
 pub mod path;
+pub mod robots;
 pub mod runtime;
 #[cfg(test)]
 pub(super) mod testing;
@@ -44,12 +47,14 @@ impl StdEnv {
 }
 
 const MODULES: &[(&str, Make)] = &[
+    ("feed", feed::module),
     ("fs", fs::module),
     ("html", html::module),
     ("http", http::module),
     ("json", json::module),
     ("log", log::module),
     ("path", path::module),
+    ("robots", robots::module),
     ("time", time::module),
     ("url", url::module),
 ];
