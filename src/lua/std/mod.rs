@@ -20,6 +20,7 @@ pub mod http;
 pub mod json;
 mod lent;
 pub mod log;
+pub mod net;
 pub mod path;
 pub mod robots;
 pub mod runtime;
@@ -53,6 +54,7 @@ const MODULES: &[(&str, Make)] = &[
     ("http", http::module),
     ("json", json::module),
     ("log", log::module),
+    ("net", net::module),
     ("path", path::module),
     ("robots", robots::module),
     ("time", time::module),
