@@ -40,7 +40,7 @@ struct State {
 }
 
 enum Document {
-    Xml(Entries, Option<Url>),
+    Xml(Box<Entries>, Option<Url>),
     /// A list of addresses, the last one first.
     Lines(Vec<String>),
 }
@@ -117,7 +117,7 @@ impl Document {
         let text = text_of(&bytes)?;
         let base = url.and_then(|url| Url::parse(url).ok());
         if text.trim_start().starts_with('<') {
-            return Ok(Self::Xml(Entries::new(&text), base));
+            return Ok(Self::Xml(Box::new(Entries::new(&text)), base));
         }
         // The other format of sitemaps.org: a line for each address.
         let mut lines = Vec::new();

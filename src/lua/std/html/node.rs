@@ -97,7 +97,7 @@ pub(super) fn register(lua: &Lua) -> mlua::Result<()> {
             let mut options = Options::new(options);
             let inner = options.bool("inner")?.unwrap_or(false);
             options.finish()?;
-            Ok(markup(&node, inner)?)
+            markup(&node, inner)
         })
         .method("parent()", |lua, node: UserDataRef<Node>| {
             let parent = node.element()?.ancestors().find_map(ElementRef::wrap);
