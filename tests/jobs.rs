@@ -203,7 +203,10 @@ fn pages() {
     assert_eq!(lines.remove(0), "title,price,stock,authors,url");
     assert_eq!(lines.len(), 25, "each book once");
     let line = lines.iter().find(|line| line.starts_with("Book <7>,")).expect("book 7");
-    assert!(line.starts_with("Book <7>,10.5,0,\"Ann, Bob\",http://127.0.0.1:") && line.ends_with("/book/7"), "{line}");
+    assert!(
+        line.starts_with("Book <7>,10.5,0,\"Ann, Bob\",http://127.0.0.1:") && line.ends_with("/book/7"),
+        "{line}"
+    );
 }
 
 /// Names below a folder, and contents.
