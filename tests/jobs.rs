@@ -79,13 +79,14 @@ fn run(folder: &Path, job: &str, flags: &[&str]) -> Output {
 }
 
 /// The jobs that have a check below.
-const CHECKS: [(&str, fn()); 9] = [
+const CHECKS: [(&str, fn()); 10] = [
     ("api", api),
     ("commands", commands),
     ("copy", copy),
     ("crawl", crawl),
     ("download", download),
     ("flaky", flaky),
+    ("pages", pages),
     ("primes", primes),
     ("spider", spider),
     ("timeouts", timeouts),
@@ -191,6 +192,21 @@ fn spider() {
     assert_eq!(rows.len(), 150, "each page once");
     let links: u64 = rows.iter().filter_map(|row| row["links"].as_u64()).sum();
     assert_eq!(ran.finish(), format!("150 pages, {links} links"));
+}
+
+fn pages() {
+    let ran = Ran::of("pages", &["-p", "books=25"]);
+    // three lists and 25 books; each book has a link to its place in the cart
+    assert_eq!(ran.finish(), "28 pages, 25 books; 25 pages are not for robots");
+    let text = ran.text("out/pages.csv");
+    let mut lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.remove(0), "title,price,stock,authors,url");
+    assert_eq!(lines.len(), 25, "each book once");
+    let line = lines.iter().find(|line| line.starts_with("Book <7>,")).expect("book 7");
+    assert!(
+        line.starts_with("Book <7>,10.5,0,\"Ann, Bob\",http://127.0.0.1:") && line.ends_with("/book/7"),
+        "{line}"
+    );
 }
 
 /// Names below a folder, and contents.

@@ -13,6 +13,7 @@ use mlua::{Lua, Value};
 
 use super::error;
 use super::module::Shim;
+use super::outside;
 use super::stack::{self, Uncrossable};
 use super::verb::Verb;
 use crate::model::Failure;
@@ -125,6 +126,7 @@ impl Bridge {
     /// When Lua was given an allocator of its own.
     pub fn limit_memory(&self, bytes: usize, words: String) -> mlua::Result<()> {
         self.lua.set_memory_limit(bytes)?;
+        outside::limit(self.lua, bytes);
         self.memory_words.replace(Some(words));
         Ok(())
     }

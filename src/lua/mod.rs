@@ -6,6 +6,7 @@ pub mod error;
 pub mod frozen;
 pub mod module;
 pub mod options;
+mod outside;
 pub mod port;
 pub mod prelude;
 pub mod put;

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::ffi::c_void;
 
 use mlua::{
-    AnyUserData, FromLuaMulti, Function, IntoLua, IntoLuaMulti, LightUserData, Lua, MultiValue, Table, Value,
+    AnyUserData, FromLuaMulti, Function, IntoLua, IntoLuaMulti, LightUserData, Lua, MultiValue, Table,
+    UserDataRegistry, Value,
 };
 
 use super::error::{LibError, expectation};
@@ -360,6 +361,17 @@ impl<'lua> Methods<'lua> {
     /// # Errors
     /// When Lua has no memory left.
     pub fn userdata<T: 'static>(self) -> mlua::Result<()> {
+        self.userdata_and::<T>(|_| {})
+    }
+
+    /// The same, with fields that `more` adds.
+    ///
+    /// # Errors
+    /// When Lua has no memory left.
+    pub fn userdata_and<T: 'static>(
+        self,
+        more: impl FnOnce(&mut UserDataRegistry<T>) + 'static,
+    ) -> mlua::Result<()> {
         let (lua, name) = (self.lua, self.name);
         let fields = self.strict_fields()?;
         let closing: Option<Function> = match fields.raw_get("close")? {
@@ -373,6 +385,7 @@ impl<'lua> Methods<'lua> {
             if let Some(close) = closing {
                 registry.add_meta_field("__close", close);
             }
+            more(registry);
         })
     }
 

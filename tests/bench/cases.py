@@ -127,6 +127,26 @@ class Suite:
         if wrk := shutil.which("wrk"):
             yield Case("`wrk`, 50 connections", [wrk, "-t2", "-c50", "-d2s", url], 0, rate=requests_a_second)
 
+    def html(self, folder, parsing):
+        seconds = 4.0 / self.part + 1
+        rate = pages_a_second if parsing else selects_a_second
+        yield Case("**mpms**", self.job("html", "-p", f"pages={folder}", "-p", f"seconds={seconds}"), 0, rate=rate)
+        yield Case("parsel (lxml)", [PYTHON, PEERS / "html_parsel.py", folder, str(seconds)], 0, rate=rate)
+
+
+def times(output):
+    """Microseconds that a page took to parse and to select on."""
+    return map(float, re.search(r"parse ([\d.]+) select ([\d.]+)", output).groups())
+
+
+def pages_a_second(output):
+    return 1e6 / sum(times(output))
+
+
+def selects_a_second(output):
+    _, select = times(output)
+    return 1e6 / select
+
 
 def requests_a_second(output):
     return float(re.search(r"Requests/sec:\s*([\d.]+)", output).group(1))

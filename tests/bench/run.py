@@ -9,11 +9,12 @@ from pathlib import Path
 
 import memory
 import nginx
+import pages
 from cases import Suite, setup
 from measure import median_of
 
 ROOT = Path(__file__).resolve().parents[2]
-GROUPS = ["integers", "journal", "records", "strings", "commands", "one", "http", "memory"]
+GROUPS = ["integers", "journal", "records", "strings", "commands", "one", "http", "html", "select", "memory"]
 TITLES = {
     "integers": "no-op integers",
     "journal": "durable runs",
@@ -22,6 +23,8 @@ TITLES = {
     "commands": "running `true`",
     "one": "one task, start to end",
     "http": "pages of 10 KiB",
+    "html": "pages of 20 to 170 KB, parsed and selected on",
+    "select": "the selecting alone",
     "memory": "memory of a job that sleeps",
 }
 
@@ -46,6 +49,9 @@ def main():
     for group in given.only or GROUPS:
         if group == "memory":
             show_memory(suite)
+        elif group in ("html", "select"):
+            with pages.folder() as folder:
+                show(group, suite.html(folder, group == "html"), runs, given.no_peers)
         elif group == "http":
             with nginx.page() as url:
                 if url:

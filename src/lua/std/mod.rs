@@ -13,15 +13,21 @@ use super::module::{self, Make, Shim, global_function};
 
 #[cfg(test)]
 mod bench;
+pub mod feed;
 pub mod fs;
+pub mod html;
 pub mod http;
 pub mod json;
+mod lent;
 pub mod log;
+pub mod net;
 pub mod path;
+pub mod robots;
 pub mod runtime;
 #[cfg(test)]
 pub(super) mod testing;
 pub mod time;
+pub mod url;
 
 /// What modules need from the place that they run in.
 #[derive(Clone)]
@@ -42,12 +48,17 @@ impl StdEnv {
 }
 
 const MODULES: &[(&str, Make)] = &[
+    ("feed", feed::module),
     ("fs", fs::module),
+    ("html", html::module),
     ("http", http::module),
     ("json", json::module),
     ("log", log::module),
+    ("net", net::module),
     ("path", path::module),
+    ("robots", robots::module),
     ("time", time::module),
+    ("url", url::module),
 ];
 
 /// The global `mpms`, kept for `require`: the table that scripts see, and the one behind it.

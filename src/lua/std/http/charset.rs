@@ -17,7 +17,7 @@ const SAMPLE: usize = 64 << 10;
 ///
 /// # Errors
 /// When `label` is no charset.
-pub(super) fn decode<'a>(
+pub(in crate::lua::std) fn decode<'a>(
     body: &'a [u8],
     label: Option<&str>,
     content_type: Option<&str>,

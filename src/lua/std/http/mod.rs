@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use mlua::{Lua, LuaString, Table, UserDataRef};
+use mlua::{AnyUserData, Lua, LuaString, Table, UserDataRef};
 use reqwest::Method;
 
 use crate::lua::error::LibError;
@@ -31,9 +31,11 @@ mod stream;
 mod tls;
 
 use all::Batch;
+pub(in crate::lua::std) use charset::decode;
 use download::Order;
 use request::{Session, Target};
 pub use response::page;
+pub(in crate::lua::std) use tls::{Trust, certificates, config as tls_config, key as private_key};
 
 /// The userdata of `http.client`.
 struct Client(Rc<Session>);
@@ -137,6 +139,34 @@ fn fetch(
         let target = target?;
         response::fetch(&lua, &target).await.map_err(|error| error.url(target.shown_url()))
     }
+}
+
+/// Whether it is an `http.client`.
+pub(super) fn is_client(object: &AnyUserData) -> bool {
+    object.is::<Client>()
+}
+
+/// GET for other modules: by that `http.client`, or as `http.get` does it.
+pub(super) fn get(
+    lua: &Lua,
+    client: Option<&AnyUserData>,
+    url: &str,
+) -> impl Future<Output = Result<Table, LibError>> + 'static + use<> {
+    let target = (|| {
+        // Replies have their metatables only where the module is made.
+        super::builtin(lua, "mpms.http")?;
+        let session = match client {
+            None => Rc::default(),
+            Some(client) => {
+                let client = client.borrow::<Client>();
+                Rc::clone(
+                    &client.map_err(|_| LibError::invalid("option `client` must be of `http.client`"))?.0,
+                )
+            }
+        };
+        Target::new(lua, &session, Method::GET, &lua.create_string(url)?, None)
+    })();
+    fetch(lua, target)
 }
 
 fn open(

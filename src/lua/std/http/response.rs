@@ -15,7 +15,7 @@ use super::{charset, fail, hops};
 use crate::lua::error::LibError;
 use crate::lua::module::Methods;
 use crate::lua::options::Options;
-use crate::lua::std::{fs, json, path};
+use crate::lua::std::{fs, html, json, path};
 
 /// The metatables of this state.
 #[derive(Clone)]
@@ -31,6 +31,9 @@ pub(super) fn register(lua: &Lua) -> mlua::Result<()> {
         .method("json()", |lua, this: Table| {
             let body: LuaString = this.raw_get("body")?;
             json::decode(lua, &body.as_bytes()).map_err(|error| with_url(error, &this))
+        })
+        .method("html(options)", |lua, (this, options): (Table, Option<Table>)| {
+            html::parse(lua, &Value::Table(this), options)
         })
         .method("text(charset)", |lua, (this, charset): (Table, Option<String>)| text(lua, &this, charset))
         .method("save(path, options)", |_, (this, name, options): (Table, LuaString, Option<Table>)| {

@@ -15,7 +15,7 @@ use crate::lua::error::LibError;
 
 /// What a client may say about TLS; empty for all that have said nothing.
 #[derive(Default)]
-pub(super) struct Trust {
+pub(in crate::lua::std) struct Trust {
     /// Certificates of the only authorities that count.
     pub ca: Option<Vec<CertificateDer<'static>>>,
     /// The client's own certificate, with those between, and its key.
@@ -34,7 +34,7 @@ impl Trust {
 ///
 /// # Errors
 /// When the file cannot be read or holds none.
-pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, LibError> {
+pub(in crate::lua::std) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, LibError> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     match read {
         Ok(found) if !found.is_empty() => Ok(found),
@@ -47,7 +47,7 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 ///
 /// # Errors
 /// When the file cannot be read or holds none.
-pub(super) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, LibError> {
+pub(in crate::lua::std) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, LibError> {
     PrivateKeyDer::from_pem_file(path).map_err(|error| match error {
         pem::Error::NoItemsFound => LibError::parse("holds no private key in PEM").path(path),
         other => bad_pem(&other, path),
@@ -65,7 +65,7 @@ fn bad_pem(error: &pem::Error, path: &Path) -> LibError {
 ///
 /// # Errors
 /// When certificates and keys do not fit each other.
-pub(super) fn config(trust: Trust) -> Result<ClientConfig, LibError> {
+pub(in crate::lua::std) fn config(trust: Trust) -> Result<ClientConfig, LibError> {
     static USUAL: OnceLock<ClientConfig> = OnceLock::new();
     if !trust.is_usual() {
         return build(trust);
