@@ -120,7 +120,7 @@ fn next(reply: &Response, url: &Url) -> Result<Option<Url>, LibError> {
         return Ok(None);
     };
     let text = String::from_utf8_lossy(place.as_bytes());
-    let next = url.join(&text).ok().filter(|next| takes_http(next));
+    let next = url.join(&text).ok().filter(takes_http);
     let next = next.ok_or_else(|| {
         LibError::new("redirect", format!("leads to `{text}`, which is no address of HTTP")).url(shown(url))
     })?;
