@@ -89,11 +89,12 @@ impl Order {
         let is_left =
             |earlier: &Earlier| !earlier.is_complete() || arguments.retry_failed && earlier.info.failed > 0;
         let in_passing = !arguments.restart && !arguments.resumes();
-        let mut found =
-            latest(&home, in_passing, |earlier| of_job(earlier) && is_left(earlier)).map_err(of_journal)?;
+        let left =
+            latest(&home, in_passing, !arguments.retry_failed, |earlier| of_job(earlier) && is_left(earlier));
+        let mut found = left.map_err(of_journal)?;
         if found.is_none() && arguments.retry_failed {
             // it says that it is complete
-            found = latest(&home, in_passing, of_job).map_err(of_journal)?;
+            found = latest(&home, in_passing, false, of_job).map_err(of_journal)?;
         }
         order.begins = match found {
             Some(earlier) if arguments.restart => Begins::Anew(earlier),
@@ -122,7 +123,7 @@ impl Order {
             }
             None => {
                 let unfinished =
-                    latest(&home, false, |earlier| !earlier.is_complete()).map_err(of_journal)?;
+                    latest(&home, false, true, |earlier| !earlier.is_complete()).map_err(of_journal)?;
                 match unfinished {
                     Some(earlier) => earlier,
                     None => home.find("latest").and_then(Earlier::of).map_err(of_journal)?,
@@ -203,13 +204,17 @@ impl Earlier {
 }
 
 /// The newest run of which `wanted` holds. One before it that cannot be read may be the one that is meant: an error, or
-/// none where runs are only looked at in passing.
+/// none where runs are only looked at in passing. `unfinished`: no complete one is wanted, and none is opened.
 fn latest(
     home: &Home,
     in_passing: bool,
+    unfinished: bool,
     wanted: impl Fn(&Earlier) -> bool,
 ) -> Result<Option<Earlier>, JournalError> {
     for dir in home.runs()? {
+        if unfinished && dir.is_marked_complete() {
+            continue;
+        }
         match Earlier::of(dir) {
             Ok(earlier) if wanted(&earlier) => return Ok(Some(earlier)),
             Err(error) if !in_passing => return Err(error),

@@ -198,6 +198,24 @@ impl Home {
     }
 }
 
+/// Lies in the folder of a run that came to its end, so that nobody needs to open its journal to know that. It may be
+/// missing; before something is removed for it, the journal is asked.
+const COMPLETE: &str = "complete";
+
+impl RunDir {
+    /// Whether the run is known to be complete without a look into its journal.
+    pub fn is_marked_complete(&self) -> bool {
+        self.path.join(COMPLETE).exists()
+    }
+}
+
+/// Marks the run whose journal is `database` as complete, or as one that goes on. A mark that cannot be written is
+/// not missed.
+pub(super) fn mark_complete(database: &Path, complete: bool) {
+    let mark = database.with_file_name(COMPLETE);
+    let _ = if complete { fs::write(mark, "") } else { fs::remove_file(mark) };
+}
+
 /// The mark lies there for some milliseconds, or after a crash in them.
 fn is_run(run: &RunDir) -> bool {
     let path = run.path.join(database::NAME);

@@ -14,6 +14,7 @@ use super::database::Database;
 use super::error::JournalError;
 use super::first_sync::{FirstSync, Held};
 use super::group::{PutCounts, write_group, write_puts, write_queue};
+use super::home::mark_complete;
 use super::lock::Lock;
 use super::record::Group;
 use super::temporary::Temporary;
@@ -52,6 +53,8 @@ pub(super) struct Durable {
     log_pages: Arc<AtomicI32>,
     /// What the first commit waits for.
     first_sync: Option<FirstSync>,
+    /// The last group said that the run is complete.
+    is_complete: bool,
     /// Closed after the connection.
     _held: Option<Held>,
 }
@@ -65,6 +68,7 @@ impl Durable {
             is_new,
             log_pages: Arc::default(),
             first_sync: None,
+            is_complete: false,
             _held: None,
         }
     }
@@ -82,6 +86,7 @@ impl Durable {
     /// Counts this session, once; in a transaction.
     fn begin_session(&mut self) -> Result<(), JournalError> {
         if mem::take(&mut self.is_new) {
+            mark_complete(self.path(), false);
             self.database.execute(
                 "UPDATE state SET session = session + 1, complete = 0, stopped = NULL, finish = NULL, \
                  elapsed_before = elapsed_before + elapsed, elapsed = 0",
@@ -155,6 +160,7 @@ impl Writer {
                     durable.begin_session()?;
                     write_group(&durable.database, durable.session, group, open.unwrap_or_default())?;
                     durable.commit()?;
+                    durable.is_complete = group.end.as_ref().is_some_and(|end| end.complete);
                     this.open = None;
                     durable.shorten_log()
                 }
@@ -221,7 +227,13 @@ impl Writer {
     pub fn close(mut self) -> Result<(), JournalError> {
         self.abandon()?;
         self.attempt(|this| match &mut this.store {
-            Store::Durable(durable) => durable.tidy(),
+            Store::Durable(durable) => {
+                durable.tidy()?;
+                if durable.is_complete {
+                    mark_complete(durable.path(), true);
+                }
+                Ok(())
+            }
             _ => Ok(()),
         })
     }

@@ -107,6 +107,19 @@ fn only_old_complete_runs_are_pruned() {
 }
 
 #[test]
+fn a_complete_run_is_known_without_its_journal_until_it_goes_on() {
+    let place = place();
+    let journal = place.create();
+    assert!(!place.run().is_marked_complete());
+    complete(journal);
+    assert!(place.run().is_marked_complete());
+    let (mut writer, _reader) = place.reopen().0.split();
+    assert!(place.run().is_marked_complete(), "nothing has changed yet");
+    writer.commit(&Group::default()).unwrap();
+    assert!(!place.run().is_marked_complete());
+}
+
+#[test]
 fn a_run_that_is_worked_on_is_not_removed() {
     let place = place();
     let journal = place.create();
