@@ -391,7 +391,12 @@ impl Part {
             if overwrite {
                 std::fs::rename(&path, &to)?;
             } else {
-                keep_new(&path, &to)?;
+                keep_new(&path, &to).inspect_err(|error| {
+                    if error.kind() == ErrorKind::AlreadyExists {
+                        // Someone else was faster, and ours is not needed.
+                        let _ = std::fs::remove_file(&path);
+                    }
+                })?;
             }
             let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
             File::open(folder.unwrap_or(Path::new(".")))?.sync_all()

@@ -2,8 +2,8 @@
 //! be told to a stranger are looked at on each hop.
 
 use reqwest::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderValue,
-    LOCATION, PROXY_AUTHORIZATION, TRANSFER_ENCODING,
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderValue, LOCATION,
+    PROXY_AUTHORIZATION, TRANSFER_ENCODING,
 };
 use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 
@@ -30,18 +30,23 @@ pub(super) async fn send(target: &Target, clock: &Clock) -> Result<Response, Lib
         if let Some(robots) = &session.robots {
             robots.allow(target, &url).await?;
         }
-        let mut request = Request::new(method.clone(), without_user(&url));
-        *request.headers_mut() = headers.clone();
-        if matches!(method, Method::POST | Method::PUT | Method::PATCH)
-            && payload.is_none_or(Payload::is_empty)
-        {
-            // RFC 9110, section 8.6; some servers insist on it.
-            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-        }
         let own = if at_home { target.settings.cookies.as_str() } else { "" };
-        cookies(target, &url, own, request.headers_mut())?;
-        let reply =
-            exchange(&client, request, payload, clock).await.map_err(|error| error.url(shown(&url)))?;
+        let cookies = cookies(target, &url, own, headers.get(COOKIE))?;
+        let make = || {
+            let mut request = Request::new(method.clone(), without_user(&url));
+            *request.headers_mut() = headers.clone();
+            if let Some(cookies) = &cookies {
+                request.headers_mut().insert(COOKIE, cookies.clone());
+            }
+            *request.body_mut() = payload.and_then(Payload::body);
+            let needs_length = matches!(method, Method::POST | Method::PUT | Method::PATCH);
+            if needs_length && payload.is_none_or(Payload::is_empty) {
+                // RFC 9110, section 8.6; some servers insist on it.
+                request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+            }
+            request
+        };
+        let reply = exchange(&client, make, clock).await.map_err(|error| error.url(shown(&url)))?;
         if let Some(jar) = &session.jar {
             jar.store(&url, reply.headers())?;
         }
@@ -79,25 +84,14 @@ pub(super) async fn send(target: &Target, clock: &Clock) -> Result<Response, Lib
 
 /// Sends the request. One that does no harm twice is sent again when its connection ends without a reply: as a rule the
 /// other side has closed it at the same moment because it was idle.
-async fn exchange(
-    client: &Client,
-    request: Request,
-    payload: Option<&Payload>,
-    clock: &Clock,
-) -> Result<Response, LibError> {
-    let send = async |mut request: Request| {
-        *request.body_mut() = payload.and_then(Payload::body);
-        clock.wait(client.execute(request)).await
-    };
+async fn exchange(client: &Client, make: impl Fn() -> Request, clock: &Clock) -> Result<Response, LibError> {
+    let request = make();
     let harmless = request.method().is_idempotent();
-    // Has no body so far, so that it can be cloned.
-    let again = if harmless { request.try_clone() } else { None };
-    match (send(request).await?, again) {
-        (Err(error), Some(again)) if fail::is_lost(&error) => {
-            send(again).await?.map_err(|error| fail::from_reqwest(&error))
-        }
-        (reply, _) => reply.map_err(|error| fail::from_reqwest(&error)),
-    }
+    let reply = match clock.wait(client.execute(request)).await? {
+        Err(error) if harmless && fail::is_lost(&error) => clock.wait(client.execute(make())).await?,
+        reply => reply,
+    };
+    reply.map_err(|error| fail::from_reqwest(&error))
 }
 
 /// Name and password are in a header already.
@@ -127,24 +121,30 @@ fn next(reply: &Response, url: &Url) -> Result<Option<Url>, LibError> {
     Ok(Some(next))
 }
 
-/// Puts the cookies of the jar, of the options and of the header into one header.
-fn cookies(target: &Target, url: &Url, own: &str, headers: &mut HeaderMap) -> Result<(), LibError> {
+/// The cookies of the jar, of the options and of the header that was given, in one header; none: as it was given.
+fn cookies(
+    target: &Target,
+    url: &Url,
+    own: &str,
+    given: Option<&HeaderValue>,
+) -> Result<Option<HeaderValue>, LibError> {
     let kept = target.session.jar.as_ref().map(|jar| jar.line(url)).unwrap_or_default();
     if kept.is_empty() && own.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let mut line = Vec::new();
-    let given = headers.remove(COOKIE);
-    for part in [kept.as_bytes(), own.as_bytes(), given.as_ref().map_or(b"", |given| given.as_bytes())] {
+    for part in [kept.as_bytes(), own.as_bytes(), given.map_or(b"", HeaderValue::as_bytes)] {
         if !line.is_empty() && !part.is_empty() {
             line.extend_from_slice(b"; ");
         }
         line.extend_from_slice(part);
     }
-    let line = HeaderValue::from_bytes(&line)
-        .map_err(|_| LibError::invalid("option `cookies` cannot be sent: control signs are not allowed"))?;
-    headers.insert(COOKIE, line);
-    Ok(())
+    let line = HeaderValue::from_bytes(&line);
+    Ok(Some(
+        line.map_err(|_| {
+            LibError::invalid("option `cookies` cannot be sent: control signs are not allowed")
+        })?,
+    ))
 }
 
 /// Reads the rest of a small body, so that its connection can be used again.

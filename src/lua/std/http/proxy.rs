@@ -15,7 +15,7 @@ pub(super) enum Choice {
     /// None.
     Direct,
     /// This one, for every address.
-    Named(Proxy),
+    Named(Box<Proxy>),
 }
 
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
@@ -39,7 +39,7 @@ impl Choice {
                 if !SCHEMES.contains(&url.scheme()) || url.host_str().is_none_or(str::is_empty) {
                     return Err(wrong());
                 }
-                Ok(Self::Named(Proxy::all(&address).map_err(|_| wrong())?))
+                Ok(Self::Named(Box::new(Proxy::all(&address).map_err(|_| wrong())?)))
             }
             Some(_) => Err(LibError::invalid("option `proxy` must be an address or false")),
         }
@@ -53,7 +53,7 @@ impl Choice {
         match self {
             Self::Environment => environment(),
             Self::Direct => Ok(Vec::new()),
-            Self::Named(proxy) => Ok(vec![proxy.clone()]),
+            Self::Named(proxy) => Ok(vec![(**proxy).clone()]),
         }
     }
 }
