@@ -28,7 +28,7 @@ def page(numbers, products):
         items.append(f"""
   <article class="product pod {words(1)}" data-id="{number}">
     <div class="image"><a href="/item/{number}?ref=list&amp;p={number}"><img src="/img/{number}.jpg" alt="{words(3)}"></a></div>
-    <h3><a href="/item/{number}" title="{words(4)}">{words(5)} &ndash; {number}</a></h3>
+    <h3><a href="/item/{number}" title="{words(4)}">{words(5)} &amp; {number}</a></h3>
     <div class="body"><p class="price">&pound;{numbers.random() * 100:.2f}</p><p>{words(30)}</p>
       <ul class="tags">{tags}</ul><form method=post action="/cart"><button type=submit>Add</button></form></div>
   </article>""")

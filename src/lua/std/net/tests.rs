@@ -115,6 +115,28 @@ fn a_reset_is_closed_and_a_closed_socket_an_error() {
 }
 
 #[test]
+fn a_connection_that_is_cut_is_closed_and_ends_no_list_of_lines() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let port = listener.local_addr().expect("known").port();
+    let cutting = thread::spawn(move || {
+        for _ in 0..2 {
+            let (stream, _) = listener.accept().expect("came");
+            // Closed with what was not read, it is reset.
+            stream.peek(&mut [0]).expect("data");
+        }
+    });
+    let code = r#"
+        local net, port = require "mpms.net", ...
+        local s = net.connect("127.0.0.1", port) s:send "unread"
+        local v, e = s:receive() assert(v == nil and e == "closed", tostring(e))
+        s = net.connect("127.0.0.1", port) s:send "unread"
+        _, e = try(s:lines()) assert(e.code == "connect" and e.retryable and e.op == "net.lines", tostring(e))
+    "#;
+    run_with::<()>(&state(), code, port);
+    cutting.join().expect("ended");
+}
+
+#[test]
 fn sizes_are_bounded() {
     let code = r#"
         local net = require "mpms.net"
