@@ -180,6 +180,7 @@ fn carry_out(ready: Ready, path: &Path, arguments: &RunArgs, signals: &Signals) 
         job: plan.job.name.clone(),
         processes: plan.worker.processes,
         threads: plan.worker.threads,
+        coroutines: plan.worker.coroutines,
         seed: plan.job.seed,
     }]);
 
@@ -265,7 +266,7 @@ fn wait_for_start(from_handler: &Receiver<FromHandler>, signals: &Signals) -> Re
 fn config(plan: &Plan) -> Config {
     Config {
         processes: plan.worker.processes,
-        threads: plan.worker.threads,
+        threads: plan.worker.at_once(),
         crash_limit: plan.worker.crash_limit,
         ordered: plan.handler.ordered,
         queue: plan.run.queue,
@@ -288,6 +289,7 @@ fn setup(plan: &Plan, found: &Found) -> Setup {
         },
         worker: 0,
         threads: plan.worker.threads as u32,
+        coroutines: plan.worker.coroutines as u32,
         process_roles: found.process_roles,
         frozen: found.frozen.known(),
         bounds: Bounds {

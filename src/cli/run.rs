@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Color, Format, Progress};
-use crate::manifest::{MAX_PROCESSES, MAX_THREADS, Overrides, Processes};
+use crate::manifest::{MAX_COROUTINES, MAX_PROCESSES, MAX_THREADS, Overrides, Processes};
 
 /// `mpms run`
 #[derive(Debug, Args)]
@@ -37,13 +37,16 @@ pub struct RunArgs {
     /// Start so many threads in each worker process, 1 to 1024.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_THREADS as i64), help_heading = "Workers")]
     pub threads: Option<u16>,
-    /// Run one task at a time, in one process and one thread: for finding mistakes.
+    /// Run so many tasks at once in each thread, 1 to 10000, each in a coroutine: for tasks that wait.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_COROUTINES as i64), help_heading = "Workers")]
+    pub coroutines: Option<u16>,
+    /// Run one task at a time, in one process, thread and coroutine: for finding mistakes.
     #[arg(
         short = 'j',
         long = "jobs",
         value_name = "1",
         value_parser = serial,
-        conflicts_with_all = ["processes", "threads"],
+        conflicts_with_all = ["processes", "threads", "coroutines"],
         help_heading = "Workers"
     )]
     pub serial: Option<u8>,
@@ -96,6 +99,7 @@ impl RunArgs {
             set: self.set.clone(),
             processes: self.processes,
             threads: self.threads.map(usize::from),
+            coroutines: self.coroutines.map(usize::from),
             serial: self.serial.is_some(),
             limit: self.limit,
             output: self.output.clone(),

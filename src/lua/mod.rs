@@ -12,6 +12,7 @@ pub mod put;
 pub mod random;
 pub mod require;
 pub mod role;
+pub mod scheduler;
 pub mod script;
 pub mod shell;
 pub mod stack;

@@ -68,7 +68,9 @@ impl State {
         require::install_require(lua, &roots)?;
         shell::install(lua)?;
         let bridge = Bridge::new(lua)?;
-        let random = RefCell::new(Random::of(&bridge)?);
+        let random = Random::of(&bridge)?;
+        bridge.scheduler().set_random(random);
+        let random = RefCell::new(random);
         let state = State { bridge, random, prelude };
         state.set_job(job)?;
         Ok(state)

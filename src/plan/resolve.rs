@@ -8,13 +8,13 @@ use std::sync::Arc;
 use super::output::{output, refuse_own_input};
 use super::params::params;
 use super::paths::{absolute, shown};
-use super::scripts::{Scripts, unreadable};
+use super::scripts::{Scripts, flag_spot, unreadable};
 use super::{
     HandlerPlan, Input, Job, Limit, OnError, Plan, Retries, RunPlan, Script, Source, TasksPlan, Times,
     WorkerBody, WorkerPlan,
 };
 use crate::manifest::{
-    Body, Diagnostic, LimitTable, Located, MAX_PROCESSES, MIN_MEMORY, Manifest, Overrides, Processes,
+    Body, Diagnostic, LimitTable, Located, MAX_AT_ONCE, MAX_PROCESSES, MIN_MEMORY, Manifest, Overrides, Processes,
     Retries as WrittenRetries, Source as Written, Spot, check, read, sort,
 };
 use crate::model::Value;
@@ -181,7 +181,7 @@ impl Settling<'_> {
         }
     }
 
-    fn worker(&self, body: WorkerBody) -> WorkerPlan {
+    fn worker(&mut self, body: WorkerBody) -> WorkerPlan {
         let written = &self.manifest.worker;
         let processes = match self.overrides.processes.or(written.processes).unwrap_or(Processes::Auto) {
             _ if self.overrides.serial => 1,
@@ -192,10 +192,22 @@ impl Settling<'_> {
             _ if self.overrides.serial => 1,
             threads => threads.unwrap_or(1),
         };
+        let flag = self.overrides.coroutines.map(|value| {
+            let spot = flag_spot("--coroutines", &value.to_string());
+            Located { value, spot }
+        });
+        let coroutines = match flag.as_ref().or(written.coroutines.as_ref()) {
+            Some(count) if !self.overrides.serial => {
+                self.found.extend(too_many(count, threads, &body));
+                count.value
+            }
+            _ => 1,
+        };
         WorkerPlan {
             body,
             processes,
             threads,
+            coroutines,
             crash_limit: written.crash_limit.unwrap_or(CRASH_LIMIT),
             retries: retries(written.retries.as_ref()),
             times: Times {
@@ -235,13 +247,29 @@ impl Settling<'_> {
     }
 
     fn run(&self, worker: &WorkerPlan) -> RunPlan {
-        let enough = QUEUE.max(2 * worker.processes * worker.threads);
+        let enough = QUEUE.max(2 * worker.processes * worker.at_once());
         RunPlan {
             max_fail: self.manifest.run.max_fail,
             queue: self.manifest.run.queue.unwrap_or(enough),
             deadline_ns: self.manifest.run.deadline_ns,
         }
     }
+}
+
+/// What speaks against so many coroutines on each of the threads.
+fn too_many(coroutines: &Located<usize>, threads: usize, body: &WorkerBody) -> Option<Diagnostic> {
+    let spot = coroutines.spot.clone();
+    if coroutines.value > 1 && matches!(body, WorkerBody::Command(_)) {
+        let title = "`coroutines` runs Lua, and this worker is a command";
+        let found = Diagnostic::at("plan::conflict", title, spot, "a command waits in a thread of its own");
+        return Some(found.help("remove it, and give the worker more `threads`"));
+    }
+    let at_once = coroutines.value * threads;
+    (at_once > MAX_AT_ONCE).then(|| {
+        let title = format!("{at_once} attempts at once are too many for a process");
+        let label = format!("times {threads} threads; at most {MAX_AT_ONCE} together");
+        Diagnostic::at("plan::at_once", title, spot, label).help("take fewer of one of them, or more `processes`")
+    })
 }
 
 fn retries(written: Option<&WrittenRetries>) -> Retries {

@@ -96,8 +96,10 @@ fn line(value: &Value) -> String {
 
 fn object(event: &Event, raised: u64) -> (&'static str, Value) {
     match event {
-        Event::RunStarted { job, processes, threads, seed } => {
-            let run = json!({ "job": job, "processes": processes, "threads": threads, "seed": seed });
+        Event::RunStarted { job, processes, threads, coroutines, seed } => {
+            let run = json!({
+                "job": job, "processes": processes, "threads": threads, "coroutines": coroutines, "seed": seed,
+            });
             ("run_started", run)
         }
         Event::Progress(counts) => ("progress", counters(counts)),
@@ -115,8 +117,9 @@ fn object(event: &Event, raised: u64) -> (&'static str, Value) {
             });
             ("task_retry", with(label(task), how))
         }
-        Event::TaskSlow { task, elapsed_ns } => {
-            ("task_slow", with(label(task), json!({ "elapsed": seconds(*elapsed_ns) })))
+        Event::TaskSlow { task, elapsed_ns, holds_thread } => {
+            let how = json!({ "elapsed": seconds(*elapsed_ns), "holds_thread": holds_thread });
+            ("task_slow", with(label(task), how))
         }
         Event::WorkerRecycled { worker, why } => ("worker_recycled", json!({ "worker": worker, "why": why })),
         Event::TaskProgress { task, done, total, message } => {
@@ -274,7 +277,7 @@ mod tests {
             ..Summary::default()
         };
         vec![
-            Event::RunStarted { job: "crawl".into(), processes: 4, threads: 2, seed: -1 },
+            Event::RunStarted { job: "crawl".into(), processes: 4, threads: 2, coroutines: 1, seed: -1 },
             Event::Progress(Counts::default()),
             Event::TaskStarted(task()),
             Event::TaskProgress { task: task(), done: f64::NAN, total: None, message: None },
@@ -291,7 +294,7 @@ mod tests {
                 attempts: 4,
                 next_ns: 1_500_000_000,
             },
-            Event::TaskSlow { task: task(), elapsed_ns: 60_000_000_000 },
+            Event::TaskSlow { task: task(), elapsed_ns: 60_000_000_000, holds_thread: false },
             Event::WorkerRecycled { worker: 2, why: "after 1,000 tasks".into() },
             Event::HandlerRaised { role: "failed", task: task(), failure },
             Event::RunFinished(Box::new(summary)),
@@ -303,7 +306,7 @@ mod tests {
         let label = "id name attempt worker";
         let counters = "known more done failed skipped retrying running duplicates elapsed";
         let expected = [
-            ("run_started", "job processes threads seed".to_owned()),
+            ("run_started", "job processes threads coroutines seed".to_owned()),
             ("progress", counters.to_owned()),
             ("task_started", label.to_owned()),
             ("task_progress", format!("{label} done total message")),
@@ -314,7 +317,7 @@ mod tests {
             ("log", "level from text fields".to_owned()),
             ("stopping", "cause message running".to_owned()),
             ("task_retry", format!("{label} elapsed error attempts next")),
-            ("task_slow", format!("{label} elapsed")),
+            ("task_slow", format!("{label} elapsed holds_thread")),
             ("worker_recycled", "worker why".to_owned()),
             ("handler_raised", format!("role {label} error")),
             (

@@ -6,11 +6,16 @@ use crate::report::human::clean;
 use crate::report::human::look::{Look, Tone};
 use crate::report::units;
 
-/// `Running crawl  4 processes × 2 threads · seed 0`.
-pub(super) fn run_started(look: Look, job: &str, processes: usize, threads: usize, seed: i64) -> String {
+/// `Running crawl  4 processes × 2 threads · seed 0`, with the coroutines of each thread where there are some.
+pub(super) fn run_started(look: Look, job: &str, processes: usize, each: [usize; 2], seed: i64) -> String {
+    let [threads, coroutines] = each;
     let processes = if processes == 1 { "1 process".into() } else { format!("{processes} processes") };
     let threads = units::counted(threads as u64, "thread");
-    let text = format!("{}  {processes} × {threads} · seed {seed}", clean::line(job));
+    let coroutines = match coroutines {
+        1 => String::new(),
+        count => format!(" × {}", units::counted(count as u64, "coroutine")),
+    };
+    let text = format!("{}  {processes} × {threads}{coroutines} · seed {seed}", clean::line(job));
     look.line(Tone::Good, "Running", &text)
 }
 

@@ -104,9 +104,10 @@ impl Human {
     fn lines(&mut self, event: &Event, now: Instant) -> String {
         let look = self.look;
         match event {
-            Event::RunStarted { job, processes, threads, seed } => {
+            Event::RunStarted { job, processes, threads, coroutines, seed } => {
                 self.running = true;
-                self.usual(|| lines::run_started(look, job, *processes, *threads, *seed))
+                let each = [*threads, *coroutines];
+                self.usual(|| lines::run_started(look, job, *processes, each, *seed))
             }
             Event::Progress(counts) => {
                 self.speed.observe(counts);
@@ -122,8 +123,8 @@ impl Human {
                 let (elapsed_ns, attempts, next_ns) = (*elapsed_ns, *attempts, *next_ns);
                 self.retry(Retry { task, elapsed_ns, failure, attempts, next_ns })
             }
-            Event::TaskSlow { task, elapsed_ns } if self.at_least(Verbosity::Normal) => {
-                self.slow.add(look, task, *elapsed_ns, now)
+            Event::TaskSlow { task, elapsed_ns, holds_thread } if self.at_least(Verbosity::Normal) => {
+                self.slow.add(look, task, (*elapsed_ns, *holds_thread), now)
             }
             Event::WorkerRecycled { worker, why } if self.at_least(Verbosity::Verbose) => {
                 lines::worker_recycled(look, *worker, why)

@@ -58,7 +58,7 @@ fn crash(worker: u32) -> Event {
 }
 
 fn started() -> Event {
-    Event::RunStarted { job: "crawl".into(), processes: 5, threads: 10, seed: 0 }
+    Event::RunStarted { job: "crawl".into(), processes: 5, threads: 10, coroutines: 1, seed: 0 }
 }
 
 fn summary() -> Summary {
@@ -281,7 +281,7 @@ fn retry(name: &str, attempt: u32, message: &str) -> Event {
 }
 
 fn slow(name: &str) -> Event {
-    Event::TaskSlow { task: TaskLabel { attempt: 2, ..task(name) }, elapsed_ns: 60_000_000_000 }
+    Event::TaskSlow { task: TaskLabel { attempt: 2, ..task(name) }, elapsed_ns: 60_000_000_000, holds_thread: false }
 }
 
 fn recycled() -> Event {
