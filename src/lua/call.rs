@@ -269,6 +269,11 @@ impl Bridge {
         self.leave_ns.set(ns);
     }
 
+    /// The function that ends the children of the family that runs.
+    pub(super) fn leave(&self) -> mlua::Result<Value> {
+        self.value(self.leave)
+    }
+
     /// What the call spawned ends with it.
     #[cold]
     fn leave_children(&self) {
@@ -282,7 +287,7 @@ impl Bridge {
         scheduler::tell_unheard(self.lua, &self.scheduler, scheduler::MAIN);
     }
 
-    /// Starts a call in a coroutine, the head of a family. It comes back in [`Scheduler::take_ended`].
+    /// Starts a call in a coroutine, the head of a family. It comes back in [`Scheduler::next_ended`].
     ///
     /// # Errors
     /// When Lua has no memory left.

@@ -1,5 +1,6 @@
 //! Everything that knows Lua: states, scripts, the value code on the stack, the library.
 
+pub mod away;
 pub mod call;
 pub mod coroutine;
 pub mod error;

@@ -71,6 +71,22 @@ pub fn end_all() {
     }
 }
 
+/// Commands of an attempt, put away while another one runs. Dropped, they end.
+pub struct Started(Vec<Open>);
+
+/// Puts the commands of the attempt away, if there are any.
+#[inline]
+pub fn take_started() -> Option<Started> {
+    ANY.replace(false)
+        .then(|| Started(OPEN.with_borrow_mut(|open| open.extract_if(.., |one| !one.kept).collect())))
+}
+
+/// Gives them back.
+pub fn give_started(mut started: Started) {
+    OPEN.with_borrow_mut(|open| open.append(&mut started.0));
+    ANY.set(true);
+}
+
 /// What runs now was not started by an attempt, and stays.
 pub fn keep_all() {
     OPEN.with_borrow_mut(|open| open.iter_mut().for_each(|one| one.kept = true));

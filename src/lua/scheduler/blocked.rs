@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use mlua::Lua;
 
-use super::{BATCH, DEEPEST, Family, Scheduler};
+use super::{DEEPEST, Family, Scheduler};
 use crate::lua::coroutine;
 use crate::lua::error::LibError;
 use crate::lua::std::log::Level;
@@ -46,13 +46,8 @@ impl Scheduler {
     fn block_among<F: Future>(&self, lua: &Lua, family: Family, future: F) -> Result<F::Output, LibError> {
         let interrupt = runtime::interrupt();
         let mut future = pin!(future);
-        let mut busy = 0;
         loop {
-            let over = runtime::block_on_all(async {
-                if busy >= BATCH {
-                    // the timers and the sockets, too
-                    tokio::task::yield_now().await;
-                }
+            let over = runtime::block_on_turn(async {
                 let mut woken = pin!(interrupt.woken());
                 std::future::poll_fn(|cx| {
                     if interrupt.is_raised() {
@@ -78,7 +73,6 @@ impl Scheduler {
             if let Some(output) = over {
                 return output;
             }
-            busy = if busy >= BATCH { 0 } else { busy + 1 };
             if let Some(index) = self.next_ready(Some(family)) {
                 self.step(lua, index);
             }

@@ -88,7 +88,7 @@ pub struct Scheduler {
     children: RefCell<HashMap<Family, Vec<Rc<Child>>>>,
     /// Children that raised, until their family ends.
     failed: RefCell<HashMap<Family, Vec<Rc<Child>>>>,
-    ended: RefCell<Vec<Ended>>,
+    ended: RefCell<VecDeque<Ended>>,
     idle: RefCell<Vec<mlua::Thread>>,
     depth: Cell<u32>,
     /// Files that `require` is loading.
@@ -186,9 +186,20 @@ impl Scheduler {
         Ok(())
     }
 
-    /// The heads that have ended, in that order.
-    pub fn take_ended(&self) -> Vec<Ended> {
-        self.ended.take()
+    /// Puts in place what belongs to a family.
+    pub fn enter(&self, family: Family) {
+        let outer = self.family.replace(Some(family));
+        if let Some(switch) = self.switch.borrow().clone().filter(|_| outer != Some(family)) {
+            if let Some(outer) = outer {
+                switch.leave(outer);
+            }
+            switch.enter(family);
+        }
+    }
+
+    /// The next head that has ended.
+    pub fn next_ended(&self) -> Option<Ended> {
+        self.ended.borrow_mut().pop_front()
     }
 
     /// Whether a coroutine can go on.
@@ -212,11 +223,7 @@ impl Scheduler {
     /// Sees which waits are over. With `wait`, sleeps until there is one, or until the thread's interrupt comes.
     pub fn poll(&self, wait: bool) {
         let interrupt = runtime::interrupt();
-        let polled = runtime::block_on_all(async {
-            if !wait {
-                // the timers and the sockets, too
-                tokio::task::yield_now().await;
-            }
+        let polled = runtime::block_on_turn(async {
             let mut woken = pin!(interrupt.woken());
             std::future::poll_fn(|cx| {
                 self.poll_woken(cx);
@@ -278,9 +285,9 @@ impl Scheduler {
         self.running.get().is_some_and(cancelled) || (self.running.get().is_some() && watchdog::is_over())
     }
 
-    /// Every wait of the family ends now, with an error.
-    pub fn cancel_family(&self, family: Family) {
-        let of = |one: &Option<Fiber>| one.as_ref().is_some_and(|one| one.family == family);
+    /// Every wait of these families ends now, with an error.
+    pub fn cancel_families(&self, which: impl Fn(Family) -> bool) {
+        let of = |one: &Option<Fiber>| one.as_ref().is_some_and(|one| which(one.family));
         let all: Vec<usize> = {
             let fibers = self.fibers.borrow();
             fibers.iter().enumerate().filter(|(_, one)| of(one)).map(|(index, _)| index).collect()
@@ -347,13 +354,15 @@ impl Scheduler {
 
     fn poll_woken(&self, cx: &mut Context<'_>) {
         for index in self.woken.take(cx) {
-            let (wait, waker) = {
+            // also where nothing waits any more: the number may come to another
+            let waker = self.sleepers.borrow()[index].waker();
+            let wait = {
                 let mut fibers = self.fibers.borrow_mut();
-                let wait = fibers.get_mut(index).and_then(Option::as_mut).and_then(|one| one.wait.take());
-                let Some(wait) = wait else { continue };
-                (wait, self.sleepers.borrow()[index].waker())
+                fibers.get_mut(index).and_then(Option::as_mut).and_then(|one| one.wait.take())
             };
-            self.poll_one(index, wait, &mut Context::from_waker(&waker));
+            if let Some(wait) = wait {
+                self.poll_one(index, wait, &mut Context::from_waker(&waker));
+            }
         }
     }
 
@@ -381,17 +390,10 @@ impl Scheduler {
         };
         let (base, count, family, words, raised) = begun;
         let switch = self.switch.borrow().clone();
-        let outer_family = self.family.get();
+        self.enter(family);
         if let Some(switch) = &switch {
-            if outer_family != Some(family) {
-                if let Some(outer) = outer_family {
-                    switch.leave(outer);
-                }
-                switch.enter(family);
-            }
             switch.computes(family);
         }
-        self.family.set(Some(family));
         let slot = Rc::clone(&self.raised.borrow());
         if raised.is_some() {
             slot.replace(raised);
@@ -434,7 +436,7 @@ impl Scheduler {
                     fiber::end(one.base());
                 }
                 self.idle.borrow_mut().push(one.thread);
-                self.ended.borrow_mut().push(Ended { family: one.family, call, raised });
+                self.ended.borrow_mut().push_back(Ended { family: one.family, call, raised });
             }
             Body::Child(child) => {
                 let results = fiber::results(lua, &one, back);

@@ -41,7 +41,7 @@ impl Sleeper {
         Arc::new(Sleeper { number, is_listed: AtomicBool::new(false), woken: Arc::clone(woken) })
     }
 
-    /// The waker, for a poll that happens now.
+    /// The waker, for a poll that happens now; from now on the number is listed again when it is woken.
     pub fn waker(self: &Arc<Self>) -> Waker {
         self.is_listed.store(false, Ordering::Release);
         Waker::from(Arc::clone(self))

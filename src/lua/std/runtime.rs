@@ -66,11 +66,22 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, LibError> {
     INTERRUPT.with(|interrupt| block_on_all(unless_interrupted(interrupt, future)))?
 }
 
-/// The same, and no interrupt ends it.
+/// One turn of a loop of the thread's own: waits for `future`, which polls others that will be polled again in a later
+/// turn. No interrupt ends it.
 ///
 /// # Errors
-/// When there is no runtime to be had; `busy` inside another waiting call.
-pub fn block_on_all<F: Future>(future: F) -> Result<F::Output, LibError> {
+/// As [`block_on`], but for the interrupt.
+pub fn block_on_turn<F: Future>(future: F) -> Result<F::Output, LibError> {
+    block_on_all(async {
+        // a future that has used up its share would be woken later in this turn, which may be over by then
+        let output = tokio::task::coop::unconstrained(future).await;
+        // the same for one that yields by itself; and timers and sockets are looked at in each turn
+        tokio::task::yield_now().await;
+        output
+    })
+}
+
+fn block_on_all<F: Future>(future: F) -> Result<F::Output, LibError> {
     if Handle::try_current().is_ok() {
         return Err(LibError::new("busy", "a call that waits cannot start inside another one"));
     }
