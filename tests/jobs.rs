@@ -79,11 +79,12 @@ fn run(folder: &Path, job: &str, flags: &[&str]) -> Output {
 }
 
 /// The jobs that have a check below.
-const CHECKS: [(&str, fn()); 7] = [
+const CHECKS: [(&str, fn()); 8] = [
     ("commands", commands),
     ("copy", copy),
     ("crawl", crawl),
     ("flaky", flaky),
+    ("gevent", gevent),
     ("primes", primes),
     ("spider", spider),
     ("timeouts", timeouts),
@@ -133,6 +134,21 @@ fn crawl() {
 
     ran.again("crawl", &["-p", "delay=0", "-p", "count=3"]);
     assert_eq!(ran.text("out/crawl/log.txt").lines().count(), 3, "a run begins its log anew");
+}
+
+fn gevent() {
+    let ran = Ran::of("gevent", &["-p", "seconds=2"]);
+    let finish = ran.finish();
+    let number = finish.strip_prefix("10000 tasks waited, at the same time about ");
+    let at_once: f64 = number
+        .and_then(|rest| rest.strip_suffix(" of them"))
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_else(|| panic!("{finish}"));
+    // on one thread without coroutines it would be 1; the ends are what it takes to begin and to end 10,000 tasks
+    assert!((1_000.0..=10_000.0).contains(&at_once), "{finish}");
+
+    let ran = Ran::of("gevent", &["-p", "seconds=0.01", "--coroutines", "1", "--limit", "5"]);
+    assert!(ran.finish().starts_with("5 tasks waited"), "{}", ran.finish());
 }
 
 fn flaky() {

@@ -29,7 +29,8 @@ impl Belongings {
     #[inline]
     pub fn take(&self) -> Option<Away> {
         let (temporary, started) = (take_temporary(self.lua), shell::take_started());
-        let lines = (!self.lines.borrow().is_empty()).then(|| self.lines.take());
+        let has_lines = !self.lines.borrow().is_empty();
+        let lines = has_lines.then(|| self.lines.take());
         let any = temporary.is_some() || started.is_some() || lines.is_some();
         any.then_some(Away { temporary, started, lines })
     }

@@ -191,7 +191,11 @@ impl Crew {
                     }
                 }
                 Some(result) => {
-                    if let Err(failure) = bridge.outcome(ended) {
+                    self.desk.computes(family);
+                    let ended = bridge.outcome(ended).map_err(watchdog::as_timeout);
+                    self.desk.waits(family);
+                    watchdog::settle();
+                    if let Err(failure) = ended {
                         self.desk.current().complain(thread::not_finished(&failure));
                     }
                     self.desk.current().take_deferring();

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use mpms::model::job::{Job, Script};
@@ -11,6 +12,9 @@ use mpms::os::poll::{Interest, until_ready};
 use mpms::wire::from_worker::{self, Line};
 use mpms::wire::to_worker::{self, Body, Bounds, Setup, TaskRecord};
 use mpms::wire::{frame, value};
+
+/// Of each thread of a worker that [`Bench::start`] starts.
+pub static COROUTINES: AtomicU32 = AtomicU32::new(1);
 
 /// Only a hang reaches it.
 const HANG: Duration = Duration::from_secs(30);
@@ -37,7 +41,7 @@ pub fn timeout(timeout_ns: u64) -> Bounds {
 impl Bench {
     /// A worker with a script.
     pub fn start(code: &str, threads: u32, bounds: Bounds) -> Self {
-        Self::start_with(code, threads, 1, bounds)
+        Self::start_with(code, threads, COROUTINES.load(Ordering::Relaxed), bounds)
     }
 
     /// A worker whose threads drive so many coroutines each.

@@ -120,6 +120,9 @@ impl Scheduler {
         child.index.set(Some(index));
         self.children.borrow_mut().entry(family).or_default().push(Rc::clone(&child));
         self.ready.borrow_mut().push_back(index);
+        if self.is_cancelled() {
+            self.cancel(&child);
+        }
         Ok(child)
     }
 

@@ -190,10 +190,12 @@ impl Scheduler {
     pub fn enter(&self, family: Family) {
         let outer = self.family.replace(Some(family));
         if let Some(switch) = self.switch.borrow().clone().filter(|_| outer != Some(family)) {
-            if let Some(outer) = outer {
+            if let Some(outer) = outer.filter(|outer| *outer != MAIN) {
                 switch.leave(outer);
             }
-            switch.enter(family);
+            if family != MAIN {
+                switch.enter(family);
+            }
         }
     }
 
@@ -389,7 +391,8 @@ impl Scheduler {
             (one.base(), std::mem::take(&mut one.count), one.family, one.words, one.raised.take())
         };
         let (base, count, family, words, raised) = begun;
-        let switch = self.switch.borrow().clone();
+        // inside of a call that blocks, its family runs already
+        let switch = self.switch.borrow().clone().filter(|_| family != MAIN && self.running.get().is_none());
         self.enter(family);
         if let Some(switch) = &switch {
             switch.computes(family);

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use mlua::{AnyUserData, Lua, UserDataRef, Value};
+use mlua::{AnyUserData, IntoLuaMulti, Lua, MultiValue, UserDataRef, Value};
 use tokio::sync::Notify;
 
 use super::duration_of;
@@ -75,6 +75,22 @@ pub(super) fn make(lua: &Lua, size: Option<Value>) -> Result<AnyUserData, LibErr
     Ok(object(lua, Rc::new(channel))?)
 }
 
+/// What `get` gives.
+enum Got {
+    Value(Value),
+    /// In time.
+    Nothing,
+}
+
+impl IntoLuaMulti for Got {
+    fn into_lua_multi(self, lua: &Lua) -> mlua::Result<MultiValue> {
+        match self {
+            Got::Value(value) => value.into_lua_multi(lua),
+            Got::Nothing => (Value::Nil, "timeout").into_lua_multi(lua),
+        }
+    }
+}
+
 type This = UserDataRef<Rc<Channel>>;
 
 pub(super) fn register(lua: &Lua) -> mlua::Result<()> {
@@ -91,11 +107,9 @@ pub(super) fn register(lua: &Lua) -> mlua::Result<()> {
         .waiting("get(timeout)", |_, (channel, limit): (This, Option<Value>)| {
             let (channel, limit) = (Rc::clone(&channel), limit.as_ref().map(duration_of).transpose());
             async move {
-                let Some(limit) = limit? else { return Ok((channel.get().await, None)) };
-                Ok(match tokio::time::timeout(limit, channel.get()).await {
-                    Ok(value) => (value, None),
-                    Err(_) => (Value::Nil, Some("timeout")),
-                })
+                let Some(limit) = limit? else { return Ok(Got::Value(channel.get().await)) };
+                let got = tokio::time::timeout(limit, channel.get()).await;
+                Ok(got.map_or(Got::Nothing, Got::Value))
             }
         })
         .method("close()", |_, channel: This| {
@@ -107,7 +121,7 @@ pub(super) fn register(lua: &Lua) -> mlua::Result<()> {
         .method("size()", |_, channel: This| Ok(channel.values.borrow().len()))
         .method("values()", |lua, channel: This| {
             let channel = Rc::clone(&channel);
-            Ok(waiting_function(lua, "channel.values()", move |_, _: mlua::MultiValue| {
+            Ok(waiting_function(lua, "channel.values()", move |_, _: MultiValue| {
                 let channel = Rc::clone(&channel);
                 async move { Ok(channel.get().await) }
             })?)

@@ -1,5 +1,5 @@
 -- What `mpms.co` does with a group of coroutines. Called once with what only Rust can give.
-local make, wrong, timed_out = ...
+local make, wrong, timed_out, seconds = ...
 local type, setmetatable, next, tostring, math = type, setmetatable, next, tostring, math
 
 -- leaves no coroutine of a group behind, however it is left
@@ -91,6 +91,7 @@ local function race(functions)
 end
 
 local function timeout(duration, f, ...)
+  duration = seconds(duration)
   check_function("co.timeout", 2, f)
   local made, guard = group()
   local _ <close> = guard

@@ -91,7 +91,8 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
         let limit = super::time::human(duration_of(&duration)?);
         Err(LibError::timeout(format!("timeout after {limit}")))
     })?;
-    let functions: Table = lua.load(include_str!("co.lua")).set_name("=mpms").call((make, wrong, timed_out))?;
+    let seconds = global_function(lua, "co.timeout", |_, duration: Value| Ok(duration_of(&duration)?.as_secs_f64()))?;
+    let functions: Table = lua.load(include_str!("co.lua")).set_name("=mpms").call((make, wrong, timed_out, seconds))?;
     let mut module = Module::new(lua, "mpms.co")
         .function("spawn(f, ...)", |lua, (f, arguments): (Function, MultiValue)| {
             Ok(object(lua, Handle(spawn(lua, &f, arguments, None)?))?)
