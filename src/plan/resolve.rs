@@ -448,12 +448,13 @@ mod tests {
     #[test]
     fn flags_go_before_the_manifest() {
         let text = format!(
-            "{SCRIPT}[params]\nn = 1\n[worker]\nprocesses = 2\nthreads = 3\n[tasks]\nlimit = 5\n[run]\nmax_fail = 4"
+            "{SCRIPT}[params]\nn = 1\n[worker]\nprocesses = 2\nthreads = 3\ncoroutines = 4\n[tasks]\nlimit = 5\n[run]\nmax_fail = 4"
         );
         let repository = Repository::new(&text);
         let flags = Overrides {
             params: vec!["n=2".into()],
             processes: Some(Processes::Count(9)),
+            coroutines: Some(50),
             limit: Some(7),
             ordered: true,
             ..Overrides::default()
@@ -461,10 +462,26 @@ mod tests {
         let plan = repository.plan(&flags);
         assert_eq!((plan.worker.processes, plan.worker.threads, plan.tasks.limit), (9, 3, Some(7)));
         assert_eq!(plan.job.params.get("n"), Some(&Value::Int(2)));
+        assert_eq!((plan.worker.coroutines, plan.worker.at_once()), (50, 150));
         assert_eq!(plan.run.max_fail, Some(MaxFail::Count(4)));
         assert!(plan.handler.ordered);
         let serial = repository.plan(&Overrides { serial: true, ..Overrides::default() });
-        assert_eq!((serial.worker.processes, serial.worker.threads), (1, 1));
+        assert_eq!((serial.worker.processes, serial.worker.threads, serial.worker.coroutines), (1, 1, 1));
+    }
+
+    #[test]
+    fn coroutines_are_for_lua_and_not_without_bound() {
+        let command = Repository::new("worker = { command = ['echo'], coroutines = 2 }\ntasks.range = [1, 2]");
+        let told = command.load(&Overrides::default()).map(drop).expect_err("a command has no coroutines");
+        assert_eq!(told, ["jobs/job.toml:1:45: `coroutines` runs Lua, and this worker is a command"]);
+        let serial = Overrides { serial: true, ..Overrides::default() };
+        assert_eq!(command.plan(&serial).worker.coroutines, 1);
+        let many = Repository::new(&format!("{SCRIPT}worker = {{ threads = 20 }}"));
+        let flags = Overrides { coroutines: Some(10_000), ..Overrides::default() };
+        let told = many.load(&flags).map(drop).expect_err("too many");
+        assert_eq!(told, ["command line:1:14: 200000 attempts at once are too many for a process"]);
+        let fits = Overrides { coroutines: Some(5_000), ..Overrides::default() };
+        assert_eq!(many.plan(&fits).worker.at_once(), 100_000);
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub const ALL: &[crate::Case] = &[
     ("a_task_is_no_coroutine_to_its_script", no_coroutine),
     ("a_blocked_call_is_told_once_for_each_place", blocked_calls),
     ("a_file_is_loaded_once_by_many_tasks", loading),
+    ("commands_of_many_tasks_run_at_the_same_time", commands),
     ("ten_thousand_waits_on_one_thread_cost_little", ten_thousand),
     ("a_task_that_computes_is_seen_to_hold_up_its_thread", holds_up),
     ("what_was_queued_still_runs_after_a_stop", stop),
@@ -526,6 +527,25 @@ fn loading() {
     std::fs::remove_file(path).expect("removed");
     let told: Vec<&str> = bench.lines.iter().map(|line| line.text.as_str()).collect();
     assert_eq!(told, ["sleep blocked thread 1 (while a file was loaded)"]);
+}
+
+fn commands() {
+    let script = r#"
+      return { worker = function(n)
+        if n == 1000 then os.execute("sleep 60") end
+        local ok, how, status = os.execute("sleep 0.3; exit " .. n % 3)
+        return ok, how, status, (os.execute())
+      end }
+    "#;
+    let mut bench = Bench::start_with(script, 1, 30, timeout(2_500 * MS));
+    let start = Instant::now();
+    for (n, outcome) in all(&mut bench, &numbers(30)) {
+        let ok = if n % 3 == 0 { Value::Bool(true) } else { Value::Nil };
+        assert_eq!(values(&outcome), [ok, Value::text("exit"), Value::Int(n as i64 % 3), Value::Bool(true)]);
+    }
+    assert!(start.elapsed() < Duration::from_secs(3), "one after the other it would be 9 s: {:?}", start.elapsed());
+    let outcomes = all(&mut bench, &[vec![Value::Int(1000)], vec![Value::Int(0)]]);
+    assert_eq!((code(&outcomes[&0]), code(&outcomes[&1])), ("timeout", "none"));
 }
 
 fn ten_thousand() {
