@@ -280,7 +280,9 @@ impl Bridge {
         let skipped = self.skipped.get();
         if self.scheduler.has_children(scheduler::MAIN) {
             // what does not end in time is ended where it is
-            let _ = watchdog::during(self, self.leave_ns.get(), || self.call_once(self.leave, None, &[], Results::Drop));
+            let _ = watchdog::during(self, self.leave_ns.get(), || {
+                self.call_once(self.leave, None, &[], Results::Drop)
+            });
             self.scheduler.kill_children(scheduler::MAIN);
         }
         self.skipped.set(skipped);

@@ -362,7 +362,8 @@ unsafe extern "C-unwind" fn running(state: *mut lua_State) -> c_int {
 unsafe extern "C-unwind" fn is_yieldable(state: *mut lua_State) -> c_int {
     // SAFETY: as in `resume`
     unsafe {
-        let co = if ffi::lua_type(state, 1) == ffi::LUA_TTHREAD { ffi::lua_tothread(state, 1) } else { state };
+        let co =
+            if ffi::lua_type(state, 1) == ffi::LUA_TTHREAD { ffi::lua_tothread(state, 1) } else { state };
         let is_base = AROUND.with(|around| around.base.get()) == co;
         ffi::lua_pushboolean(state, c_int::from(!is_base && ffi::lua_isyieldable(co) != 0));
         1

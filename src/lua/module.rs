@@ -8,8 +8,8 @@ use mlua::{
     AnyUserData, FromLuaMulti, Function, IntoLua, IntoLuaMulti, LightUserData, Lua, MultiValue, Table, Value,
 };
 
-use super::error::{LibError, expectation};
 use super::coroutine;
+use super::error::{LibError, expectation};
 use super::scheduler::{Begun, Scheduler};
 
 /// The Lua side of the library in one state: see `shim.lua`.

@@ -82,7 +82,8 @@ pub fn words(seed: i64, drawing: u128) -> [u64; 4] {
 
 /// The words of a coroutine that is spawned where the generator has `parent`, and those that it has then.
 pub fn of_child(parent: [u64; 4]) -> ([u64; 4], [u64; 4]) {
-    let mut state = parent[0] ^ parent[1].rotate_left(17) ^ parent[2].rotate_left(34) ^ parent[3].rotate_left(51);
+    let mut state =
+        parent[0] ^ parent[1].rotate_left(17) ^ parent[2].rotate_left(34) ^ parent[3].rotate_left(51);
     let mut words = || std::array::from_fn(|_| split_mix(&mut state));
     (words(), words())
 }

@@ -10,8 +10,8 @@ use mlua::{AnyUserData, IntoLuaMulti, Lua, LuaString, MultiValue, Table, Value};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::error::LibError;
 use super::coroutine;
+use super::error::LibError;
 use super::module::{global_function, waiting_function};
 use super::watchdog;
 use crate::os::command::{Shell, Stream, Talk, flush_streams};

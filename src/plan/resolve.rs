@@ -14,8 +14,8 @@ use super::{
     WorkerBody, WorkerPlan,
 };
 use crate::manifest::{
-    Body, Diagnostic, LimitTable, Located, MAX_AT_ONCE, MAX_PROCESSES, MIN_MEMORY, Manifest, Overrides, Processes,
-    Retries as WrittenRetries, Source as Written, Spot, check, read, sort,
+    Body, Diagnostic, LimitTable, Located, MAX_AT_ONCE, MAX_PROCESSES, MIN_MEMORY, Manifest, Overrides,
+    Processes, Retries as WrittenRetries, Source as Written, Spot, check, read, sort,
 };
 use crate::model::Value;
 
@@ -268,7 +268,8 @@ fn too_many(coroutines: &Located<usize>, threads: usize, body: &WorkerBody) -> O
     (at_once > MAX_AT_ONCE).then(|| {
         let title = format!("{at_once} attempts at once are too many for a process");
         let label = format!("times {threads} threads; at most {MAX_AT_ONCE} together");
-        Diagnostic::at("plan::at_once", title, spot, label).help("take fewer of one of them, or more `processes`")
+        Diagnostic::at("plan::at_once", title, spot, label)
+            .help("take fewer of one of them, or more `processes`")
     })
 }
 
@@ -471,7 +472,8 @@ mod tests {
 
     #[test]
     fn coroutines_are_for_lua_and_not_without_bound() {
-        let command = Repository::new("worker = { command = ['echo'], coroutines = 2 }\ntasks.range = [1, 2]");
+        let command =
+            Repository::new("worker = { command = ['echo'], coroutines = 2 }\ntasks.range = [1, 2]");
         let told = command.load(&Overrides::default()).map(drop).expect_err("a command has no coroutines");
         assert_eq!(told, ["jobs/job.toml:1:45: `coroutines` runs Lua, and this worker is a command"]);
         let serial = Overrides { serial: true, ..Overrides::default() };

@@ -48,7 +48,8 @@ pub fn run(shared: &'static Shared, index: usize, script: &Script) -> Result<io:
     let least_ns = shared.setup.bounds.timeout_ns.unwrap_or(u64::MAX);
     watchdog::watch_deadlines(&loaded.state.bridge, desk.deadlines, least_ns);
     let scheduler = Rc::clone(loaded.state.bridge.scheduler());
-    let mut crew = Crew { shared, desk, scheduler, loaded, ending, free: Vec::new(), closed: false, at_work: 0 };
+    let mut crew =
+        Crew { shared, desk, scheduler, loaded, ending, free: Vec::new(), closed: false, at_work: 0 };
     let ended = crew.work();
     crew.loaded.exit(shared);
     Ok(ended)
@@ -311,8 +312,7 @@ impl Switch for Desk {
     }
 
     fn enter(&self, family: Family) {
-        let (current, away) =
-            self.seat(family, |seat| (Rc::clone(&seat.current), seat.away.take()));
+        let (current, away) = self.seat(family, |seat| (Rc::clone(&seat.current), seat.away.take()));
         self.current.replace(current);
         if let (Some(away), Some(belongings)) = (away, self.belongings.borrow().as_ref()) {
             belongings.give(away);

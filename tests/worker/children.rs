@@ -378,7 +378,10 @@ fn they_are_ended() {
             let elapsed = start.elapsed();
             assert!(elapsed < Duration::from_millis(2_000), "{kind}: {elapsed:?}");
             match kind {
-                "both" => assert!(matches!(&verdict, Verdict::Failed(failure) if failure.code == "timeout"), "{verdict:?}"),
+                "both" => assert!(
+                    matches!(&verdict, Verdict::Failed(failure) if failure.code == "timeout"),
+                    "{verdict:?}"
+                ),
                 "blocked" => {}
                 _ => assert!(matches!(verdict, Verdict::Done(_)), "{kind}: {verdict:?}"),
             }

@@ -31,7 +31,8 @@ pub const ALL: &[crate::Case] = &[
 
 fn all(bench: &mut Bench, tasks: &[Vec<Value>]) -> BTreeMap<u64, Outcome> {
     let first = bench.send(tasks);
-    let outcomes = tasks.iter().map(|_| bench.outcome().unwrap_or_else(|| panic!("it ended: {:?}", bench.broken)));
+    let outcomes =
+        tasks.iter().map(|_| bench.outcome().unwrap_or_else(|| panic!("it ended: {:?}", bench.broken)));
     outcomes.map(|outcome| (outcome.handle.bits() - first, outcome)).collect()
 }
 
@@ -462,7 +463,8 @@ fn foreign_coroutines() {
     let mut bench = Bench::start_with(script, 1, 10, Bounds::default());
     let outcomes = all(&mut bench, &[vec![Value::text("wait")], vec![Value::text("meddle")]]);
     assert_eq!(values(&outcomes[&0]), [Value::text("mine")]);
-    let refused = "false cannot resume non-suspended coroutine; false cannot close a normal coroutine; normal";
+    let refused =
+        "false cannot resume non-suspended coroutine; false cannot close a normal coroutine; normal";
     assert_eq!(values(&outcomes[&1]), [Value::text(refused), Value::text(refused), Value::text("in")]);
 }
 
@@ -543,7 +545,11 @@ fn commands() {
         let ok = if n % 3 == 0 { Value::Bool(true) } else { Value::Nil };
         assert_eq!(values(&outcome), [ok, Value::text("exit"), Value::Int(n as i64 % 3), Value::Bool(true)]);
     }
-    assert!(start.elapsed() < Duration::from_secs(3), "one after the other it would be 9 s: {:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(3),
+        "one after the other it would be 9 s: {:?}",
+        start.elapsed()
+    );
     let outcomes = all(&mut bench, &[vec![Value::Int(1000)], vec![Value::Int(0)]]);
     assert_eq!((code(&outcomes[&0]), code(&outcomes[&1])), ("timeout", "none"));
 }
@@ -570,8 +576,11 @@ fn holds_up() {
     end }"#;
     let mut bench = Bench::start_with(script, 1, 10, Bounds::default());
     bench.send(&numbers(3));
-    let computing = |bench: &Bench| bench.process.slots.iter().filter(|slot| slot.computes_since().is_some()).count();
-    crate::bench::wait_until("one computes and all run", || computing(&bench) == 1 && bench.running().len() == 3);
+    let computing =
+        |bench: &Bench| bench.process.slots.iter().filter(|slot| slot.computes_since().is_some()).count();
+    crate::bench::wait_until("one computes and all run", || {
+        computing(&bench) == 1 && bench.running().len() == 3
+    });
     for _ in 0..3 {
         bench.outcome().expect("it lives");
     }

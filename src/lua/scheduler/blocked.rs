@@ -81,7 +81,9 @@ impl Scheduler {
 
     fn has_ready_of(&self, family: Family) -> bool {
         let (ready, fibers) = (self.ready.borrow(), self.fibers.borrow());
-        let of = |index: &usize| fibers.get(*index).and_then(Option::as_ref).is_some_and(|one| one.family == family);
+        let of = |index: &usize| {
+            fibers.get(*index).and_then(Option::as_ref).is_some_and(|one| one.family == family)
+        };
         ready.iter().any(of)
     }
 

@@ -107,7 +107,8 @@ impl Scheduler {
     ) -> mlua::Result<Rc<Child>> {
         let (thread, count) = fiber::with_function(lua, pcall, function, arguments)?;
         let family = self.current_family();
-        let child = Rc::new(Child { family: Cell::new(family), then: RefCell::new(then), ..Child::default() });
+        let child =
+            Rc::new(Child { family: Cell::new(family), then: RefCell::new(then), ..Child::default() });
         let words = match self.random.borrow_mut().as_mut() {
             Some(random) => {
                 let (words, own) = random::of_child(random.words());

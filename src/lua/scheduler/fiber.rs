@@ -66,11 +66,7 @@ impl Fiber {
 }
 
 /// A coroutine that is about to carry out the call, which stays where it is; an idle one is used again.
-pub(super) fn with_call(
-    lua: &Lua,
-    idle: Option<Thread>,
-    call: &FiberCall,
-) -> mlua::Result<(Thread, c_int)> {
+pub(super) fn with_call(lua: &Lua, idle: Option<Thread>, call: &FiberCall) -> mlua::Result<(Thread, c_int)> {
     let thread = match idle {
         Some(thread) => thread,
         None => {

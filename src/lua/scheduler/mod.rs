@@ -179,7 +179,13 @@ impl Scheduler {
     ///
     /// # Errors
     /// When Lua has no memory left; the call is given back.
-    pub fn start(&self, lua: &Lua, family: Family, call: Box<FiberCall>, words: [u64; 4]) -> mlua::Result<()> {
+    pub fn start(
+        &self,
+        lua: &Lua,
+        family: Family,
+        call: Box<FiberCall>,
+        words: [u64; 4],
+    ) -> mlua::Result<()> {
         let (thread, count) = fiber::with_call(lua, self.idle.borrow_mut().pop(), &call)?;
         let index = self.add(Fiber::new(thread, family, Body::Head(call), count, words));
         self.step(lua, index);
@@ -341,9 +347,10 @@ impl Scheduler {
         let fibers = self.fibers.borrow();
         // what was ended meanwhile is still in the list
         let is_ready = |index: usize, only: Option<Family>| {
-            fibers.get(index).and_then(Option::as_ref).is_some_and(|one| {
-                one.phase == Phase::Ready && only.is_none_or(|only| one.family == only)
-            })
+            fibers
+                .get(index)
+                .and_then(Option::as_ref)
+                .is_some_and(|one| one.phase == Phase::Ready && only.is_none_or(|only| one.family == only))
         };
         while let Some(index) = ready.pop_front_if(|index| only.is_none() || !is_ready(*index, None)) {
             if is_ready(index, None) {

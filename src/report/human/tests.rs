@@ -281,7 +281,11 @@ fn retry(name: &str, attempt: u32, message: &str) -> Event {
 }
 
 fn slow(name: &str) -> Event {
-    Event::TaskSlow { task: TaskLabel { attempt: 2, ..task(name) }, elapsed_ns: 60_000_000_000, holds_thread: false }
+    Event::TaskSlow {
+        task: TaskLabel { attempt: 2, ..task(name) },
+        elapsed_ns: 60_000_000_000,
+        holds_thread: false,
+    }
 }
 
 fn recycled() -> Event {

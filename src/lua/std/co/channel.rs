@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use super::duration_of;
 use crate::lua::error::LibError;
-use crate::lua::module::{Methods, waiting_function, object};
+use crate::lua::module::{Methods, object, waiting_function};
 
 /// Values that may wait in a channel at most.
 const MOST: i64 = 1_000_000;

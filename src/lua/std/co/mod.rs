@@ -84,15 +84,18 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
     groups(lua)?;
     channel::register(lua)?;
     let make = lua.create_function(|lua, ()| object(lua, Rc::<Group>::default()))?;
-    let wrong = global_function(lua, "co(wrong)", |_, (op, message): (String, String)| -> Result<(), LibError> {
-        Err(LibError::invalid(message).op(op))
-    })?;
+    let wrong =
+        global_function(lua, "co(wrong)", |_, (op, message): (String, String)| -> Result<(), LibError> {
+            Err(LibError::invalid(message).op(op))
+        })?;
     let timed_out = global_function(lua, "co.timeout", |_, duration: Value| -> Result<(), LibError> {
         let limit = super::time::human(duration_of(&duration)?);
         Err(LibError::timeout(format!("timeout after {limit}")))
     })?;
-    let seconds = global_function(lua, "co.timeout", |_, duration: Value| Ok(duration_of(&duration)?.as_secs_f64()))?;
-    let functions: Table = lua.load(include_str!("co.lua")).set_name("=mpms").call((make, wrong, timed_out, seconds))?;
+    let seconds =
+        global_function(lua, "co.timeout", |_, duration: Value| Ok(duration_of(&duration)?.as_secs_f64()))?;
+    let functions: Table =
+        lua.load(include_str!("co.lua")).set_name("=mpms").call((make, wrong, timed_out, seconds))?;
     let mut module = Module::new(lua, "mpms.co")
         .function("spawn(f, ...)", |lua, (f, arguments): (Function, MultiValue)| {
             Ok(object(lua, Handle(spawn(lua, &f, arguments, None)?))?)
@@ -105,12 +108,7 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
     module.build()
 }
 
-fn spawn(
-    lua: &Lua,
-    f: &Function,
-    arguments: MultiValue,
-    then: Option<Then>,
-) -> Result<Rc<Child>, LibError> {
+fn spawn(lua: &Lua, f: &Function, arguments: MultiValue, then: Option<Then>) -> Result<Rc<Child>, LibError> {
     let pcall = plain_pcall(lua)?;
     Ok(Scheduler::of(lua).spawn(lua, &pcall, f, arguments, then)?)
 }
