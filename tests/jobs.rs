@@ -79,13 +79,14 @@ fn run(folder: &Path, job: &str, flags: &[&str]) -> Output {
 }
 
 /// The jobs that have a check below.
-const CHECKS: [(&str, fn()); 10] = [
+const CHECKS: [(&str, fn()); 11] = [
     ("api", api),
     ("commands", commands),
     ("copy", copy),
     ("crawl", crawl),
     ("download", download),
     ("flaky", flaky),
+    ("gevent", gevent),
     ("pages", pages),
     ("primes", primes),
     ("spider", spider),
@@ -171,6 +172,21 @@ fn download() {
     fs::remove_file(ran.path("out/download/part-c.bin")).expect("it is there");
     ran.again("download", &[]);
     assert_eq!(ran.finish(), "1 files, 1.1 MB, 1 of them in several parts");
+}
+
+fn gevent() {
+    let ran = Ran::of("gevent", &["-p", "seconds=2"]);
+    let finish = ran.finish();
+    let number = finish.strip_prefix("10000 tasks waited, at the same time about ");
+    let at_once: f64 = number
+        .and_then(|rest| rest.strip_suffix(" of them"))
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_else(|| panic!("{finish}"));
+    // on one thread without coroutines it would be 1; the ends are what it takes to begin and to end 10,000 tasks
+    assert!((1_000.0..=10_000.0).contains(&at_once), "{finish}");
+
+    let ran = Ran::of("gevent", &["-p", "seconds=0.01", "--coroutines", "1", "--limit", "5"]);
+    assert!(ran.finish().starts_with("5 tasks waited"), "{}", ran.finish());
 }
 
 fn flaky() {

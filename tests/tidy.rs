@@ -47,6 +47,7 @@ const UNSAFE: &[&str] = &[
     "lua/coroutine.rs",
     "lua/port.rs",
     "lua/random.rs",
+    "lua/scheduler/fiber.rs",
     "lua/shell.rs",
     "lua/stack.rs",
     "lua/state.rs",

@@ -77,6 +77,7 @@ pub fn carry_out(ready: Ready, order: &Order, cwd: &Path, signals: &Signals) -> 
         job: plan.job.name.clone(),
         processes: plan.worker.processes,
         threads: plan.worker.threads,
+        coroutines: plan.worker.coroutines,
         seed: plan.job.seed,
         run: id.clone(),
         resumed,
@@ -251,7 +252,7 @@ impl Store for InJournal {
 fn config(plan: &Plan) -> Config {
     Config {
         processes: plan.worker.processes,
-        threads: plan.worker.threads,
+        threads: plan.worker.at_once(),
         crash_limit: plan.worker.crash_limit,
         ordered: plan.handler.ordered,
         queue: plan.run.queue,
@@ -278,6 +279,7 @@ fn setup(plan: &Plan, found: &Found) -> Setup {
         },
         worker: 0,
         threads: plan.worker.threads as u32,
+        coroutines: plan.worker.coroutines as u32,
         process_roles: found.process_roles,
         frozen: found.frozen.known(),
         bounds: Bounds {

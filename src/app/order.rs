@@ -133,6 +133,7 @@ impl Order {
         let flags = Overrides {
             processes: arguments.workers.processes,
             threads: arguments.workers.threads.map(usize::from),
+            coroutines: arguments.workers.coroutines.map(usize::from),
             serial: arguments.workers.serial.is_some(),
             ..Overrides::default()
         };

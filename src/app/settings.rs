@@ -19,6 +19,8 @@ pub struct Settings {
     pub processes: Option<usize>,
     /// `--threads`
     pub threads: Option<usize>,
+    /// `--coroutines`
+    pub coroutines: Option<usize>,
     /// `-j 1`
     pub serial: bool,
     /// `--limit`
@@ -46,6 +48,7 @@ impl Settings {
                 Processes::Count(count) => count,
             }),
             threads: flags.threads,
+            coroutines: flags.coroutines,
             serial: flags.serial,
             limit: flags.limit,
             output: flags.output.as_ref().map(|path| match path.to_str() {
@@ -74,14 +77,15 @@ impl Settings {
         replace(&mut self.params, &flags.params);
         replace(&mut self.set, &flags.set);
         if flags.serial {
-            (self.processes, self.threads, self.serial) = (None, None, true);
+            (self.processes, self.threads, self.coroutines, self.serial) = (None, None, None, true);
         }
-        if flags.processes.is_some() || flags.threads.is_some() {
+        if flags.processes.is_some() || flags.threads.is_some() || flags.coroutines.is_some() {
             self.serial = false;
         }
-        let Settings { processes, threads, .. } = Settings::of(flags, Path::new("/"));
+        let Settings { processes, threads, coroutines, .. } = Settings::of(flags, Path::new("/"));
         self.processes = processes.or(self.processes);
         self.threads = threads.or(self.threads);
+        self.coroutines = coroutines.or(self.coroutines);
         self.limit = flags.limit.or(self.limit);
         self.ordered |= flags.ordered;
         self
@@ -117,6 +121,7 @@ impl Settings {
                 count => Processes::Count(count),
             }),
             threads: self.threads,
+            coroutines: self.coroutines,
             serial: self.serial,
             limit: self.limit,
             output: self.output.clone(),

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{Color, Format, Progress};
-use crate::manifest::{MAX_PROCESSES, MAX_THREADS, Processes};
+use crate::manifest::{MAX_COROUTINES, MAX_PROCESSES, MAX_THREADS, Processes};
 
 /// How many workers.
 #[derive(Clone, Debug, Default, Args)]
@@ -14,13 +14,16 @@ pub struct Workers {
     /// Start so many threads in each worker process, 1 to 1024.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_THREADS as i64), help_heading = "Workers")]
     pub threads: Option<u16>,
-    /// Run one task at a time, in one process and one thread: for finding mistakes.
+    /// Run so many tasks at once in each thread, 1 to 10000, each in a coroutine: for tasks that wait.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_COROUTINES as i64), help_heading = "Workers")]
+    pub coroutines: Option<u16>,
+    /// Run one task at a time, in one process, thread and coroutine: for finding mistakes.
     #[arg(
         short = 'j',
         long = "jobs",
         value_name = "1",
         value_parser = serial,
-        conflicts_with_all = ["processes", "threads"],
+        conflicts_with_all = ["processes", "threads", "coroutines"],
         help_heading = "Workers"
     )]
     pub serial: Option<u8>,

@@ -181,12 +181,12 @@ mod tests {
 
     #[test]
     fn flags_become_overrides() {
-        let line = "mpms run a.toml -p n=1 -p m=x=y --set run.queue=5 --processes 3 --threads 2 --limit 9 -o - -O -k";
+        let line = "mpms run a.toml -p n=1 -p m=x=y --set run.queue=5 --processes 3 --threads 2 --coroutines 5 --limit 9 -o - -O -k";
         let overrides = run(line).overrides();
         assert_eq!(overrides.params, ["n=1", "m=x=y"]);
         assert_eq!(overrides.set, ["run.queue=5"]);
         assert_eq!(overrides.processes, Some(Processes::Count(3)));
-        assert_eq!((overrides.threads, overrides.limit), (Some(2), Some(9)));
+        assert_eq!((overrides.threads, overrides.coroutines, overrides.limit), (Some(2), Some(5), Some(9)));
         assert_eq!(overrides.output, Some(PathBuf::from("-")));
         assert!(overrides.overwrite && overrides.ordered && !overrides.serial);
     }
@@ -203,6 +203,7 @@ mod tests {
         assert!(run("mpms run a.toml -j 1").overrides().serial);
         assert!(mistake("mpms run a.toml -j 1 --processes 2").contains("cannot be used with"));
         assert!(mistake("mpms run a.toml -j 1 --threads 2").contains("cannot be used with"));
+        assert!(mistake("mpms run a.toml -j 1 --coroutines 2").contains("cannot be used with"));
         assert!(mistake("mpms run a.toml -j 4").contains("--processes 4"));
     }
 
@@ -211,6 +212,7 @@ mod tests {
         assert!(mistake("mpms run a.toml --processes 0").contains("1 to 4096"));
         assert!(mistake("mpms run a.toml --processes 1000000").contains("1 to 4096"));
         assert!(mistake("mpms run a.toml --threads 1025").contains("1..=1024"));
+        assert!(mistake("mpms run a.toml --coroutines 10001").contains("1..=10000"));
         assert!(mistake("mpms run a.toml --limit -1").contains("-1"));
     }
 

@@ -99,6 +99,7 @@ impl RunArgs {
             set: self.set.clone(),
             processes: self.workers.processes,
             threads: self.workers.threads.map(usize::from),
+            coroutines: self.workers.coroutines.map(usize::from),
             serial: self.workers.serial.is_some(),
             limit: self.limit,
             output: self.output.clone(),

@@ -13,7 +13,7 @@ use crate::plan::MaxFail;
 pub struct Config {
     /// Worker processes at most; at least 1.
     pub processes: usize,
-    /// Tasks that a process runs at the same time; at least 1.
+    /// Tasks that a process runs at the same time, in threads and their coroutines; at least 1.
     pub threads: usize,
     /// Deaths alone in quarantine after which a task fails; at least 1.
     pub crash_limit: u32,

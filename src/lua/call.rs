@@ -4,6 +4,7 @@
 )]
 //! Calling a script's function with encoded arguments, and taking its results encoded.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
 use std::rc::Rc;
@@ -14,11 +15,15 @@ use mlua::{Lua, Value};
 use super::error;
 use super::module::Shim;
 use super::outside;
+use super::scheduler::{self, Ended, Family, Scheduler};
 use super::stack::{self, Uncrossable};
 use super::verb::Verb;
+use super::watchdog;
 use crate::model::Failure;
 use crate::wire::value::Malformed;
 
+/// For the children of a call that has ended, unless said otherwise.
+const LEAVE_NS: u64 = 1_000_000_000;
 /// Calls of a stack beyond which only the innermost are named in a traceback.
 const DEEP: usize = 2_000;
 const DEEP_SHOWN: usize = 12;
@@ -50,11 +55,16 @@ pub struct Bridge {
     raised: Rc<RefCell<Option<Seen>>>,
     /// The last call ended by `task.skip`.
     skipped: Cell<bool>,
+    scheduler: Rc<Scheduler>,
+    /// Waits until the children of a call have ended.
+    leave: Held,
+    /// How long they have for it.
+    leave_ns: Cell<u64>,
     /// What a failure for lack of memory says, where there is a limit.
     memory_words: RefCell<Option<String>>,
 }
 
-struct Seen {
+pub(super) struct Seen {
     failure: Failure,
     verb: Option<Verb>,
 }
@@ -64,13 +74,17 @@ struct Call<'a> {
     message_handler: c_int,
     function: c_int,
     first: Option<c_int>,
-    args: &'a [u8],
+    args: Cow<'a, [u8]>,
     results: Results<'a>,
     end: End,
 }
 
+/// A call that a coroutine of the scheduler carries out.
+pub struct FiberCall(Call<'static>);
+
 enum Results<'a> {
     Encode(&'a mut Vec<u8>),
+    Keep(Vec<u8>),
     Hold(&'a mut c_int),
     Drop,
 }
@@ -106,6 +120,8 @@ impl Bridge {
         // as `lua`, that is for ever
         unsafe { lua.exec_raw::<()>((), |raw| state = raw)? };
         let none = Held(ffi::LUA_NOREF);
+        let scheduler = Scheduler::of(lua);
+        scheduler.set_raised(Rc::clone(&raised));
         let mut bridge = Bridge {
             lua,
             state,
@@ -113,9 +129,13 @@ impl Bridge {
             error_metatable: none,
             raised,
             skipped: Cell::default(),
+            scheduler,
+            leave: none,
+            leave_ns: Cell::new(LEAVE_NS),
             memory_words: RefCell::default(),
         };
         bridge.message_handler = bridge.hold(handler)?;
+        bridge.leave = bridge.hold(scheduler::leave_function(lua)?)?;
         bridge.error_metatable = bridge.hold(Shim::of(lua)?.error_metatable)?;
         Ok(bridge)
     }
@@ -222,11 +242,25 @@ impl Bridge {
         args: &[u8],
         results: Results<'_>,
     ) -> Result<(), Failure> {
+        let ended = self.call_once(function, first, args, results);
+        if self.scheduler.has_left(scheduler::MAIN) {
+            self.leave_children();
+        }
+        ended
+    }
+
+    fn call_once(
+        &self,
+        function: Held,
+        first: Option<Held>,
+        args: &[u8],
+        results: Results<'_>,
+    ) -> Result<(), Failure> {
         let mut call = Call {
             message_handler: self.message_handler.0,
             function: function.0,
             first: first.map(|held| held.0),
-            args,
+            args: Cow::Borrowed(args),
             results,
             end: End::Open,
         };
@@ -238,12 +272,79 @@ impl Bridge {
             ffi::lua_pushlightuserdata(self.state, (&raw mut call).cast::<c_void>());
             ffi::lua_pcall(self.state, 1, 0, 0)
         };
-        if status != ffi::LUA_OK {
-            // SAFETY: the error is on top; it is memory, or a message handler that failed
-            unsafe { ffi::lua_settop(self.state, -2) };
-            return Err(self.out_of_memory(memory_failure()));
+        if status == ffi::LUA_OK {
+            return self.how(call.end);
         }
-        match call.end {
+        // SAFETY: the error is on top; it is memory, or a message handler that failed
+        unsafe { ffi::lua_settop(self.state, -2) };
+        Err(self.out_of_memory(memory_failure()))
+    }
+
+    /// For how long the children of a call may go on when it has ended.
+    pub fn set_leave_ns(&self, ns: u64) {
+        self.leave_ns.set(ns);
+    }
+
+    /// The function that ends the children of the family that runs.
+    pub(super) fn leave(&self) -> mlua::Result<Value> {
+        self.value(self.leave)
+    }
+
+    /// What the call spawned ends with it.
+    #[cold]
+    fn leave_children(&self) {
+        let skipped = self.skipped.get();
+        if self.scheduler.has_children(scheduler::MAIN) {
+            // what does not end in time is ended where it is
+            let _ = watchdog::during(self, self.leave_ns.get(), || {
+                self.call_once(self.leave, None, &[], Results::Drop)
+            });
+            self.scheduler.kill_children(scheduler::MAIN);
+        }
+        self.skipped.set(skipped);
+        scheduler::tell_unheard(self.lua, &self.scheduler, scheduler::MAIN);
+    }
+
+    /// Starts a call in a coroutine, the head of a family. It comes back in [`Scheduler::next_ended`].
+    ///
+    /// # Errors
+    /// When Lua has no memory left.
+    pub fn start(&self, function: Held, args: &[u8], family: Family, words: [u64; 4]) -> Result<(), Failure> {
+        let call = Call {
+            message_handler: self.message_handler.0,
+            function: function.0,
+            first: None,
+            args: Cow::Owned(args.to_vec()),
+            results: Results::Keep(Vec::new()),
+            end: End::Open,
+        };
+        let started = self.scheduler.start(self.lua, family, Box::new(FiberCall(call)), words);
+        started.map_err(|_| self.out_of_memory(memory_failure()))
+    }
+
+    /// The results of a call in a coroutine.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub fn outcome(&self, ended: Ended) -> Result<Vec<u8>, Failure> {
+        self.raised.replace(ended.raised);
+        let FiberCall(call) = *ended.call;
+        // a coroutine that did not come to its end had no memory for it
+        let end = if matches!(call.end, End::Open) { End::Raised(ffi::LUA_ERRMEM) } else { call.end };
+        self.how(end)?;
+        Ok(match call.results {
+            Results::Keep(results) => results,
+            _ => Vec::new(),
+        })
+    }
+
+    /// The coroutines of the state.
+    pub fn scheduler(&self) -> &Rc<Scheduler> {
+        &self.scheduler
+    }
+
+    fn how(&self, end: End) -> Result<(), Failure> {
+        match end {
             End::Returned => Ok(()),
             End::Raised(ffi::LUA_ERRMEM) => Err(self.out_of_memory(memory_failure())),
             End::Raised(_) => Err(self.seen()),
@@ -281,13 +382,59 @@ impl Bridge {
 /// # Safety
 /// Called by Lua in protected mode with a pointer to a live [`Call`].
 unsafe extern "C-unwind" fn carry_out(state: *mut lua_State) -> c_int {
+    // SAFETY: the caller's promise
+    unsafe {
+        let call = &mut *ffi::lua_touserdata(state, 1).cast::<Call<'_>>();
+        if let Some(count) = push_call(state, call) {
+            let status = ffi::lua_pcall(state, count, ffi::LUA_MULTRET, 2);
+            take_end(state, call, status);
+        }
+        0
+    }
+}
+
+/// As [`carry_out`], for a coroutine of the scheduler: the call may yield.
+///
+/// # Safety
+/// Called by Lua with a pointer to a live [`FiberCall`], which lives until the coroutine has ended.
+pub(super) unsafe extern "C-unwind" fn carry_out_in_fiber(state: *mut lua_State) -> c_int {
+    // SAFETY: the caller's promise
+    unsafe {
+        let call = &mut (*ffi::lua_touserdata(state, 1).cast::<FiberCall>()).0;
+        if let Some(count) = push_call(state, call) {
+            let status = ffi::lua_pcallk(state, count, ffi::LUA_MULTRET, 2, 0, Some(carried_out_in_fiber));
+            take_end(state, call, status);
+        }
+        0
+    }
+}
+
+/// # Safety
+/// Called by Lua when the call of `carry_out_in_fiber` yielded and ended later.
+unsafe extern "C-unwind" fn carried_out_in_fiber(
+    state: *mut lua_State,
+    status: c_int,
+    _: ffi::lua_KContext,
+) -> c_int {
+    // SAFETY: the caller's promise
+    unsafe {
+        let call = &mut (*ffi::lua_touserdata(state, 1).cast::<FiberCall>()).0;
+        take_end(state, call, status);
+        0
+    }
+}
+
+/// The message handler, the function and its arguments; how many arguments, unless the call has ended already.
+///
+/// # Safety
+/// `state` has one value, in protected mode.
+unsafe fn push_call(state: *mut lua_State, call: &mut Call<'_>) -> Option<c_int> {
     // SAFETY: the caller's promise. Lua may jump out of `push_list` and `lua_rawgeti`; nothing here needs a drop then,
     // since all that owns memory is behind the pointer.
     unsafe {
-        let call = &mut *ffi::lua_touserdata(state, 1).cast::<Call<'_>>();
         if ffi::lua_checkstack(state, 8) == 0 {
             call.end = End::Raised(ffi::LUA_ERRMEM);
-            return 0;
+            return None;
         }
         ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, i64::from(call.message_handler));
         ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, i64::from(call.function));
@@ -296,17 +443,26 @@ unsafe extern "C-unwind" fn carry_out(state: *mut lua_State) -> c_int {
             ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, i64::from(first));
             count = 1;
         }
-        match stack::push_list(state, call.args) {
-            Ok(pushed) => count += pushed,
+        match stack::push_list(state, &call.args) {
+            Ok(pushed) => Some(count + pushed),
             Err(error) => {
                 call.end = End::Args(error);
-                return 0;
+                None
             }
         }
-        let status = ffi::lua_pcall(state, count, ffi::LUA_MULTRET, 2);
-        if status != ffi::LUA_OK {
+    }
+}
+
+/// What the call has come to, which is on the stack above the first two values.
+///
+/// # Safety
+/// `state` is in protected mode, and has them.
+unsafe fn take_end(state: *mut lua_State, call: &mut Call<'_>, status: c_int) {
+    // SAFETY: the caller's promise; as in `push_call`
+    unsafe {
+        if status != ffi::LUA_OK && status != ffi::LUA_YIELD {
             call.end = End::Raised(status);
-            return 0;
+            return;
         }
         let results = ffi::lua_gettop(state) - 2;
         call.end = match &mut call.results {
@@ -319,9 +475,12 @@ unsafe extern "C-unwind" fn carry_out(state: *mut lua_State) -> c_int {
                 **reference = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
                 End::Returned
             }
+            Results::Keep(out) => match stack::encode_list(state, 3, results, out) {
+                Ok(()) => End::Returned,
+                Err(error) => End::Result(error),
+            },
             Results::Drop => End::Returned,
         };
-        0
     }
 }
 

@@ -1,5 +1,6 @@
 //! Everything that knows Lua: states, scripts, the value code on the stack, the library.
 
+pub mod away;
 pub mod call;
 pub mod coroutine;
 pub mod error;
@@ -13,6 +14,7 @@ pub mod put;
 pub mod random;
 pub mod require;
 pub mod role;
+pub mod scheduler;
 pub mod script;
 pub mod shell;
 pub mod stack;

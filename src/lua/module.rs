@@ -2,20 +2,24 @@
 
 use std::cell::RefCell;
 use std::ffi::c_void;
+use std::rc::Rc;
 
 use mlua::{
     AnyUserData, FromLuaMulti, Function, IntoLua, IntoLuaMulti, LightUserData, Lua, MultiValue, Table,
     UserDataRegistry, Value,
 };
 
+use super::coroutine;
 use super::error::{LibError, expectation};
-use super::std::runtime;
+use super::scheduler::{Begun, Scheduler};
 
 /// The Lua side of the library in one state: see `shim.lua`.
 #[derive(Clone)]
 pub(super) struct Shim {
     /// Turns `mark, error` into a raised error.
     wrap: Function,
+    /// The same for a function that may have to yield before it has its results.
+    waiting: Function,
     /// Calls in protected mode and gives the raised value back as it is.
     pcall: Function,
     /// `try` of the scripts.
@@ -39,11 +43,20 @@ impl Shim {
         }
         let globals = lua.globals();
         let base = |name: &str| globals.raw_get::<Value>(name);
-        let (wrap, error_metatable, try_, pcall) = lua
-            .load(include_str!("shim.lua"))
-            .set_name("=mpms")
-            .call((mark(), base("error")?, base("pcall")?, base("rawget")?, base("tostring")?))?;
-        let shim = Self { wrap, pcall, try_, error_metatable };
+        let pause = coroutine::pause_function(lua)?;
+        let take = lua.create_function(|lua, ()| Scheduler::of(lua).take_finished(lua))?;
+        let (wrap, waiting, error_metatable, try_, pcall) =
+            lua.load(include_str!("shim.lua")).set_name("=mpms").call((
+                mark(),
+                coroutine::mark(),
+                pause,
+                take,
+                base("error")?,
+                base("pcall")?,
+                base("rawget")?,
+                base("tostring")?,
+            ))?;
+        let shim = Self { wrap, waiting, pcall, try_, error_metatable };
         lua.set_app_data(shim.clone());
         Ok(shim)
     }
@@ -138,6 +151,55 @@ where
     Shim::of(lua)?.wrap.call(inner)
 }
 
+/// A function that waits: it yields where it can, and blocks where it cannot.
+///
+/// # Errors
+/// When Lua has no memory left.
+pub(super) fn waiting_function<A, R, F>(
+    lua: &Lua,
+    signature: &'static str,
+    body: impl Fn(&Lua, A) -> F + 'static,
+) -> mlua::Result<Function>
+where
+    A: FromLuaMulti,
+    R: IntoLuaMulti + 'static,
+    F: Future<Output = Result<R, LibError>> + 'static,
+{
+    waiting(lua, Signature::new("", signature, false).1, body)
+}
+
+fn waiting<A, R, F>(
+    lua: &Lua,
+    signature: Signature,
+    body: impl Fn(&Lua, A) -> F + 'static,
+) -> mlua::Result<Function>
+where
+    A: FromLuaMulti,
+    R: IntoLuaMulti + 'static,
+    F: Future<Output = Result<R, LibError>> + 'static,
+{
+    let signature = Rc::new(signature);
+    let inner = lua.create_function(move |lua, Call(arguments): Call<A>| {
+        let future = match arguments {
+            Ok(arguments) => body(lua, arguments),
+            Err(error) => return raise(lua, signature.complaint(error)),
+        };
+        let named = Rc::clone(&signature);
+        let finish = move |lua: &Lua, result| reply(lua, &named.op, result)?.into_lua_multi(lua);
+        let stopped = |lua: &Lua, error: LibError| raise(lua, error.op(signature.op.clone()));
+        match Scheduler::of(lua).wait(lua, &signature.op, future, finish, stopped)? {
+            Begun::Done(results) => Ok(results),
+            Begun::Yields => coroutine::mark().into_lua_multi(lua),
+        }
+    })?;
+    Shim::of(lua)?.waiting.call(inner)
+}
+
+/// What makes a library function raise.
+pub(super) fn raise(lua: &Lua, error: LibError) -> mlua::Result<MultiValue> {
+    Reply::<()>::Raise(error.into_value(lua)?).into_lua_multi(lua)
+}
+
 /// One library function outside of any module, as `sleep`.
 ///
 /// # Errors
@@ -169,6 +231,11 @@ pub fn iterator<R: IntoLuaMulti>(
         Ok(mut next) => next(lua),
         Err(_) => Err(LibError::new("busy", "the iterator was called by itself")),
     })
+}
+
+/// Lua's own `pcall`, whatever the script has made of the global.
+pub(super) fn plain_pcall(lua: &Lua) -> mlua::Result<Function> {
+    Ok(Shim::of(lua)?.pcall)
 }
 
 /// Calls a function of the script. What it raises is passed on as the same object.
@@ -213,14 +280,16 @@ impl<'lua> Module<'lua> {
         self.add(name, |_| function(lua, signature, body))
     }
 
-    /// A function that waits. Today it blocks its thread on the thread's own runtime.
+    /// A function that waits: it yields where it can, and blocks where it cannot.
     pub fn waiting<A, R, F>(self, signature: &'static str, body: impl Fn(&Lua, A) -> F + 'static) -> Self
     where
         A: FromLuaMulti,
-        R: IntoLuaMulti,
+        R: IntoLuaMulti + 'static,
         F: Future<Output = Result<R, LibError>> + 'static,
     {
-        self.function(signature, move |lua, arguments| runtime::block_on(body(lua, arguments))?)
+        let (name, signature) = Signature::new(self.name, signature, false);
+        let lua = self.lua;
+        self.add(name, |_| waiting(lua, signature, body))
     }
 
     /// A constant.
@@ -337,10 +406,15 @@ impl<'lua> Methods<'lua> {
     pub fn waiting<A, R, F>(self, signature: &'static str, body: impl Fn(&Lua, A) -> F + 'static) -> Self
     where
         A: FromLuaMulti,
-        R: IntoLuaMulti,
+        R: IntoLuaMulti + 'static,
         F: Future<Output = Result<R, LibError>> + 'static,
     {
-        self.method(signature, move |lua, arguments| runtime::block_on(body(lua, arguments))?)
+        let (name, signature) = Signature::new(self.name, signature, true);
+        let fields = self.fields.and_then(|fields| {
+            fields.raw_set(name, waiting(self.lua, signature, body)?)?;
+            Ok(fields)
+        });
+        Self { fields, ..self }
     }
 
     /// The metatable for objects that are tables: methods, strictness, the name.

@@ -182,28 +182,43 @@ end
 -- functions that run when the attempt ends, last first, whatever the others did
 local pcall = pcall
 local function deferrals(complain)
-  local list, count = { }, 0
-  local function add(f)
-    count = count + 1
-    list[count] = f
+  -- of each attempt that runs, by the number that it has meanwhile
+  local lists = { }
+  local function add(number, f)
+    local list = lists[number]
+    if not list then
+      list = { }
+      lists[number] = list
+    end
+    list[#list + 1] = f
   end
-  local function run()
+  local function run(number)
     -- were it cut short itself, nothing of it is left for the next attempt
-    local now, last = list, count
-    list, count = { }, 0
-    for i = last, 1, -1 do
+    local now = lists[number]
+    if not now then return end
+    lists[number] = nil
+    for i = #now, 1, -1 do
       local ok, e = pcall(now[i])
       if not ok then
         local shown, text = pcall(tostring, e)
         complain(shown and text or "an error that cannot be shown")
       end
     end
-    if count > 0 then return run() end
+    return run(number)
   end
   return add, run
 end
 
+-- what happens when the head of a family has ended: children end, then what was deferred, then its children
+local function ending(leave, deferred)
+  return function(number)
+    leave()
+    deferred(number)
+    leave()
+  end
+end
+
 return {
-  bind = bind, deferrals = deferrals,
+  bind = bind, deferrals = deferrals, ending = ending,
   read_only = read_only, with_options = with_options, lazy = lazy, with_task = with_task, putter = putter,
 }

@@ -8,12 +8,16 @@ use mlua::{Lua, Table};
 
 use super::std::log::{Level, Sink};
 
+/// What was written and has no line's end yet.
+pub type OpenLines = Rc<RefCell<Lines>>;
+
 /// Runs the prelude. Its functions for the roles are in the returned table.
 ///
 /// # Errors
 /// When Lua has no memory left.
-pub fn install(lua: &Lua, env: &[(String, String)], log: Sink) -> mlua::Result<Table> {
-    let lines = Rc::new(RefCell::new(Lines::default()));
+pub fn install(lua: &Lua, env: &[(String, String)], log: Sink) -> mlua::Result<(Table, OpenLines)> {
+    let lines = OpenLines::default();
+    let open = Rc::clone(&lines);
     let write = lua.create_function(move |_, (stream, text): (mlua::LuaString, mlua::LuaString)| {
         let is_error = stream.as_bytes().as_ref() == b"stderr";
         lines.borrow_mut().write(is_error, &text.as_bytes(), |line| {
@@ -26,18 +30,32 @@ pub fn install(lua: &Lua, env: &[(String, String)], log: Sink) -> mlua::Result<T
         let found = env.iter().find(|(key, _)| key.as_bytes() == name.as_bytes().as_ref());
         Ok(found.map(|(_, value)| value.clone()))
     })?;
-    lua.load(include_str!("prelude.lua")).set_name("=mpms").call((write, getenv))
+    let functions = lua.load(include_str!("prelude.lua")).set_name("=mpms").call((write, getenv))?;
+    Ok((functions, open))
 }
 
 /// Pieces of text made into lines, for each of the two streams.
 #[derive(Default)]
-struct Lines {
+pub struct Lines {
     open: [Vec<u8>; 2],
 }
 
 impl Lines {
     /// A line without an end is given out when it reaches this many bytes.
     const LONGEST: usize = 8 << 10;
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.open.iter().all(Vec::is_empty)
+    }
+
+    /// Gives out what there is, as lines.
+    pub fn end(&mut self, mut line: impl FnMut(&[u8])) {
+        for open in self.open.iter_mut().filter(|open| !open.is_empty()) {
+            line(open);
+            open.clear();
+        }
+    }
 
     fn write(&mut self, is_error: bool, text: &[u8], mut line: impl FnMut(&[u8])) {
         let open = &mut self.open[usize::from(is_error)];

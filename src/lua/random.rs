@@ -13,6 +13,7 @@ use mlua::ffi;
 use super::call::Bridge;
 
 /// The words of one state's generator.
+#[derive(Clone, Copy)]
 pub struct Random(*mut [u64; 4]);
 
 impl Random {
@@ -51,14 +52,40 @@ impl Random {
 
     /// Seeds it from the run's seed and what is drawing.
     pub fn seed(&mut self, seed: i64, drawing: u128) {
-        let mut state = (seed as u64) ^ (drawing as u64).rotate_left(32) ^ ((drawing >> 64) as u64);
-        self.set(std::array::from_fn(|_| split_mix(&mut state)));
+        self.set(words(seed, drawing));
+    }
+
+    /// The words of the generator, instead of which it gets these.
+    pub fn exchange(&mut self, words: [u64; 4]) -> [u64; 4] {
+        let old = self.words();
+        self.set(words);
+        old
+    }
+
+    /// The words of the generator.
+    pub fn words(&self) -> [u64; 4] {
+        // SAFETY: as in `set`
+        unsafe { *self.0 }
     }
 
     fn set(&mut self, words: [u64; 4]) {
         // SAFETY: points to the four words of a live userdata, which only this thread uses, and not during this call
         unsafe { *self.0 = words };
     }
+}
+
+/// The words of a generator that is seeded from the run's seed and what is drawing.
+pub fn words(seed: i64, drawing: u128) -> [u64; 4] {
+    let mut state = (seed as u64) ^ (drawing as u64).rotate_left(32) ^ ((drawing >> 64) as u64);
+    std::array::from_fn(|_| split_mix(&mut state))
+}
+
+/// The words of a coroutine that is spawned where the generator has `parent`, and those that it has then.
+pub fn of_child(parent: [u64; 4]) -> ([u64; 4], [u64; 4]) {
+    let mut state =
+        parent[0] ^ parent[1].rotate_left(17) ^ parent[2].rotate_left(34) ^ parent[3].rotate_left(51);
+    let mut words = || std::array::from_fn(|_| split_mix(&mut state));
+    (words(), words())
 }
 
 /// SplitMix64, the generator that the authors of xoshiro name for seeding it.

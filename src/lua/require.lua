@@ -1,9 +1,14 @@
 -- `require`: the search is Rust's; the chunk is called from here, so that its top level may yield.
-local find, package, setmetatable, type, sub = ...
+local find, loads, package, setmetatable, type, sub = ...
 local done, loading = {}, {}
 
 -- Leaves the list of what is being loaded, however the chunk ends.
-local leave = { __close = function() loading[#loading] = nil end }
+local leave = {
+  __close = function()
+    loading[#loading] = nil
+    loads(false)
+  end,
+}
 
 return function(name)
   local loaded = package.loaded
@@ -17,6 +22,7 @@ return function(name)
   local value = done[key]
   if value == nil then
     loading[#loading + 1] = path
+    loads(true)
     local guard <close> = setmetatable({}, leave)
     value = chunk(name, path)
     if value == nil and not relative then value = loaded[name] end

@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::error::LibError;
 use super::module::global_function;
+use super::scheduler::Scheduler;
 use super::std as library;
 
 /// Sees every file before it runs: path, hash, bytes. What it answers is why the file must not run.
@@ -78,10 +79,15 @@ pub fn install_require(lua: &Lua, roots: &Roots) -> mlua::Result<()> {
         let (name, relative, loading, done) = asked;
         search.find(lua, &name, relative, &loading, &done)
     })?;
+    let loads = lua.create_function(|lua, begins: bool| {
+        Scheduler::of(lua).load(begins);
+        Ok(())
+    })?;
     let base = |name: &str| globals.raw_get::<Value>(name);
     let sub: Value = base("string")?.as_table().map_or(Ok(Value::Nil), |string| string.raw_get("sub"))?;
     let require: Function = lua.load(include_str!("require.lua")).set_name("=mpms").call((
         find,
+        loads,
         package,
         base("setmetatable")?,
         base("type")?,

@@ -6,10 +6,13 @@ use std::ffi::{OsStr, c_int, c_void};
 use std::os::unix::ffi::OsStrExt as _;
 
 use mlua::ffi::{self, lua_State};
-use mlua::{AnyUserData, IntoLuaMulti as _, Lua, LuaString, MultiValue, Table, Value};
+use mlua::{AnyUserData, IntoLuaMulti, Lua, LuaString, MultiValue, Table, Value};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
+use super::coroutine;
 use super::error::LibError;
-use super::module::global_function;
+use super::module::{global_function, waiting_function};
 use super::watchdog;
 use crate::os::command::{Shell, Stream, Talk, flush_streams};
 
@@ -44,8 +47,16 @@ struct LuaStream {
 /// When Lua has no memory left.
 pub fn install(lua: &Lua) -> mlua::Result<()> {
     let table = |name: &str| lua.globals().raw_get::<Table>(name);
-    let execute = global_function(lua, "os.execute(command)", |lua, command: Option<LuaString>| {
-        execute(lua, command.as_ref())
+    let execute = waiting_function(lua, "os.execute(command)", |_, command: Option<LuaString>| {
+        // where it cannot yield, a signal to the thread ends the wait
+        let yields = coroutine::can_wait();
+        async move {
+            match command {
+                None => Ok(Executed::Shell),
+                Some(command) if yields => execute_while_others_run(&command).await,
+                Some(command) => execute(&command),
+            }
+        }
     })?;
     table("os")?.raw_set("execute", execute)?;
     type Popen = (LuaString, Option<LuaString>);
@@ -71,6 +82,22 @@ pub fn end_all() {
     }
 }
 
+/// Commands of an attempt, put away while another one runs. Dropped, they end.
+pub struct Started(Vec<Open>);
+
+/// Puts the commands of the attempt away, if there are any.
+#[inline]
+pub fn take_started() -> Option<Started> {
+    ANY.replace(false)
+        .then(|| Started(OPEN.with_borrow_mut(|open| open.extract_if(.., |one| !one.kept).collect())))
+}
+
+/// Gives them back.
+pub fn give_started(mut started: Started) {
+    OPEN.with_borrow_mut(|open| open.append(&mut started.0));
+    ANY.set(true);
+}
+
 /// What runs now was not started by an attempt, and stays.
 pub fn keep_all() {
     OPEN.with_borrow_mut(|open| open.iter_mut().for_each(|one| one.kept = true));
@@ -85,12 +112,49 @@ fn cancelled() -> LibError {
     LibError::new("cancelled", "the task was stopped while it waited")
 }
 
-fn execute(lua: &Lua, command: Option<&LuaString>) -> Result<MultiValue, LibError> {
-    let Some(command) = command else { return Ok(true.into_lua_multi(lua)?) };
+/// What `os.execute` gives.
+enum Executed {
+    /// There is a shell.
+    Shell,
+    /// A command, which has ended, and its status.
+    Command(Shell, i32),
+}
+
+impl IntoLuaMulti for Executed {
+    /// In the attempt that waited, with which ends what the command left behind.
+    fn into_lua_multi(self, lua: &Lua) -> mlua::Result<MultiValue> {
+        match self {
+            Executed::Shell => true.into_lua_multi(lua),
+            Executed::Command(shell, status) => {
+                keep(Open { shell, stream: None, ended: true, kept: false });
+                results(status).into_lua_multi(lua)
+            }
+        }
+    }
+}
+
+fn execute(command: &LuaString) -> Result<Executed, LibError> {
     let (shell, _) = Shell::start(OsStr::from_bytes(&command.as_bytes()), Talk::None, go_on)?;
-    let status = shell.wait(go_on);
-    keep(Open { shell, stream: None, ended: true, kept: false });
-    Ok(results(status?.ok_or_else(cancelled)?).into_lua_multi(lua)?)
+    match shell.wait(go_on) {
+        Ok(Some(status)) => Ok(Executed::Command(shell, status)),
+        stopped => {
+            keep(Open { shell, stream: None, ended: true, kept: false });
+            stopped?;
+            Err(cancelled())
+        }
+    }
+}
+
+/// The same. It runs while another attempt's things may be in place: until the command has ended it belongs to this
+/// future alone, and ends with it.
+async fn execute_while_others_run(command: &LuaString) -> Result<Executed, LibError> {
+    let (shell, _) = Shell::start(OsStr::from_bytes(&command.as_bytes()), Talk::None, go_on)?;
+    // SAFETY: the descriptor is always the same one, and is closed only after the registration has let go of it
+    let ended = unsafe { AsyncFd::register_with_interest(shell.handle(), Interest::READABLE) }
+        .map_err(std::io::Error::from)?;
+    let _ = ended.readable().await?;
+    let status = shell.wait(go_on)?.ok_or_else(cancelled)?;
+    Ok(Executed::Command(shell, status))
 }
 
 /// As `luaL_execresult` gives them.

@@ -10,10 +10,11 @@ use std::rc::Rc;
 
 use mlua::{Function, Lua, LuaOptions, StdLib, Table};
 
+use super::away::Belongings;
 use super::call::{Bridge, Held};
 use super::coroutine;
 use super::frozen::Frozen;
-use super::prelude;
+use super::prelude::{self, OpenLines};
 use super::random::Random;
 use super::require::{self, Roots};
 use super::shell;
@@ -42,6 +43,8 @@ pub struct State {
     pub bridge: Bridge,
     /// Its `math.random`.
     pub random: RefCell<Random>,
+    /// What its script wrote without a line's end.
+    lines: OpenLines,
     prelude: Table,
 }
 
@@ -56,7 +59,7 @@ impl State {
         let lua = unsafe { Lua::unsafe_new_with(StdLib::ALL, LuaOptions::default()) };
         let lua: &'static Lua = Box::leak(Box::new(lua));
         coroutine::install(lua)?;
-        let prelude = prelude::install(lua, &job.env, Rc::clone(&around.logs.here))?;
+        let (prelude, lines) = prelude::install(lua, &job.env, Rc::clone(&around.logs.here))?;
         let env = StdEnv { log: around.logs.clone(), ..StdEnv::quiet(role) };
         library::install(lua, &env)?;
         let frozen = around.frozen.clone();
@@ -68,8 +71,10 @@ impl State {
         require::install_require(lua, &roots)?;
         shell::install(lua)?;
         let bridge = Bridge::new(lua)?;
-        let random = RefCell::new(Random::of(&bridge)?);
-        let state = State { bridge, random, prelude };
+        let random = Random::of(&bridge)?;
+        bridge.scheduler().set_random(random);
+        let random = RefCell::new(random);
+        let state = State { bridge, random, lines, prelude };
         state.set_job(job)?;
         Ok(state)
     }
@@ -77,6 +82,20 @@ impl State {
     /// The state itself.
     pub fn lua(&self) -> &'static Lua {
         self.bridge.lua
+    }
+
+    /// What its tasks leave lying about.
+    pub fn belongings(&self) -> Belongings {
+        Belongings::new(self.lua(), &self.lines)
+    }
+
+    /// A function of a number that ends the children of the family that runs, and calls `deferred` with the number.
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn ending(&self, deferred: Held) -> mlua::Result<Held> {
+        let (leave, deferred) = (self.bridge.leave()?, self.bridge.value(deferred)?);
+        self.hold(self.prelude("ending")?.call::<mlua::Value>((leave, deferred))?)
     }
 
     /// A function of the prelude.

@@ -9,6 +9,9 @@
 //! that runs, and the hook raises at the next instruction, again and again until what was watched is left; every
 //! 50 ms the watchdog pokes again. Until the deadline nothing of this costs a script anything.
 //!
+//! A thread with several attempts at once has a deadline for each of them, of which one at most is that of the coroutine
+//! that runs. The hook stops that one; the scheduler of the thread is woken for the others, which wait.
+//!
 //! What is watched has a number that no other thing of its thread has. Signal handler and hook act only while that
 //! very number is the current one, so a late signal never hits what comes next.
 
@@ -31,6 +34,9 @@ use crate::os::slots::Slot;
 /// Between two pokes of a thread that is over its time.
 const AGAIN_NS: u64 = 50_000_000;
 
+/// Between two looks at deadlines of the same thread.
+const LOOK_NS: u64 = 1_000_000;
+
 /// Set in the numbers of phases, and not in those of attempts before a slot was used two billion times.
 const PHASE: u64 = 1 << 63;
 
@@ -41,8 +47,8 @@ pub const TIMEOUT: &str = "timeout";
 #[derive(Debug)]
 pub struct Watched {
     thread: Thread,
-    /// The number whose deadline is over.
-    over: AtomicU64,
+    /// One of the thread's deadlines is over since the thread last asked.
+    news: AtomicBool,
     /// Something outside of attempts, with its deadline in the place of the start; it goes before the slot.
     phase: Slot,
     phases: AtomicU64,
@@ -85,6 +91,9 @@ struct Entry {
     watched: &'static Watched,
     /// What it runs, one after another, each with the same limit.
     slot: Option<(&'static Slot, u64)>,
+    /// What it runs at the same time, with deadlines in the place of starts; none is set less than so long ahead, unless
+    /// the watchdog is told of it.
+    deadlines: (&'static [Slot], u64),
 }
 
 struct Registry {
@@ -110,6 +119,45 @@ pub fn watch_slot(bridge: Option<&Bridge>, slot: &'static Slot, limit_ns: u64) {
     }
     drop(entries);
     registry.changed.notify_one();
+}
+
+/// Watches what this thread runs at the same time: each slot holds a deadline in the place of a start. Deadlines are
+/// set `least_ns` ahead, or by [`set_deadline`]. [`enters`] says which of them runs.
+pub fn watch_deadlines(bridge: &Bridge, deadlines: &'static [Slot], least_ns: u64) {
+    let watched = this_thread();
+    adopt(bridge);
+    let registry = registry();
+    let mut entries = registry.lock();
+    if let Some(entry) = entries.iter_mut().find(|entry| ptr::eq(entry.watched, watched)) {
+        entry.deadlines = (deadlines, least_ns);
+    }
+    drop(entries);
+    registry.changed.notify_one();
+}
+
+/// What runs under this slot has from now on another time, and the watchdog knows. Not to be used for what begins
+/// often.
+pub fn set_deadline(slot: &Slot, limit_ns: u64) {
+    let number = PHASE | this_thread().phases.fetch_add(1, Ordering::Relaxed);
+    slot.end();
+    slot.begin(number, monotonic_ns().saturating_add(limit_ns));
+    drop(registry().lock());
+    registry().changed.notify_one();
+}
+
+/// From now on this thread runs what has this deadline, for `limit_ns` in all; or none of them.
+#[inline]
+pub fn enters(slot: Option<&'static Slot>, limit_ns: u64) {
+    HERE.with(|here| {
+        here.slot.set(slot);
+        here.limit_ns.set(limit_ns);
+    });
+    compiler_fence(Ordering::SeqCst);
+}
+
+/// Whether one of the thread's deadlines has passed; asked once.
+pub fn take_news() -> bool {
+    HERE.with(|here| here.watched.get().is_some_and(|watched| watched.news.swap(false, Ordering::Acquire)))
 }
 
 /// Calls of one thread and state, one after another, each with the same limit.
@@ -169,11 +217,10 @@ pub fn during<R>(
 pub fn is_over() -> bool {
     HERE.with(|here| {
         let Some(watched) = here.watched.get() else { return false };
-        let number = match watched.phase.handle() {
-            0 => here.slot.get().map_or(0, Slot::handle),
-            number => number,
-        };
-        number != 0 && watched.over.load(Ordering::Acquire) == number
+        match watched.phase.handle() {
+            0 => here.slot.get().is_some_and(Slot::is_over),
+            _ => watched.phase.is_over(),
+        }
     })
 }
 
@@ -227,6 +274,11 @@ fn take_off(here: &Here) {
 pub(super) fn runs(co: *mut lua_State) {
     HERE.with(|here| here.running.store(co, Ordering::Relaxed));
     compiler_fence(Ordering::SeqCst);
+}
+
+/// The coroutine that runs, as was last published; null: none was.
+pub(super) fn running() -> *mut lua_State {
+    HERE.with(|here| here.running.load(Ordering::Relaxed))
 }
 
 /// The coroutine that had resumed another runs again; if the other was stopped, so is this one.
@@ -368,13 +420,13 @@ fn this_thread() -> &'static Watched {
     }
     let watched: &'static Watched = Box::leak(Box::new(Watched {
         thread: Thread::current(),
-        over: AtomicU64::new(0),
+        news: AtomicBool::new(false),
         phase: Slot::idle(),
         phases: AtomicU64::new(1),
         interrupt: runtime::interrupt(),
     }));
     HERE.with(|here| here.watched.set(Some(watched)));
-    registry().lock().push(Entry { watched, slot: None });
+    registry().lock().push(Entry { watched, slot: None, deadlines: (&[], u64::MAX) });
     watched
 }
 
@@ -414,11 +466,42 @@ impl Registry {
 impl Entry {
     /// Stops what is over its time, and says when to look again.
     fn look(&self, now_ns: u64) -> u64 {
+        self.look_at_deadlines(now_ns).min(self.look_at_one(now_ns))
+    }
+
+    fn look_at_deadlines(&self, now_ns: u64) -> u64 {
+        let (deadlines, least_ns) = self.deadlines;
+        let mut next_ns = now_ns.saturating_add(least_ns);
+        let mut over = false;
+        for slot in deadlines {
+            let Some(one) = slot.running() else { continue };
+            if one.started_ns <= now_ns {
+                slot.set_over(one.handle);
+                over = true;
+            } else {
+                next_ns = next_ns.min(one.started_ns);
+            }
+        }
+        if over {
+            self.watched.news.store(true, Ordering::Release);
+            self.stop();
+            next_ns = next_ns.min(now_ns.saturating_add(AGAIN_NS));
+        }
+        // ten thousand deadlines close to each other are few looks
+        next_ns.max(now_ns.saturating_add(LOOK_NS))
+    }
+
+    fn stop(&self) {
+        self.watched.interrupt.wake();
+        self.watched.thread.poke();
+    }
+
+    fn look_at_one(&self, now_ns: u64) -> u64 {
         let due = match (self.watched.phase.running(), self.slot) {
             // the deadline stands in the place of the start
-            (Some(phase), _) => Some((phase.handle, phase.started_ns)),
+            (Some(phase), _) => Some((phase.handle, phase.started_ns, &self.watched.phase)),
             (None, Some((slot, limit_ns))) => match slot.running() {
-                Some(one) => Some((one.handle, one.started_ns.saturating_add(limit_ns))),
+                Some(one) => Some((one.handle, one.started_ns.saturating_add(limit_ns), slot)),
                 // whatever begins from now on is not over before that
                 None => return now_ns.saturating_add(limit_ns),
             },
@@ -426,11 +509,10 @@ impl Entry {
         };
         match due {
             None => u64::MAX,
-            Some((_, deadline_ns)) if deadline_ns > now_ns => deadline_ns,
-            Some((number, _)) => {
-                self.watched.over.store(number, Ordering::Release);
-                self.watched.interrupt.wake();
-                self.watched.thread.poke();
+            Some((_, deadline_ns, _)) if deadline_ns > now_ns => deadline_ns,
+            Some((number, _, slot)) => {
+                slot.set_over(number);
+                self.stop();
                 now_ns.saturating_add(AGAIN_NS)
             }
         }

@@ -48,6 +48,7 @@ pub(super) const WORKER: Keys = Keys {
         "command",
         "processes",
         "threads",
+        "coroutines",
         "timeout",
         "grace_period",
         "slow_timeout",
@@ -57,7 +58,7 @@ pub(super) const WORKER: Keys = Keys {
         "memory",
         "limits",
     ],
-    later: &["from", "coroutines"],
+    later: &["from"],
 };
 
 pub(super) const RETRIES: Keys = Keys {

@@ -36,4 +36,6 @@ pub use section::shorten;
 pub use suggest::closest;
 pub use tasks::{KeyField, Source, Tasks};
 pub use value::literal;
-pub use worker::{Body, Handler, MAX_PROCESSES, MAX_THREADS, MIN_MEMORY, Worker};
+pub use worker::{
+    Body, Handler, MAX_AT_ONCE, MAX_COROUTINES, MAX_PROCESSES, MAX_THREADS, MIN_MEMORY, Worker,
+};

@@ -13,7 +13,9 @@ pub struct Overrides {
     pub processes: Option<Processes>,
     /// `--threads`
     pub threads: Option<usize>,
-    /// `-j 1`: one process, one thread.
+    /// `--coroutines`
+    pub coroutines: Option<usize>,
+    /// `-j 1`: one process, one thread, one coroutine.
     pub serial: bool,
     /// `--limit`
     pub limit: Option<u64>,

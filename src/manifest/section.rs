@@ -362,7 +362,6 @@ impl Reader {
 /// The value that says what this version does anyway, for keys that are not built yet.
 fn neutral(path: &str) -> Option<&'static str> {
     match path {
-        "worker.coroutines" => Some("1"),
         _ => None,
     }
 }

@@ -13,12 +13,17 @@ use crate::model::policy::{OnError, Recycle};
 pub const MAX_PROCESSES: usize = 4096;
 /// Threads in a process at most.
 pub const MAX_THREADS: usize = 1024;
+/// Coroutines on a thread at most: each has a slot of its own, which the coordinator looks at.
+pub const MAX_COROUTINES: usize = 10_000;
+/// Attempts in a process at the same time at most, for the same reason.
+pub const MAX_AT_ONCE: usize = 100_000;
 /// Memory of a worker process at least: with less, it would not get as far as its first task.
 pub const MIN_MEMORY: u64 = 16 << 20;
 
 const PROCESSES: Expected =
     Expected { title: "an integer or \"auto\"", label: "integer from 1 to 4096, or \"auto\"" };
 const THREADS: Expected = Expected { title: "an integer", label: "integer from 1 to 1024" };
+const COROUTINES: Expected = Expected { title: "an integer", label: "integer from 1 to 10000" };
 const ON_ERROR: [(&str, OnError); 2] = [("abort", OnError::Abort), ("log", OnError::Log)];
 const CRASHES: Expected = Expected { title: "an integer", label: "integer from 1 to 1000" };
 
@@ -31,6 +36,8 @@ pub struct Worker {
     pub processes: Option<Processes>,
     /// `threads`, 1 to 1024
     pub threads: Option<usize>,
+    /// `coroutines`, 1 to 10,000
+    pub coroutines: Option<Located<usize>>,
     /// `timeout`, in nanoseconds, as all times
     pub timeout_ns: Option<u64>,
     /// `grace_period`, may be 0
@@ -80,6 +87,10 @@ impl Worker {
                 .entry("threads")
                 .and_then(|entry| reader.integer(&entry, 1..=MAX_THREADS as i64, THREADS))
                 .map(|threads| threads.value as usize),
+            coroutines: section
+                .entry("coroutines")
+                .and_then(|entry| reader.integer(&entry, 1..=MAX_COROUTINES as i64, COROUTINES))
+                .map(|count| Located { value: count.value as usize, spot: count.spot }),
             timeout_ns: section.entry("timeout").and_then(|entry| {
                 reader.duration(&entry, Some("leave it out: then an attempt takes its time"))
             }),

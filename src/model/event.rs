@@ -13,6 +13,8 @@ pub enum Event {
         processes: usize,
         /// Threads in each.
         threads: usize,
+        /// Attempts that each thread drives at once.
+        coroutines: usize,
         /// The run's seed.
         seed: i64,
         /// The id under which it can be resumed; none without a journal.
@@ -59,6 +61,8 @@ pub enum Event {
         task: TaskLabel,
         /// How long it has been running.
         elapsed_ns: u64,
+        /// It computes, and the other coroutines of its thread wait for it.
+        holds_thread: bool,
     },
     /// A worker process is replaced though it is well.
     WorkerRecycled {

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "nix has no pidfd_open and pidfd_send_signal")]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -84,6 +84,12 @@ impl From<OwnedFd> for PidFd {
 impl From<PidFd> for OwnedFd {
     fn from(handle: PidFd) -> Self {
         handle.0
+    }
+}
+
+impl AsRawFd for PidFd {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
     }
 }
 

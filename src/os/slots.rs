@@ -32,6 +32,10 @@ pub struct Slot {
     /// 0: idle.
     handle: AtomicU64,
     started_ns: AtomicU64,
+    /// The handle of an attempt that is over its time.
+    over: AtomicU64,
+    /// Since when the coroutine computes whose slot this is; 0: it waits, or it is no coroutine's.
+    computes_since_ns: AtomicU64,
     flags: AtomicU32,
 }
 
@@ -47,7 +51,13 @@ pub struct Running {
 impl Slot {
     /// One of this process alone, outside of any mapping.
     pub const fn idle() -> Self {
-        Slot { handle: AtomicU64::new(0), started_ns: AtomicU64::new(0), flags: AtomicU32::new(0) }
+        Slot {
+            handle: AtomicU64::new(0),
+            started_ns: AtomicU64::new(0),
+            over: AtomicU64::new(0),
+            computes_since_ns: AtomicU64::new(0),
+            flags: AtomicU32::new(0),
+        }
     }
 
     /// The handle of what runs, 0 when idle: what the owner of the slot asks for. One plain load on x86.
@@ -81,6 +91,32 @@ impl Slot {
                 return Some(Running { handle, started_ns });
             }
         }
+    }
+
+    /// Says that the attempt is over its time; nothing happens to another one that has begun meanwhile.
+    pub fn set_over(&self, handle: u64) {
+        self.over.store(handle, Ordering::Release);
+    }
+
+    /// Whether what runs was said to be over its time. Safe to call in a signal handler of the owner's thread.
+    pub fn is_over(&self) -> bool {
+        let handle = self.handle();
+        handle != 0 && self.over.load(Ordering::Acquire) == handle
+    }
+
+    /// The coroutine goes on at this time.
+    pub fn computes(&self, now_ns: u64) {
+        self.computes_since_ns.store(now_ns, Ordering::Relaxed);
+    }
+
+    /// The coroutine waits, or has ended.
+    pub fn waits(&self) {
+        self.computes_since_ns.store(0, Ordering::Relaxed);
+    }
+
+    /// Since when the coroutine computes, if it does: the others of its thread wait for that long.
+    pub fn computes_since(&self) -> Option<u64> {
+        Some(self.computes_since_ns.load(Ordering::Relaxed)).filter(|since| *since != 0)
     }
 
     /// Says that the system refused memory to this attempt. Safe to call in an allocator and in a signal handler.

@@ -105,6 +105,8 @@ pub struct WorkerPlan {
     pub processes: usize,
     /// Threads in each; 1 to 1024.
     pub threads: usize,
+    /// Attempts that a thread drives at once; 1 to 10,000.
+    pub coroutines: usize,
     /// Worker deaths that one task may cause before it fails.
     pub crash_limit: u32,
     /// Further attempts of a task that fails.
@@ -115,6 +117,13 @@ pub struct WorkerPlan {
     pub recycle: Recycle,
     /// Bytes that a worker process may use; each thread's Lua state gets its share.
     pub memory: u64,
+}
+
+impl WorkerPlan {
+    /// Attempts that a process runs at the same time.
+    pub fn at_once(&self) -> usize {
+        self.threads * self.coroutines
+    }
 }
 
 /// What an attempt runs.

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use super::output::{output, refuse_own_input};
 use super::params::params;
 use super::paths::{absolute, shown};
-use super::scripts::{Scripts, unreadable};
+use super::scripts::{Scripts, flag_spot, unreadable};
 use super::{
     HandlerPlan, Input, Job, JobText, Limit, OnError, Plan, Retries, RunPlan, Script, Source, TasksPlan,
     Times, WorkerBody, WorkerPlan,
 };
 use crate::manifest::{
-    Body, Diagnostic, LimitTable, Located, MAX_PROCESSES, MIN_MEMORY, Manifest, Overrides, Processes,
-    Retries as WrittenRetries, Source as Written, SourceText, Spot, check, read, sort,
+    Body, Diagnostic, LimitTable, Located, MAX_AT_ONCE, MAX_PROCESSES, MIN_MEMORY, Manifest, Overrides,
+    Processes, Retries as WrittenRetries, Source as Written, SourceText, Spot, check, read, sort,
 };
 use crate::model::Value;
 
@@ -206,7 +206,7 @@ impl Settling<'_> {
         }
     }
 
-    fn worker(&self, body: WorkerBody) -> WorkerPlan {
+    fn worker(&mut self, body: WorkerBody) -> WorkerPlan {
         let written = &self.manifest.worker;
         let processes = match self.overrides.processes.or(written.processes).unwrap_or(Processes::Auto) {
             _ if self.overrides.serial => 1,
@@ -217,10 +217,22 @@ impl Settling<'_> {
             _ if self.overrides.serial => 1,
             threads => threads.unwrap_or(1),
         };
+        let flag = self.overrides.coroutines.map(|value| {
+            let spot = flag_spot("--coroutines", &value.to_string());
+            Located { value, spot }
+        });
+        let coroutines = match flag.as_ref().or(written.coroutines.as_ref()) {
+            Some(count) if !self.overrides.serial => {
+                self.found.extend(too_many(count, threads, &body));
+                count.value
+            }
+            _ => 1,
+        };
         WorkerPlan {
             body,
             processes,
             threads,
+            coroutines,
             crash_limit: written.crash_limit.unwrap_or(CRASH_LIMIT),
             retries: retries(written.retries.as_ref()),
             times: Times {
@@ -260,7 +272,7 @@ impl Settling<'_> {
     }
 
     fn run(&self, worker: &WorkerPlan) -> RunPlan {
-        let enough = QUEUE.max(2 * worker.processes * worker.threads);
+        let enough = QUEUE.max(2 * worker.processes * worker.at_once());
         RunPlan {
             max_fail: self.manifest.run.max_fail,
             queue: self.manifest.run.queue.unwrap_or(enough),
@@ -269,6 +281,23 @@ impl Settling<'_> {
             keep: self.manifest.run.keep.unwrap_or(KEEP),
         }
     }
+}
+
+/// What speaks against so many coroutines on each of the threads.
+fn too_many(coroutines: &Located<usize>, threads: usize, body: &WorkerBody) -> Option<Diagnostic> {
+    let spot = coroutines.spot.clone();
+    if coroutines.value > 1 && matches!(body, WorkerBody::Command(_)) {
+        let title = "`coroutines` runs Lua, and this worker is a command";
+        let found = Diagnostic::at("plan::conflict", title, spot, "a command waits in a thread of its own");
+        return Some(found.help("remove it, and give the worker more `threads`"));
+    }
+    let at_once = coroutines.value * threads;
+    (at_once > MAX_AT_ONCE).then(|| {
+        let title = format!("{at_once} attempts at once are too many for a process");
+        let label = format!("times {threads} threads; at most {MAX_AT_ONCE} together");
+        Diagnostic::at("plan::at_once", title, spot, label)
+            .help("take fewer of one of them, or more `processes`")
+    })
 }
 
 fn retries(written: Option<&WrittenRetries>) -> Retries {
@@ -447,12 +476,13 @@ mod tests {
     #[test]
     fn flags_go_before_the_manifest() {
         let text = format!(
-            "{SCRIPT}[params]\nn = 1\n[worker]\nprocesses = 2\nthreads = 3\n[tasks]\nlimit = 5\n[run]\nmax_fail = 4"
+            "{SCRIPT}[params]\nn = 1\n[worker]\nprocesses = 2\nthreads = 3\ncoroutines = 4\n[tasks]\nlimit = 5\n[run]\nmax_fail = 4"
         );
         let repository = Repository::new(&text);
         let flags = Overrides {
             params: vec!["n=2".into()],
             processes: Some(Processes::Count(9)),
+            coroutines: Some(50),
             limit: Some(7),
             ordered: true,
             ..Overrides::default()
@@ -460,10 +490,27 @@ mod tests {
         let plan = repository.plan(&flags);
         assert_eq!((plan.worker.processes, plan.worker.threads, plan.tasks.limit), (9, 3, Some(7)));
         assert_eq!(plan.job.params.get("n"), Some(&Value::Int(2)));
+        assert_eq!((plan.worker.coroutines, plan.worker.at_once()), (50, 150));
         assert_eq!(plan.run.max_fail, Some(MaxFail::Count(4)));
         assert!(plan.handler.ordered);
         let serial = repository.plan(&Overrides { serial: true, ..Overrides::default() });
-        assert_eq!((serial.worker.processes, serial.worker.threads), (1, 1));
+        assert_eq!((serial.worker.processes, serial.worker.threads, serial.worker.coroutines), (1, 1, 1));
+    }
+
+    #[test]
+    fn coroutines_are_for_lua_and_not_without_bound() {
+        let command =
+            Repository::new("worker = { command = ['echo'], coroutines = 2 }\ntasks.range = [1, 2]");
+        let told = command.load(&Overrides::default()).map(drop).expect_err("a command has no coroutines");
+        assert_eq!(told, ["jobs/job.toml:1:45: `coroutines` runs Lua, and this worker is a command"]);
+        let serial = Overrides { serial: true, ..Overrides::default() };
+        assert_eq!(command.plan(&serial).worker.coroutines, 1);
+        let many = Repository::new(&format!("{SCRIPT}worker = {{ threads = 20 }}"));
+        let flags = Overrides { coroutines: Some(10_000), ..Overrides::default() };
+        let told = many.load(&flags).map(drop).expect_err("too many");
+        assert_eq!(told, ["command line:1:14: 200000 attempts at once are too many for a process"]);
+        let fits = Overrides { coroutines: Some(5_000), ..Overrides::default() };
+        assert_eq!(many.plan(&fits).worker.at_once(), 100_000);
     }
 
     #[test]

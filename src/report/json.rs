@@ -107,7 +107,7 @@ fn line(value: &Value) -> String {
 
 fn object(event: &Event, raised: u64) -> (&'static str, Value) {
     match event {
-        Event::RunStarted { job, processes, threads, seed, run, resumed } => {
+        Event::RunStarted { job, processes, threads, coroutines, seed, run, resumed } => {
             let resumed = resumed.as_ref().map(|resumed| {
                 json!({
                     "done": resumed.done, "failed": resumed.failed, "again": resumed.again, "left": resumed.left,
@@ -115,7 +115,8 @@ fn object(event: &Event, raised: u64) -> (&'static str, Value) {
                 })
             });
             let started = json!({
-                "job": job, "processes": processes, "threads": threads, "seed": seed, "run": run, "resumed": resumed,
+                "job": job, "processes": processes, "threads": threads, "coroutines": coroutines, "seed": seed,
+                "run": run, "resumed": resumed,
             });
             ("run_started", started)
         }
@@ -134,8 +135,9 @@ fn object(event: &Event, raised: u64) -> (&'static str, Value) {
             });
             ("task_retry", with(label(task), how))
         }
-        Event::TaskSlow { task, elapsed_ns } => {
-            ("task_slow", with(label(task), json!({ "elapsed": seconds(*elapsed_ns) })))
+        Event::TaskSlow { task, elapsed_ns, holds_thread } => {
+            let how = json!({ "elapsed": seconds(*elapsed_ns), "holds_thread": holds_thread });
+            ("task_slow", with(label(task), how))
         }
         Event::WorkerRecycled { worker, why } => ("worker_recycled", json!({ "worker": worker, "why": why })),
         Event::TaskProgress { task, done, total, message } => {
@@ -300,6 +302,7 @@ mod tests {
                 job: "crawl".into(),
                 processes: 4,
                 threads: 2,
+                coroutines: 1,
                 seed: -1,
                 run: None,
                 resumed: None,
@@ -320,7 +323,7 @@ mod tests {
                 attempts: 4,
                 next_ns: 1_500_000_000,
             },
-            Event::TaskSlow { task: task(), elapsed_ns: 60_000_000_000 },
+            Event::TaskSlow { task: task(), elapsed_ns: 60_000_000_000, holds_thread: false },
             Event::WorkerRecycled { worker: 2, why: "after 1,000 tasks".into() },
             Event::HandlerRaised { role: "failed", task: task(), failure },
             Event::RunFinished(Box::new(summary)),
@@ -333,7 +336,7 @@ mod tests {
         let counters =
             "known more done failed skipped retrying running duplicates elapsed before before_elapsed";
         let expected = [
-            ("run_started", "job processes threads seed run resumed".to_owned()),
+            ("run_started", "job processes threads coroutines seed run resumed".to_owned()),
             ("progress", counters.to_owned()),
             ("task_started", label.to_owned()),
             ("task_progress", format!("{label} done total message")),
@@ -344,7 +347,7 @@ mod tests {
             ("log", "level from text fields".to_owned()),
             ("stopping", "cause message running".to_owned()),
             ("task_retry", format!("{label} elapsed error attempts next")),
-            ("task_slow", format!("{label} elapsed")),
+            ("task_slow", format!("{label} elapsed holds_thread")),
             ("worker_recycled", "worker why".to_owned()),
             ("handler_raised", format!("role {label} error")),
             (

@@ -11,7 +11,7 @@ use crate::lua::watchdog;
 use crate::model::event::Level;
 use crate::model::outcome::Effects;
 use crate::model::task::TaskOptions;
-use crate::model::{Failure, Payload, Task, TaskId};
+use crate::model::{Failure, Handle, Payload, Task, TaskId};
 use crate::os::clock::monotonic_ns;
 use crate::os::slots::Slot;
 use crate::wire::from_worker::{Line, Progress};
@@ -36,14 +36,17 @@ pub struct Current {
     effect_bytes: Cell<usize>,
     progress_ns: Cell<u64>,
     deferring: Cell<bool>,
+    /// Tells it from the others of its thread, if it has others.
+    number: u32,
 }
 
 impl Current {
     /// None yet.
-    pub fn new(shared: &'static Shared, slot: &'static Slot) -> Self {
+    pub fn new(shared: &'static Shared, slot: &'static Slot, number: u32) -> Self {
         Current {
             shared,
             slot,
+            number,
             record: RefCell::default(),
             running: Cell::default(),
             effects: RefCell::default(),
@@ -66,6 +69,11 @@ impl Current {
     pub fn with<R>(&self, body: impl FnOnce(&TaskRecord<'_>) -> R) -> Result<R, Malformed> {
         let record = self.record.borrow();
         to_worker::take_task(&record, &mut 0).map(|task| body(&task))
+    }
+
+    /// The handle of the attempt, if one runs.
+    pub fn handle(&self) -> Option<Handle> {
+        if self.is_running() { self.with(|task| task.handle).ok() } else { None }
     }
 
     /// Whether an attempt runs: outside of one there is nothing to put, emit or read.
@@ -187,8 +195,9 @@ impl Attempts for Current {
         self.shared.outbox.push_retire(reason);
     }
 
-    fn set_deferring(&self) {
+    fn set_deferring(&self) -> u32 {
         self.deferring.set(true);
+        self.number
     }
 
     fn progress(&self, done: f64, total: Option<f64>, message: Option<String>) {

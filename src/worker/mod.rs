@@ -8,6 +8,7 @@
 
 mod attempt;
 mod command;
+mod cooperative;
 mod memory;
 mod outbox;
 mod queue;
@@ -144,7 +145,7 @@ fn process_state(shared: &'static Shared) -> Result<Option<(State, Roles)>, Fail
     if !shared.setup.process_roles {
         return Ok(None);
     }
-    let state = State::new(&shared.setup.job, script, "process_init", &thread::around(shared, None))
+    let state = State::new(&shared.setup.job, script, "process_init", &thread::around(shared, || None))
         .map_err(|error| Failure::new("memory", error.to_string()))?;
     memory::limit_state(&state, &shared.setup);
     let limit_ns = shared.setup.bounds.role_ns;

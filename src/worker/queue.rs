@@ -1,8 +1,10 @@
 //! Tasks that wait in the process. Every thread pulls one at a time, so that a long task holds back no other.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::lua::std::runtime::Interrupt;
 use crate::model::Handle;
 use crate::wire::to_worker;
 
@@ -13,8 +15,13 @@ pub struct Queue {
     filled: Condvar,
 }
 
+/// Wakes a thread that waits for other things too.
+pub type Wake = Arc<Interrupt>;
+
 #[derive(Default)]
 struct State {
+    /// Threads that wait for tasks and for other things.
+    sleepers: Vec<Wake>,
     frames: VecDeque<Frame>,
     closed: bool,
     waiting: usize,
@@ -46,6 +53,19 @@ impl Queue {
             1 => self.filled.notify_one(),
             _ => self.filled.notify_all(),
         }
+        let sleepers = mem::take(&mut state.sleepers);
+        drop(state);
+        sleepers.iter().for_each(|one| one.wake());
+    }
+
+    /// As [`take`](Self::take); when there is none, `wake` is woken once when there may be.
+    pub fn take_or_wake(&self, record: &mut Vec<u8>, wake: &Wake) -> Taken {
+        let mut state = self.lock();
+        let taken = take_from(&mut state, record);
+        if matches!(taken, Taken::Empty) && !state.sleepers.iter().any(|one| Arc::ptr_eq(one, wake)) {
+            state.sleepers.push(Arc::clone(wake));
+        }
+        taken
     }
 
     /// Copies the next task's record into `record`.
@@ -81,8 +101,12 @@ impl Queue {
 
     /// No task will be pushed any more.
     pub fn close(&self) {
-        self.lock().closed = true;
+        let mut state = self.lock();
+        state.closed = true;
+        let sleepers = mem::take(&mut state.sleepers);
+        drop(state);
         self.filled.notify_all();
+        sleepers.iter().for_each(|one| one.wake());
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

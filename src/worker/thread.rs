@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use super::attempt::Current;
 use super::command::CommandBody;
+use super::cooperative;
 use super::memory::limit_state;
 use super::queue::Taken;
 use super::{Shared, in_role, role_failed};
-use crate::lua::call::{self, Held};
+use crate::lua::call::{self, Bridge, Held};
 use crate::lua::role::{self, worker::Attempts};
 use crate::lua::script::{self, Roles};
 use crate::lua::shell;
@@ -18,14 +19,15 @@ use crate::lua::state::{Around, State};
 use crate::lua::std::fs::{Temporary, take_temporary};
 use crate::lua::std::log::Sinks;
 use crate::lua::watchdog;
-use crate::model::Failure;
 use crate::model::job::Script;
+use crate::model::{Failure, Handle, Value};
 use crate::os::allocator;
 use crate::os::clock::monotonic_ns;
 use crate::os::exit::exit_now;
 use crate::os::slots::Slot;
 use crate::wire::from_worker::Line;
 use crate::wire::to_worker::{Body, Bounds, TaskRecord};
+use crate::wire::value;
 
 /// What runs an attempt: fills the encoded list of results.
 trait Runner {
@@ -33,24 +35,28 @@ trait Runner {
 }
 
 /// An attempt that did not return.
-enum Ended {
+pub enum Ended {
     Failed(Failure),
     Skipped(String),
 }
 
 /// The life of thread `index`.
 pub fn run(shared: &'static Shared, index: usize) {
-    let slot = &shared.slots[index];
+    let slot = &shared.slots[index * shared.setup.coroutines as usize];
     allocator::blame(slot);
-    let current = Rc::new(Current::new(shared, slot));
+    let current = Rc::new(Current::new(shared, slot, 0));
     let ended = match &shared.setup.body {
+        Body::Lua(script) if shared.setup.coroutines > 1 => match cooperative::run(shared, index, script) {
+            Ok(ended) => ended,
+            Err(failure) => shared.outbox.push_broken(&failure).and_then(|()| exit_now(1)),
+        },
         Body::Lua(script) => match LuaBody::new(shared, script, &current) {
             Ok(mut body) => {
                 if let Some(timeout_ns) = shared.setup.bounds.timeout_ns {
-                    watchdog::watch_slot(Some(&body.state.bridge), slot, timeout_ns);
+                    watchdog::watch_slot(Some(&body.loaded.state.bridge), slot, timeout_ns);
                 }
                 let ended = attempts(shared, slot, &current, &mut body);
-                body.exit(shared);
+                body.loaded.exit(shared);
                 ended
             }
             Err(failure) => shared.outbox.push_broken(&failure).and_then(|()| exit_now(1)),
@@ -104,12 +110,7 @@ fn attempts(shared: &Shared, slot: &Slot, current: &Current, body: &mut dyn Runn
         let elapsed_ns = now_ns.saturating_sub(start_ns);
         match result {
             Ok(()) => shared.outbox.push_done(handle, elapsed_ns, now_ns, &results, effects.as_ref())?,
-            Err(Ended::Failed(failure)) => {
-                shared.outbox.push_failed(handle, elapsed_ns, now_ns, &failure)?;
-            }
-            Err(Ended::Skipped(reason)) => {
-                shared.outbox.push_skipped(handle, elapsed_ns, now_ns, &reason)?;
-            }
+            Err(ended) => push_ended(shared, handle, elapsed_ns, now_ns, ended)?,
         }
         slot.end();
         watchdog::settle();
@@ -119,31 +120,64 @@ fn attempts(shared: &Shared, slot: &Slot, current: &Current, body: &mut dyn Runn
     }
 }
 
-/// The `worker` role of a script, with the thread's state.
-struct LuaBody {
-    state: State,
-    roles: Roles,
-    worker: Held,
-    meta: Held,
-    seed: i64,
-    /// Files of the `init` role, which stay as long as the thread.
-    temporary: Option<Temporary>,
-    current: Rc<Current>,
-    /// Runs what the attempt deferred.
-    deferred: Held,
-    role_ns: u64,
-    /// For all that an attempt deferred.
-    deferred_ns: u64,
+/// Tells of an attempt that did not return.
+pub fn push_ended(
+    shared: &Shared,
+    handle: Handle,
+    elapsed_ns: u64,
+    now_ns: u64,
+    ended: Ended,
+) -> io::Result<()> {
+    match ended {
+        Ended::Failed(failure) => shared.outbox.push_failed(handle, elapsed_ns, now_ns, &failure),
+        Ended::Skipped(reason) => shared.outbox.push_skipped(handle, elapsed_ns, now_ns, &reason),
+    }
 }
 
-impl LuaBody {
-    fn new(shared: &'static Shared, script: &Script, current: &Rc<Current>) -> Result<Self, Failure> {
+/// How a call has ended that failed.
+pub fn ended(bridge: &Bridge, failure: Failure) -> Ended {
+    match bridge.take_skipped() && failure.code != watchdog::TIMEOUT {
+        true => Ended::Skipped(failure.message),
+        false => Ended::Failed(failure),
+    }
+}
+
+/// The thread's state, with the roles of its script, after the `init` role.
+pub struct Loaded {
+    pub state: State,
+    roles: Roles,
+    pub worker: Held,
+    meta: Held,
+    /// Files of the `init` role, which stay as long as the thread.
+    temporary: Option<Temporary>,
+    /// Runs what an attempt deferred, by its number.
+    pub deferred: Held,
+    role_ns: u64,
+    /// For all that an attempt deferred.
+    pub deferred_ns: u64,
+}
+
+/// The `worker` role of a script, called for one attempt after another.
+struct LuaBody {
+    loaded: Loaded,
+    seed: i64,
+    current: Rc<Current>,
+    /// The arguments of `deferred`.
+    number: Vec<u8>,
+}
+
+impl Loaded {
+    /// `attempts` are what the script sees of them; `running` is which of them runs.
+    pub fn new(
+        shared: &'static Shared,
+        script: &Script,
+        attempts: &Rc<dyn Attempts>,
+        running: impl Fn() -> Option<Handle> + 'static,
+    ) -> Result<Self, Failure> {
         let job = &shared.setup.job;
         let memory = call::unavailable;
-        let state =
-            State::new(job, script, "worker", &around(shared, Some(Rc::clone(current)))).map_err(memory)?;
-        let attempts: Rc<dyn Attempts> = Rc::clone(current) as _;
-        let deferred = role::worker::install(&state, &attempts).map_err(memory)?;
+        let state = State::new(job, script, "worker", &around(shared, running)).map_err(memory)?;
+        let deferred = role::worker::install(&state, attempts).map_err(memory)?;
         limit_state(&state, &shared.setup);
         let Bounds { role_ns, grace_ns, .. } = shared.setup.bounds;
         let roles = script::load_within(role_ns, &state, script, "worker")?;
@@ -157,36 +191,14 @@ impl LuaBody {
         }
         let temporary = take_temporary(state.lua());
         shell::keep_all();
-        let current = Rc::clone(current);
         // the coordinator kills at the end of the grace
         let deferred_ns = grace_ns / 2;
-        Ok(LuaBody {
-            state,
-            roles,
-            worker,
-            meta,
-            seed: job.seed,
-            temporary,
-            current,
-            deferred,
-            role_ns,
-            deferred_ns,
-        })
+        state.bridge.set_leave_ns(deferred_ns);
+        Ok(Loaded { state, roles, worker, meta, temporary, deferred, role_ns, deferred_ns })
     }
 
-    #[cold]
-    fn run_deferred(&self) {
-        let bridge = &self.state.bridge;
-        let ended =
-            watchdog::during(bridge, self.deferred_ns, || bridge.call_for_effect(self.deferred, None, &[]));
-        if let Err(failure) = ended {
-            let text = format!("what the task deferred was not finished: {}", failure.message);
-            self.current.complain(text);
-        }
-        self.current.take_deferring();
-    }
-
-    fn exit(mut self, shared: &Shared) {
+    /// Runs the `exit` role.
+    pub fn exit(mut self, shared: &Shared) {
         if let Some(exit) = self.roles.get("exit")
             && let Err(failure) = watchdog::during(&self.state.bridge, self.role_ns, || {
                 self.state.bridge.call_for_effect(exit, Some(self.meta), &[])
@@ -198,22 +210,44 @@ impl LuaBody {
     }
 }
 
+/// What the log says of deferred functions that were stopped.
+pub fn not_finished(failure: &Failure) -> String {
+    format!("what the task deferred was not finished: {}", failure.message)
+}
+
+impl LuaBody {
+    fn new(shared: &'static Shared, script: &Script, current: &Rc<Current>) -> Result<Self, Failure> {
+        let attempts: Rc<dyn Attempts> = Rc::clone(current) as _;
+        let here = Rc::clone(current);
+        let loaded = Loaded::new(shared, script, &attempts, move || here.handle())?;
+        let number = value::encode_list([Value::Int(0)].iter());
+        Ok(LuaBody { loaded, seed: shared.setup.job.seed, current: Rc::clone(current), number })
+    }
+
+    #[cold]
+    fn run_deferred(&self) {
+        let (bridge, deferred) = (&self.loaded.state.bridge, self.loaded.deferred);
+        let ended = watchdog::during(bridge, self.loaded.deferred_ns, || {
+            bridge.call_for_effect(deferred, None, &self.number)
+        });
+        if let Err(failure) = ended {
+            self.current.complain(not_finished(&failure));
+        }
+        self.current.take_deferring();
+    }
+}
+
 impl Runner for LuaBody {
     fn run(&mut self, task: &TaskRecord<'_>, results: &mut Vec<u8>) -> Result<(), Ended> {
-        self.state.random.borrow_mut().seed(self.seed, task.id.bits());
-        let bridge = &self.state.bridge;
-        let result = bridge.call(self.worker, None, task.args, results);
-        let result = watchdog::checked(result).map_err(|failure| {
-            match bridge.take_skipped() && failure.code != watchdog::TIMEOUT {
-                true => Ended::Skipped(failure.message),
-                false => Ended::Failed(failure),
-            }
-        });
+        let state = &self.loaded.state;
+        state.random.borrow_mut().seed(self.seed, task.id.bits());
+        let result = state.bridge.call(self.loaded.worker, None, task.args, results);
+        let result = watchdog::checked(result).map_err(|failure| ended(&state.bridge, failure));
         if self.current.take_deferring() {
             self.run_deferred();
         }
         shell::end_all();
-        drop(take_temporary(self.state.lua()));
+        drop(take_temporary(state.lua()));
         result
     }
 }
@@ -225,14 +259,12 @@ impl Runner for CommandBody {
 }
 
 /// What a state of this process shares with the others; its lines carry the task that is running.
-pub fn around(shared: &'static Shared, current: Option<Rc<Current>>) -> Around {
+pub fn around(shared: &'static Shared, running: impl Fn() -> Option<Handle> + 'static) -> Around {
     let push = |task, level, text: &str, fields| {
         shared.outbox.push_line(Line { task, level, text: text.to_owned(), fields });
     };
     let here = Rc::new(move |level, text: &str, fields| {
-        let running = current.as_ref().filter(|current| current.is_running());
-        let task = running.and_then(|current| current.with(|task| task.handle).ok());
-        push(task, level, text, fields);
+        push(running(), level, text, fields);
     });
     let background = Arc::new(move |level, text: &str, fields| push(None, level, text, fields));
     Around { logs: Sinks { here, background }, frozen: shared.frozen.clone() }

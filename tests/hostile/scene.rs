@@ -219,7 +219,16 @@ fn setup() -> Setup {
     };
     let bounds = Bounds { role_ns: ROLE_NS, ..Bounds::default() };
     let body = Body::Command(Vec::new());
-    Setup { job, body, worker: 0, threads: 2, process_roles: false, frozen: Vec::new(), bounds }
+    Setup {
+        job,
+        body,
+        worker: 0,
+        threads: 2,
+        coroutines: 1,
+        process_roles: false,
+        frozen: Vec::new(),
+        bounds,
+    }
 }
 
 fn produce(source: &Handoff<Task, SourceEnd>, tasks: u64, padding: usize) {

@@ -44,6 +44,30 @@ fn a_worker_killed_in_the_middle_of_a_task_costs_nothing_but_a_new_start() {
 }
 
 #[test]
+fn of_many_tasks_on_one_thread_only_the_one_that_kills_it_fails() {
+    let job = summing("sleep(0.01) if n == 33 then die('SEGV') end sleep(0.03) return n");
+    let done = job.range(1, 120).processes(2).threads(1).coroutines(30).start().wait();
+    // sum of 1 to 120 without 33
+    done.exit(1).finished_with("sum 7227 seen 119 failed 33:crashed its worker was killed by signal 11");
+}
+
+#[test]
+fn workers_with_many_tasks_each_are_killed_at_random_and_nothing_is_lost_or_doubled() {
+    let job = summing("sleep(0.02) return n").set("worker", "crash_limit = 1000");
+    let mut run = job.range(1, 2000).processes(2).threads(1).coroutines(50).start();
+    let mut killed = 0;
+    while !run.is_over() {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        let workers = run.workers();
+        if !workers.is_empty() && killed < 4 {
+            kill_9(workers[killed % workers.len()]);
+            killed += 1;
+        }
+    }
+    run.wait().exit(0).finished_with("sum 2001000 seen 2000 failed");
+}
+
+#[test]
 fn a_worker_killed_at_random_again_and_again_loses_and_doubles_nothing() {
     let job = summing("sleep(0.01) return n").set("worker", "crash_limit = 1000");
     let mut run = job.range(1, 1000).processes(2).threads(4).start();

@@ -69,6 +69,10 @@ impl Job {
         self.set("worker", format!("threads = {count}"))
     }
 
+    pub fn coroutines(self, count: usize) -> Self {
+        self.set("worker", format!("coroutines = {count}"))
+    }
+
     pub fn meta(self, line: &str) -> Self {
         self.set("meta", line)
     }

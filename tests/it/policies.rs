@@ -139,3 +139,11 @@ fn a_slow_task_is_named_while_it_runs() {
     let job = counting("sleep(2.5)").range(1, 1).processes(1).set("worker", "slow_timeout = '1s'");
     job.within(Duration::from_secs(30)).run().exit(0).says("SLOW");
 }
+
+#[test]
+fn a_task_that_computes_is_said_to_hold_up_the_others_of_its_thread() {
+    let body = "if n == 1 then local t = os.time() while os.time() - t < 4 do end else sleep(4) end";
+    let job = counting(body).range(1, 20).processes(1).coroutines(20).set("worker", "slow_timeout = '1s'");
+    let done = job.within(Duration::from_secs(30)).run();
+    done.exit(0).says("1   still running: attempt 1 in worker 1; it computes and holds up its thread");
+}

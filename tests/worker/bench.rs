@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use mpms::model::job::{Job, Script};
@@ -11,6 +12,9 @@ use mpms::os::poll::{Interest, until_ready};
 use mpms::wire::from_worker::{self, Line};
 use mpms::wire::to_worker::{self, Body, Bounds, Setup, TaskRecord};
 use mpms::wire::{frame, value};
+
+/// Of each thread of a worker that [`Bench::start`] starts.
+pub static COROUTINES: AtomicU32 = AtomicU32::new(1);
 
 /// Only a hang reaches it.
 const HANG: Duration = Duration::from_secs(30);
@@ -37,14 +41,24 @@ pub fn timeout(timeout_ns: u64) -> Bounds {
 impl Bench {
     /// A worker with a script.
     pub fn start(code: &str, threads: u32, bounds: Bounds) -> Self {
-        let script =
-            Script { name: "test.lua".into(), dir: std::env::temp_dir(), text: code.as_bytes().into() };
-        Self::with_body(Body::Lua(script), threads, bounds, code.contains("process_"))
+        Self::start_with(code, threads, COROUTINES.load(Ordering::Relaxed), bounds)
     }
 
-    pub fn with_body(body: Body, threads: u32, bounds: Bounds, process_roles: bool) -> Self {
+    /// A worker whose threads drive so many coroutines each.
+    pub fn start_with(code: &str, threads: u32, coroutines: u32, bounds: Bounds) -> Self {
+        let script =
+            Script { name: "test.lua".into(), dir: std::env::temp_dir(), text: code.as_bytes().into() };
+        Self::with_body(Body::Lua(script), (threads, coroutines), bounds, code.contains("process_"))
+    }
+
+    pub fn with_body(
+        body: Body,
+        (threads, coroutines): (u32, u32),
+        bounds: Bounds,
+        process_roles: bool,
+    ) -> Self {
         let mut link = KeeperLink::start(&KeeperOptions::default()).expect("a keeper");
-        link.request_fork(1, threads, "mpms: test worker").expect("request");
+        link.request_fork(1, threads * coroutines, "mpms: test worker").expect("request");
         let KeeperReport::Started(process) = report(&mut link) else { panic!("not started") };
         let (params, meta) = (Value::Map(Vec::new()), Value::Map(Vec::new()));
         let job = Job {
@@ -57,7 +71,8 @@ impl Bench {
             meta,
             env: Vec::new(),
         };
-        let setup = Setup { job, body, worker: 1, threads, process_roles, frozen: Vec::new(), bounds };
+        let setup =
+            Setup { job, body, worker: 1, threads, coroutines, process_roles, frozen: Vec::new(), bounds };
         let mut out = Vec::new();
         to_worker::put_setup(&mut out, &setup);
         process.socket.write_all(&out).expect("the worker reads");

@@ -176,7 +176,7 @@ fn a_loop_in_an_exit_role() {
 
 fn a_command_is_stopped() {
     let argv = ["sh", "-c", "trap 'exit 0' TERM; sleep 100 & wait"].map(str::to_owned).to_vec();
-    let mut bench = Bench::with_body(Body::Command(argv), 1, timeout(100 * MS), false);
+    let mut bench = Bench::with_body(Body::Command(argv), (1, 1), timeout(100 * MS), false);
     let start = Instant::now();
     let failure = bench.failure("any");
     assert_eq!((failure.code.as_str(), failure.message.as_str()), ("timeout", "timeout after 100ms"));

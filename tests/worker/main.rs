@@ -4,6 +4,8 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is its own test harness")]
 
 mod bench;
+mod children;
+mod coroutines;
 mod endings;
 mod grandchildren;
 mod loops;
@@ -12,6 +14,7 @@ mod memory;
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 /// Its name, a sentence, and what it does.
 pub type Case = (&'static str, fn());
@@ -21,11 +24,15 @@ fn main() -> ExitCode {
     if arguments.first().map(String::as_str) == Some(mpms::os::keeper::KEEPER_ARGUMENT) {
         mpms::os::keeper::serve(mpms::worker::run);
     }
-    let groups: &[&[Case]] = match arguments.iter().any(|argument| argument == "--measure") {
-        true => &[measures::ALL],
-        false => &[loops::ALL, endings::ALL, memory::ALL, grandchildren::ALL],
-    };
-    run_cases(&groups.concat(), &arguments)
+    if arguments.iter().any(|argument| argument == "--measure") {
+        return run_cases(measures::ALL, &arguments);
+    }
+    let either = [loops::ALL, endings::ALL, memory::ALL, grandchildren::ALL].concat();
+    let direct = run_cases(&either, &arguments);
+    // each attempt in a coroutine: what holds for one attempt at a time holds for many
+    bench::COROUTINES.store(8, Ordering::Relaxed);
+    let cooperative = run_cases(&[&either[..], coroutines::ALL, children::ALL].concat(), &arguments);
+    if direct == ExitCode::SUCCESS { cooperative } else { direct }
 }
 
 /// Runs the cases whose names contain the arguments that are no options.

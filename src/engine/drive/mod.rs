@@ -411,7 +411,8 @@ impl<'a> Drive<'a> {
         self.next_process += 1;
         self.processes.insert(self.next_process, worker);
         let title = format!("mpms: {} worker {worker}", self.setup.job.name);
-        self.keeper.request_fork(self.next_process, self.setup.threads, &title)
+        let slots = self.setup.threads * self.setup.coroutines;
+        self.keeper.request_fork(self.next_process, slots, &title)
     }
 
     fn seat_worker(&mut self, worker: WorkerId, process: crate::os::keeper::WorkerProcess) -> io::Result<()> {

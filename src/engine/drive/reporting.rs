@@ -115,9 +115,9 @@ impl Reporting {
         self.batch.push(Event::TaskRetry { task, elapsed_ns, failure, attempts, next_ns });
     }
 
-    pub fn slow(&mut self, task: TaskView<'_>, worker: WorkerId, elapsed_ns: u64) {
+    pub fn slow(&mut self, task: TaskView<'_>, worker: WorkerId, elapsed_ns: u64, holds_thread: bool) {
         let task = label(task.id, task.key, task.args, task.attempt, worker);
-        self.batch.push(Event::TaskSlow { task, elapsed_ns });
+        self.batch.push(Event::TaskSlow { task, elapsed_ns, holds_thread });
     }
 
     /// Failures always; the others when single tasks were asked for. Whoever asks for those is told of each end once

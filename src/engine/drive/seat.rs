@@ -44,8 +44,8 @@ pub(super) struct Seat {
     loaded: usize,
     line: Vec<u8>,
     last_words: Vec<u8>,
-    /// Of each slot, when the attempt began that was last told to be slow.
-    pub told_slow: Vec<u64>,
+    /// Of each slot, when the attempt began that was last told to be slow, and when one that holds up its thread began to.
+    pub told_slow: Vec<(u64, u64)>,
 }
 
 /// What a read found.
@@ -61,7 +61,7 @@ impl Seat {
     pub fn new(process: WorkerProcess) -> io::Result<Self> {
         process.socket.set_nonblocking(true)?;
         Ok(Seat {
-            told_slow: vec![0; process.slots.len()],
+            told_slow: vec![(0, 0); process.slots.len()],
             process,
             frames: frame::Reader::default(),
             out: Vec::new(),

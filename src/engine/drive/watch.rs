@@ -86,12 +86,20 @@ impl Drive<'_> {
             for (slot, told) in seat.process.slots.iter().zip(&mut seat.told_slow) {
                 let Some(running) = slot.running() else { continue };
                 let elapsed_ns = now_ns.saturating_sub(running.started_ns);
-                if elapsed_ns < slow_ns || *told == running.started_ns {
+                if elapsed_ns < slow_ns {
                     continue;
                 }
-                *told = running.started_ns;
+                let computes = slot.computes_since().filter(|since| now_ns.saturating_sub(*since) >= slow_ns);
+                let news = match computes {
+                    Some(since) => told.1 != since,
+                    None => told.0 != running.started_ns,
+                };
+                if !news {
+                    continue;
+                }
+                *told = (running.started_ns, computes.unwrap_or(told.1));
                 if let Some(task) = Handle::new(running.handle).and_then(|handle| self.engine.task(handle)) {
-                    self.reporting.slow(task, worker as WorkerId, elapsed_ns);
+                    self.reporting.slow(task, worker as WorkerId, elapsed_ns, computes.is_some());
                 }
             }
         }

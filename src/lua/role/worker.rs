@@ -31,8 +31,8 @@ pub trait Attempts: AtHand {
     /// `task.die(reason)`: the process takes no more tasks and is replaced.
     fn die(&self, reason: &str);
 
-    /// `task.defer` was called in this attempt.
-    fn set_deferring(&self);
+    /// `task.defer` was called in this attempt. The number under which to keep the function.
+    fn set_deferring(&self) -> u32;
 }
 
 /// All that `task` has, in the order in which errors list it.
@@ -55,7 +55,7 @@ const NAMES: [&str; 16] = [
     "die",
 ];
 
-/// Sets the globals. Returns the function that runs what was deferred.
+/// Sets the globals. Returns the function that runs what was deferred under a number.
 ///
 /// # Errors
 /// When Lua has no memory left.
@@ -169,8 +169,7 @@ fn set_defer(state: &State, methods: &Table, attempts: &Rc<dyn Attempts>) -> mlu
     let here = Rc::clone(attempts);
     let defer = global_function(lua, "task.defer(f)", move |_, f: Function| {
         with_task(&here, "defer", |_| Ok(()))?;
-        here.set_deferring();
-        add.call::<()>(f)?;
+        add.call::<()>((here.set_deferring(), f))?;
         Ok(())
     })?;
     methods.raw_set("defer", defer)?;

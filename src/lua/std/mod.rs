@@ -9,10 +9,11 @@ use std::rc::Rc;
 use mlua::{LightUserData, Lua, Table, Value};
 
 use super::error::LibError;
-use super::module::{self, Make, Shim, global_function};
+use super::module::{self, Make, Shim, waiting_function};
 
 #[cfg(test)]
 mod bench;
+pub mod co;
 pub mod feed;
 pub mod fs;
 pub mod html;
@@ -48,6 +49,7 @@ impl StdEnv {
 }
 
 const MODULES: &[(&str, Make)] = &[
+    ("co", co::module),
     ("feed", feed::module),
     ("fs", fs::module),
     ("html", html::module),
@@ -85,7 +87,7 @@ pub fn install(lua: &Lua, env: &StdEnv) -> mlua::Result<()> {
     let globals = lua.globals();
     globals.raw_set("mpms", &library)?;
     globals.raw_set("try", Shim::of(lua)?.try_)?;
-    globals.raw_set("sleep", global_function(lua, "sleep(duration)", time::sleep_now)?)?;
+    globals.raw_set("sleep", waiting_function(lua, "sleep(duration)", time::sleep)?)?;
     lua.set_app_data(Library { front: library, fields });
     Ok(())
 }

@@ -37,7 +37,12 @@ impl Interrupt {
         self.wake.notify_one();
     }
 
-    fn is_raised(&self) -> bool {
+    /// Waits for one of them, whoever it is meant for.
+    pub(in crate::lua) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    pub(in crate::lua) fn is_raised(&self) -> bool {
         self.raised.load(Ordering::Acquire) || watchdog::is_over()
     }
 
@@ -58,9 +63,41 @@ pub fn interrupt() -> Arc<Interrupt> {
 /// `cancelled` when the thread was interrupted; an error of the system when there is no runtime to be had; `busy`
 /// inside another waiting call.
 pub fn block_on<F: Future>(future: F) -> Result<F::Output, LibError> {
+    INTERRUPT.with(|interrupt| block_on_all(unless_interrupted(interrupt, future)))?
+}
+
+/// One turn of a loop of the thread's own: waits for `future`, which polls others that will be polled again in a later
+/// turn. No interrupt ends it.
+///
+/// # Errors
+/// As [`block_on`], but for the interrupt.
+pub fn block_on_turn<F: Future>(future: F) -> Result<F::Output, LibError> {
+    block_on_all(async {
+        // a future that has used up its share would be woken later in this turn, which may be over by then
+        let output = tokio::task::coop::unconstrained(future).await;
+        // the same for one that yields by itself; and timers and sockets are looked at in each turn
+        tokio::task::yield_now().await;
+        output
+    })
+}
+
+fn block_on_all<F: Future>(future: F) -> Result<F::Output, LibError> {
     if Handle::try_current().is_ok() {
         return Err(LibError::new("busy", "a call that waits cannot start inside another one"));
     }
+    with_runtime(|runtime| runtime.block_on(future))
+}
+
+/// Drops what may need the thread's runtime for it.
+pub fn drop_within<T>(value: T) {
+    // without a runtime there is nothing that needs it
+    let _ = with_runtime(|runtime| {
+        let _guard = runtime.enter();
+        drop(value);
+    });
+}
+
+fn with_runtime<R>(body: impl FnOnce(&Runtime) -> R) -> Result<R, LibError> {
     RUNTIME.with(|cell| {
         let runtime = match cell.get() {
             Some(runtime) => runtime,
@@ -69,8 +106,13 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, LibError> {
                 cell.get_or_init(|| made)
             }
         };
-        INTERRUPT.with(|interrupt| runtime.block_on(unless_interrupted(interrupt, future)))
+        Ok(body(runtime))
     })
+}
+
+/// What a call says that was stopped while it waited.
+pub fn cancelled() -> LibError {
+    LibError::new("cancelled", "the task was stopped while it waited")
 }
 
 async fn unless_interrupted<F: Future>(interrupt: &Interrupt, future: F) -> Result<F::Output, LibError> {
@@ -78,7 +120,7 @@ async fn unless_interrupted<F: Future>(interrupt: &Interrupt, future: F) -> Resu
     let mut woken = pin!(interrupt.wake.notified());
     std::future::poll_fn(|cx| {
         if interrupt.is_raised() {
-            return Poll::Ready(Err(LibError::new("cancelled", "the task was stopped while it waited")));
+            return Poll::Ready(Err(cancelled()));
         }
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
             return Poll::Ready(Ok(output));
@@ -86,7 +128,7 @@ async fn unless_interrupted<F: Future>(interrupt: &Interrupt, future: F) -> Resu
         // A permit left over from an interrupt that was cleared meanwhile must not end the waiting.
         while woken.as_mut().poll(cx).is_ready() {
             if interrupt.is_raised() {
-                return Poll::Ready(Err(LibError::new("cancelled", "the task was stopped while it waited")));
+                return Poll::Ready(Err(cancelled()));
             }
             woken.set(interrupt.wake.notified());
         }

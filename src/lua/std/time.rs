@@ -5,7 +5,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mlua::{Lua, Table, Value};
 
-use super::runtime;
 use crate::lua::error::LibError;
 use crate::lua::module::Module;
 use crate::lua::options;
@@ -21,13 +20,7 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
             Ok(since.map_or_else(|before| -before.duration().as_secs_f64(), |after| after.as_secs_f64()))
         })
         .function("mono()", |_, ()| Ok(START.elapsed().as_secs_f64()))
-        .waiting("sleep(duration)", |_, duration: Value| {
-            let duration = argument(&duration);
-            async move {
-                tokio::time::sleep(duration?).await;
-                Ok(())
-            }
-        })
+        .waiting("sleep(duration)", sleep)
         .function("duration(text)", |_, text: Value| Ok(argument(&text)?.as_secs_f64()))
         .function("human(seconds)", |_, seconds: Value| {
             let exact = argument(&seconds)?;
@@ -36,10 +29,16 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
         .build()
 }
 
-/// `sleep`, the global.
-pub(super) fn sleep_now(_: &Lua, duration: Value) -> Result<(), LibError> {
-    let duration = argument(&duration)?;
-    runtime::block_on(async { tokio::time::sleep(duration).await })
+/// `sleep`, of this module and others, and the global.
+pub(super) fn sleep(
+    _: &Lua,
+    duration: Value,
+) -> impl Future<Output = Result<(), LibError>> + 'static + use<> {
+    let duration = argument(&duration);
+    async move {
+        tokio::time::sleep(duration?).await;
+        Ok(())
+    }
 }
 
 fn argument(value: &Value) -> Result<Duration, LibError> {

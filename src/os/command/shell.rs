@@ -107,6 +107,11 @@ impl Shell {
         }))
     }
 
+    /// Readable when the command itself has ended.
+    pub fn handle(&self) -> Arc<PidFd> {
+        Arc::clone(&self.handle)
+    }
+
     /// Kills what is left of its group.
     pub fn end(self) {
         drop(self);

@@ -30,19 +30,24 @@ pub(super) fn resumed(look: Look, job: &str, run: Option<&str>, resumed: &Resume
     text
 }
 
-/// `Running crawl  4 processes × 2 threads · run 7f3a · seed 0`.
+/// `Running crawl  4 processes × 2 threads · run 7f3a · seed 0`, with the coroutines of each thread where there are some.
 pub(super) fn run_started(
     look: Look,
     job: &str,
     processes: usize,
-    threads: usize,
+    each: [usize; 2],
     run: Option<&str>,
     seed: i64,
 ) -> String {
+    let [threads, coroutines] = each;
     let processes = if processes == 1 { "1 process".into() } else { format!("{processes} processes") };
     let threads = units::counted(threads as u64, "thread");
+    let coroutines = match coroutines {
+        1 => String::new(),
+        count => format!(" × {}", units::counted(count as u64, "coroutine")),
+    };
     let run = run.map(|run| format!(" · run {run}")).unwrap_or_default();
-    let text = format!("{}  {processes} × {threads}{run} · seed {seed}", clean::line(job));
+    let text = format!("{}  {processes} × {threads}{coroutines}{run} · seed {seed}", clean::line(job));
     look.line(Tone::Good, "Running", &text)
 }
 

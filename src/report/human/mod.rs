@@ -109,14 +109,13 @@ impl Human {
     fn lines(&mut self, event: &Event, now: Instant) -> String {
         let look = self.look;
         match event {
-            Event::RunStarted { job, processes, threads, seed, run, resumed } => {
+            Event::RunStarted { job, processes, threads, coroutines, seed, run, resumed } => {
                 self.running = true;
                 self.run.clone_from(run);
-                let run = run.as_deref();
+                let (run, each) = (run.as_deref(), [*threads, *coroutines]);
                 self.usual(|| {
                     let resumed = resumed.as_ref().map(|resumed| lines::resumed(look, job, run, resumed));
-                    resumed.unwrap_or_default()
-                        + &lines::run_started(look, job, *processes, *threads, run, *seed)
+                    resumed.unwrap_or_default() + &lines::run_started(look, job, *processes, each, run, *seed)
                 })
             }
             Event::Progress(counts) => {
@@ -133,8 +132,8 @@ impl Human {
                 let (elapsed_ns, attempts, next_ns) = (*elapsed_ns, *attempts, *next_ns);
                 self.retry(Retry { task, elapsed_ns, failure, attempts, next_ns })
             }
-            Event::TaskSlow { task, elapsed_ns } if self.at_least(Verbosity::Normal) => {
-                self.slow.add(look, task, *elapsed_ns, now)
+            Event::TaskSlow { task, elapsed_ns, holds_thread } if self.at_least(Verbosity::Normal) => {
+                self.slow.add(look, task, (*elapsed_ns, *holds_thread), now)
             }
             Event::WorkerRecycled { worker, why } if self.at_least(Verbosity::Verbose) => {
                 lines::worker_recycled(look, *worker, why)

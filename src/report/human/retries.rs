@@ -102,14 +102,22 @@ impl Slow {
     }
 
     /// The line to show now, if any.
-    pub(super) fn add(&mut self, look: Look, task: &TaskLabel, elapsed_ns: u64, now: Instant) -> String {
+    pub(super) fn add(
+        &mut self,
+        look: Look,
+        task: &TaskLabel,
+        (elapsed_ns, holds_thread): (u64, bool),
+        now: Instant,
+    ) -> String {
         if !self.allowance.take(now) {
             self.unseen += 1;
             return String::new();
         }
         let time = format!(">{}", units::column(elapsed_ns).trim_start());
         let name = clean::shortened(&task.name, 100);
-        let text = format!("[{time:>7}] {name}   still running: attempt {}{}", task.attempt, at(task.worker));
+        let holds = if holds_thread { "; it computes and holds up its thread" } else { "" };
+        let text =
+            format!("[{time:>7}] {name}   still running: attempt {}{}{holds}", task.attempt, at(task.worker));
         look.line(Tone::Warn, "SLOW", &text)
     }
 

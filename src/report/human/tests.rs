@@ -58,7 +58,8 @@ fn crash(worker: u32) -> Event {
 }
 
 fn started() -> Event {
-    Event::RunStarted { job: "crawl".into(), processes: 5, threads: 10, seed: 0, run: None, resumed: None }
+    let (job, run, resumed) = ("crawl".into(), None, None);
+    Event::RunStarted { job, processes: 5, threads: 10, coroutines: 1, seed: 0, run, resumed }
 }
 
 fn summary() -> Summary {
@@ -281,7 +282,11 @@ fn retry(name: &str, attempt: u32, message: &str) -> Event {
 }
 
 fn slow(name: &str) -> Event {
-    Event::TaskSlow { task: TaskLabel { attempt: 2, ..task(name) }, elapsed_ns: 60_000_000_000 }
+    Event::TaskSlow {
+        task: TaskLabel { attempt: 2, ..task(name) },
+        elapsed_ns: 60_000_000_000,
+        holds_thread: false,
+    }
 }
 
 fn recycled() -> Event {
@@ -390,6 +395,7 @@ fn resumed() -> Event {
         job: "crawl".into(),
         processes: 1,
         threads: 1,
+        coroutines: 1,
         seed: 0,
         run: Some("7f3a".into()),
         resumed: Some(resumed),

@@ -17,7 +17,7 @@ mod temp;
 mod tree;
 
 pub(super) use content::{WriteOptions, append, write};
-pub use temp::{Temporary, take_temporary};
+pub use temp::{Temporary, give_temporary, take_temporary};
 
 type PathAndOptions = (LuaString, Option<Table>);
 type TwoPathsAndOptions = (LuaString, LuaString, Option<Table>);

@@ -24,6 +24,11 @@ pub fn take_temporary(lua: &Lua) -> Option<Temporary> {
     if MADE_ANY.get() { lua.remove_app_data() } else { None }
 }
 
+/// Gives back what was taken: to be taken again when the time of those roles is over.
+pub fn give_temporary(lua: &Lua, temporary: Temporary) {
+    lua.set_app_data(temporary);
+}
+
 thread_local! {
     /// Whether a state of this thread has ever made one.
     static MADE_ANY: Cell<bool> = const { Cell::new(false) };
