@@ -83,7 +83,7 @@ impl Jar {
     pub fn line(&self, url: &Url) -> String {
         let store = self.store.borrow();
         let mut found = store.matches(url);
-        // RFC 6265, section 5.4: longer paths first.
+        // RFC 6265, section 5.4: longer paths first, then those that came first.
         found.sort_by_key(|cookie| std::cmp::Reverse(String::from(&cookie.path).len()));
         let pairs = found.iter().map(|cookie| format!("{}={}", cookie.name(), cookie.value()));
         pairs.collect::<Vec<_>>().join("; ")

@@ -28,7 +28,7 @@ fn cookies_are_kept_for_those_they_belong_to() {
         local c <close> = http.client { base_url = server.url, cookies = true }
         assert(c:get("/show").body == "none")
         local shown = c:get("/set").body                  -- the cookies of a redirect are sent on the next hop
-        assert(shown == "a=1; t=3" or shown == "t=3; a=1", shown)
+        assert(shown == "a=1; t=3", shown)
         assert(c:get("/deep/show").body:find "^b=2; ")    -- the longer path first
         assert(c:get("/show", { cookies = { own = 5 }, headers = { cookie = "h=1" } }).body:find "; own=5; h=1$")
         local list = c:cookies()
