@@ -223,7 +223,7 @@ fn contexts() {
             let found = values(&outcome);
             match *kind {
                 "random" => seen.push((n, found)),
-                _ => assert_eq!(found, [expected.clone()], "{kind}, {coroutines} coroutines"),
+                _ => assert_eq!(found, std::slice::from_ref(expected), "{kind}, {coroutines} coroutines"),
             }
         }
     }
