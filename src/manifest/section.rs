@@ -113,9 +113,9 @@ impl Reader {
 
     /// Every key of the table that is unknown, or known and not built yet.
     pub(super) fn check_keys(&mut self, section: Section<'_>) {
-        for (key, value) in entries(section.table) {
+        for (key, _) in entries(section.table) {
             let name = key.get_ref().as_ref();
-            if section.keys.built.contains(&name) || is_neutral(&section.path_of(name), value.get_ref()) {
+            if section.keys.built.contains(&name) {
                 continue;
             }
             if self.found.len() >= MAX_FINDINGS {
@@ -135,12 +135,7 @@ impl Reader {
         let title = format!("`{path}` is not built yet in this version of mpms");
         let found =
             Diagnostic::at("manifest::not_built", title, self.spot(span), "known, but has no effect yet");
-        match neutral(&path) {
-            Some(value) => {
-                found.help(format!("remove it, or write `{name} = {value}`, which is how this version runs"))
-            }
-            None => found.help("remove it: a setting that is ignored would only look as if it worked"),
-        }
+        found.help("remove it: a setting that is ignored would only look as if it worked")
     }
 
     fn unknown_key(&self, section: Section<'_>, key: &Spanned<DeString<'_>>) -> Diagnostic {
@@ -356,22 +351,6 @@ impl Reader {
             None => found,
         });
         None
-    }
-}
-
-/// The value that says what this version does anyway, for keys that are not built yet.
-fn neutral(path: &str) -> Option<&'static str> {
-    match path {
-        _ => None,
-    }
-}
-
-fn is_neutral(path: &str, value: &DeValue<'_>) -> bool {
-    match (neutral(path), value) {
-        (Some(neutral), DeValue::Integer(written)) => {
-            integer(written).is_some_and(|number| number.to_string() == neutral)
-        }
-        _ => false,
     }
 }
 

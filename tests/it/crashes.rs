@@ -48,7 +48,9 @@ fn of_many_tasks_on_one_thread_only_the_one_that_kills_it_fails() {
     let job = summing("sleep(0.01) if n == 33 then die('SEGV') end sleep(0.03) return n");
     let done = job.range(1, 120).processes(2).threads(1).coroutines(30).start().wait();
     // sum of 1 to 120 without 33
-    done.exit(1).finished_with("sum 7227 seen 119 failed 33:crashed its worker was killed by signal 11 (SIGSEGV), 3 times");
+    done.exit(1).finished_with(
+        "sum 7227 seen 119 failed 33:crashed its worker was killed by signal 11 (SIGSEGV), 3 times",
+    );
 }
 
 #[test]
