@@ -188,6 +188,16 @@ local kinds = {
     co.map({ 1, 2, 3, 4, 5, 6, 7, 8 }, function() sleep(0.1) end)
     return mpms.time.mono() - t < 0.5
   end,
+  -- woken and cancelled in one go; its number comes to the next one
+  cancelled_while_woken = function()
+    local ch = co.channel(1)
+    local h = co.spawn(function() ch:get() end)
+    sleep(0.002)
+    ch:put(1)
+    h:cancel()
+    sleep(0.002)
+    return h:status(), co.spawn(wait, "next"):await()
+  end,
   sleep = function() local h = co.spawn(wait, "meanwhile") co.sleep(0.05) return h:status() end,
   no_child_without_a_wait = function()
     local began = false
@@ -241,6 +251,7 @@ fn functions() {
         ("task_in_child", vec![text("task_in_child")]),
         ("coroutines_in_children", vec![text("123"), text("aabb")]),
         ("same_time", vec![yes]),
+        ("cancelled_while_woken", vec![text("cancelled"), text("next")]),
         ("sleep", vec![text("done")]),
         ("no_child_without_a_wait", vec![no]),
     ];
