@@ -10,6 +10,7 @@ HERE = Path(__file__).parent
 JOBS = HERE / "jobs"
 PEERS = HERE / "peers"
 PYTHON = HERE / ".venv/bin/python"
+UNDICI = PEERS / "node_modules/undici"
 
 
 @dataclass
@@ -119,7 +120,12 @@ class Suite:
         for processes, threads in [(5, 10), (2, 25)]:
             flags = ["-p", f"url={url}", "--processes", processes, "--threads", threads]
             yield self.param(f"**mpms**, {processes} × {threads} threads", "http", 20_000, *flags, target="≥ 20,000/s; ≤ 50 µs")
-        yield Case("aiohttp, 50 in flight", [PYTHON, PEERS / "http_aiohttp.py", url, str(count)], count)
+        flags = ["-p", f"url={url}", "--processes", 2, "--threads", 1, "--coroutines", 25]
+        yield self.param("**mpms**, 2 × 1 × 25 coroutines", "http", 20_000, *flags, target="≥ 20,000/s; ≤ 50 µs")
+        yield Case("aiohttp, 50 in flight", [PYTHON, PEERS / "http_aiohttp.py", url, str(count), "50"], count)
+        if UNDICI.exists():
+            yield Case("Node undici, 50 in flight", ["node", PEERS / "http_undici.mjs", url, str(count), "50"], count)
+        yield Case("Scrapy, 50 in flight", [PYTHON, PEERS / "http_scrapy.py", url, str(few // 5), "50"], few // 5)
         yield Case("requests, 50 threads", [PYTHON, PEERS / "http_requests.py", url, str(few)], few)
         if curl := shutil.which("curl"):
             glob = f"{url}?[1-{count}]"
@@ -148,6 +154,26 @@ def selects_a_second(output):
     return 1e6 / select
 
 
+    def delayed(self, url):
+        count = self.count(20_000)
+        few = self.count(2_000)
+        flags = ["-p", f"url={url}", "--processes", 2, "--threads", 1, "--coroutines", 500]
+        target = "≥ 8,000/s; ≤ 100 µs; ≤ 60 MB"
+        yield self.param("**mpms**, 2 × 1 × 500 coroutines", "http", 20_000, *flags, target=target)
+        flags = ["-p", f"url={url}", "--processes", 1, "--threads", 1, "--coroutines", 1000]
+        yield self.param("**mpms**, 1 × 1 × 1,000 coroutines", "http", 20_000, *flags)
+        yield Case("aiohttp, 1,000 in flight", [PYTHON, PEERS / "http_aiohttp.py", url, str(count), "1000"], count)
+        if UNDICI.exists():
+            yield Case("Node undici, 1,000 in flight", ["node", PEERS / "http_undici.mjs", url, str(count), "1000"], count)
+        yield Case("Scrapy, 1,000 in flight", [PYTHON, PEERS / "http_scrapy.py", url, str(few), "1000"], few)
+        if curl := shutil.which("curl"):
+            glob = f"{url}?[1-{count}]"
+            yield Case("`curl -Z`, 1,000 in flight", [curl, "-sZ", "--parallel-max", "1000", "-o", "/dev/null", glob], count)
+        if wrk := shutil.which("wrk"):
+            command = [wrk, "-t2", "-c1000", "-d3s", url]
+            yield Case("`wrk`, 1,000 connections", command, 0, rate=requests_a_second)
+
+
 def requests_a_second(output):
     return float(re.search(r"Requests/sec:\s*([\d.]+)", output).group(1))
 
@@ -159,3 +185,5 @@ def setup():
     if not PYTHON.exists():
         subprocess.run([sys.executable, "-m", "venv", HERE / ".venv"], check=True)
         subprocess.run([PYTHON, "-m", "pip", "-q", "install", "-r", HERE / "requirements.txt"], check=True)
+    if not UNDICI.exists() and shutil.which("npm"):
+        subprocess.run(["npm", "install", "--silent", "--no-save", "--prefix", PEERS, "undici@6"], check=True)

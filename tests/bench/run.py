@@ -14,7 +14,7 @@ from cases import Suite, setup
 from measure import median_of
 
 ROOT = Path(__file__).resolve().parents[2]
-GROUPS = ["integers", "journal", "records", "strings", "commands", "one", "http", "html", "select", "memory"]
+GROUPS = ["integers", "journal", "records", "strings", "commands", "one", "http", "delayed", "html", "select", "memory"]
 TITLES = {
     "integers": "no-op integers",
     "journal": "durable runs",
@@ -23,6 +23,7 @@ TITLES = {
     "commands": "running `true`",
     "one": "one task, start to end",
     "http": "pages of 10 KiB",
+    "delayed": "the same, each after 100 ms",
     "html": "pages of 20 to 170 KB, parsed and selected on",
     "select": "the selecting alone",
     "memory": "memory of a job that sleeps",
@@ -52,12 +53,14 @@ def main():
         elif group in ("html", "select"):
             with pages.folder() as folder:
                 show(group, suite.html(folder, group == "html"), runs, given.no_peers)
-        elif group == "http":
+        elif group in ("http", "delayed"):
             with nginx.page() as url:
-                if url:
+                if not url or group == "delayed" and not nginx.ECHO.exists():
+                    print(f"nginx, or its echo module, is not installed: no {TITLES[group]}", file=sys.stderr)
+                elif group == "http":
                     show(group, suite.http(url), runs, given.no_peers)
                 else:
-                    print("nginx is not installed: no pages", file=sys.stderr)
+                    show(group, suite.delayed(url.replace("/page", "/delayed")), runs, given.no_peers)
         else:
             show(group, getattr(suite, group)(), runs, given.no_peers)
     print(f"\n{time.monotonic() - begin:.0f} s; medians of {runs}; memory is the PSS of the whole tree")

@@ -1,4 +1,4 @@
-"""http_aiohttp.py URL COUNT: 50 requests in flight."""
+"""http_aiohttp.py URL COUNT IN_FLIGHT"""
 
 import asyncio
 import sys
@@ -6,9 +6,9 @@ import sys
 import aiohttp
 
 
-async def main(url, count):
+async def main(url, count, in_flight):
     left = iter(range(count))
-    connector = aiohttp.TCPConnector(limit=50)
+    connector = aiohttp.TCPConnector(limit=in_flight)
     async with aiohttp.ClientSession(connector=connector) as session:
 
         async def one_of_many():
@@ -17,7 +17,7 @@ async def main(url, count):
                     assert response.status == 200
                     await response.read()
 
-        await asyncio.gather(*(one_of_many() for _ in range(50)))
+        await asyncio.gather(*(one_of_many() for _ in range(in_flight)))
 
 
-asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
