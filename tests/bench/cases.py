@@ -114,6 +114,25 @@ class Suite:
         for name, tool in [("`Pool.imap_unordered`", "imap1"), ("`ProcessPoolExecutor`", "executor"), ("Python mpms", "mpms")]:
             yield Case(name, [PYTHON, PEERS / "tasks.py", tool, "integers", "1"], 1)
 
+    def delayed(self, url):
+        count = self.count(20_000)
+        few = self.count(2_000)
+        flags = ["-p", f"url={url}", "--processes", 2, "--threads", 1, "--coroutines", 500]
+        target = "≥ 8,000/s; ≤ 100 µs; ≤ 60 MB"
+        yield self.param("**mpms**, 2 × 1 × 500 coroutines", "http", 20_000, *flags, target=target)
+        flags = ["-p", f"url={url}", "--processes", 1, "--threads", 1, "--coroutines", 1000]
+        yield self.param("**mpms**, 1 × 1 × 1,000 coroutines", "http", 20_000, *flags)
+        yield Case("aiohttp, 1,000 in flight", [PYTHON, PEERS / "http_aiohttp.py", url, str(count), "1000"], count)
+        if UNDICI.exists():
+            yield Case("Node undici, 1,000 in flight", ["node", PEERS / "http_undici.mjs", url, str(count), "1000"], count)
+        yield Case("Scrapy, 1,000 in flight", [PYTHON, PEERS / "http_scrapy.py", url, str(few), "1000"], few)
+        if curl := shutil.which("curl"):
+            glob = f"{url}?[1-{count}]"
+            yield Case("`curl -Z`, 1,000 in flight", [curl, "-sZ", "--parallel-max", "1000", "-o", "/dev/null", glob], count)
+        if wrk := shutil.which("wrk"):
+            command = [wrk, "-t2", "-c1000", "-d3s", url]
+            yield Case("`wrk`, 1,000 connections", command, 0, rate=requests_a_second)
+
     def http(self, url):
         count = self.count(20_000)
         few = self.count(5_000)
@@ -152,26 +171,6 @@ def pages_a_second(output):
 def selects_a_second(output):
     _, select = times(output)
     return 1e6 / select
-
-
-    def delayed(self, url):
-        count = self.count(20_000)
-        few = self.count(2_000)
-        flags = ["-p", f"url={url}", "--processes", 2, "--threads", 1, "--coroutines", 500]
-        target = "≥ 8,000/s; ≤ 100 µs; ≤ 60 MB"
-        yield self.param("**mpms**, 2 × 1 × 500 coroutines", "http", 20_000, *flags, target=target)
-        flags = ["-p", f"url={url}", "--processes", 1, "--threads", 1, "--coroutines", 1000]
-        yield self.param("**mpms**, 1 × 1 × 1,000 coroutines", "http", 20_000, *flags)
-        yield Case("aiohttp, 1,000 in flight", [PYTHON, PEERS / "http_aiohttp.py", url, str(count), "1000"], count)
-        if UNDICI.exists():
-            yield Case("Node undici, 1,000 in flight", ["node", PEERS / "http_undici.mjs", url, str(count), "1000"], count)
-        yield Case("Scrapy, 1,000 in flight", [PYTHON, PEERS / "http_scrapy.py", url, str(few), "1000"], few)
-        if curl := shutil.which("curl"):
-            glob = f"{url}?[1-{count}]"
-            yield Case("`curl -Z`, 1,000 in flight", [curl, "-sZ", "--parallel-max", "1000", "-o", "/dev/null", glob], count)
-        if wrk := shutil.which("wrk"):
-            command = [wrk, "-t2", "-c1000", "-d3s", url]
-            yield Case("`wrk`, 1,000 connections", command, 0, rate=requests_a_second)
 
 
 def requests_a_second(output):
