@@ -9,7 +9,7 @@
 //! | `progress` (once a second) | `known`, `more`, `done` (with `skipped`), `failed`, `skipped`, `retrying`, `running`, `duplicates`, `elapsed`, `before` (of `done` and `failed`, those of earlier sessions), `before_elapsed` |
 //! | `task_started` | `id`, `name`, `attempt`, `worker` |
 //! | `task_progress` | those, `done`, `total` or null, `message` or null |
-//! | `task_finished` | those of `task_started`, `elapsed` |
+//! | `task_finished` (once it is kept) | those of `task_started`, `elapsed` |
 //! | `task_failed` | those, `error`: `code`, `message`, `location`, `traceback`, `retryable` (the last three may be null) |
 //! | `task_retry` | those of `task_failed` (of the attempt that failed), `attempts` (in all, at most), `next` (until the next one) |
 //! | `task_slow` | those of `task_started`, `elapsed` (so far; once an attempt) |

@@ -40,6 +40,7 @@ pub const ALL: &[Case] = cases![
     a_value_of_ten_million_announced_elements_is_only_bytes,
     a_result_of_many_mebibytes_arrives,
     a_flood_of_puts_arrives,
+    a_task_that_was_put_is_no_duplicate_of_itself,
     value_bombs_as_arguments_of_puts_are_only_bytes,
     a_frame_of_empty_puts_does_not_multiply,
     a_frame_of_empty_fields_does_not_multiply,
@@ -191,6 +192,12 @@ fn a_flood_of_puts_arrives(signals: &Signals) {
     let seen = once(Scene { tasks: 10, ..Scene::of("puts") }, signals);
     assert_eq!(seen.delivered.len(), 10 + crate::worker::FLOOD);
     is_flat(&seen, "puts", FRAME);
+}
+
+/// Its group may be committed, and its key be known to the journal, before the engine hears of it.
+fn a_task_that_was_put_is_no_duplicate_of_itself(signals: &Signals) {
+    let seen = once(Scene { tasks: 10, ..Scene::of("keyed puts") }, signals);
+    assert_eq!((seen.delivered.len(), seen.summary.counts.duplicates), (10 + 3, 1));
 }
 
 fn value_bombs_as_arguments_of_puts_are_only_bytes(signals: &Signals) {

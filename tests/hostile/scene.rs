@@ -152,7 +152,7 @@ impl Scene {
             source,
             to_handler,
             from_handler,
-            store: Box::new(Nothing),
+            store: Box::new(Ahead::default()),
             first: Puts::default(),
             wake,
             signals,
@@ -192,12 +192,17 @@ impl Scene {
     }
 }
 
-/// No key is known, and no task lies anywhere but in memory.
-struct Nothing;
+/// A journal that is ahead of the engine: it has the key of each task that was put, with the place of the first one,
+/// before the engine asks for it. No task lies anywhere but in memory.
+#[derive(Default)]
+struct Ahead(HashMap<u128, Seq>);
 
-impl Store for Nothing {
+impl Store for Ahead {
     fn known(&mut self, keys: &[(u128, Option<Seq>)], known: &mut Vec<bool>) -> Result<(), StopCause> {
-        known.resize(known.len() + keys.len(), false);
+        known.extend(keys.iter().map(|(key, seq)| match seq {
+            Some(seq) => self.0.entry(*key).or_insert(*seq) != seq,
+            None => true,
+        }));
         Ok(())
     }
 
@@ -249,7 +254,7 @@ fn handle(
     replies: &Sender<FromHandler>,
     waker: &Waker,
 ) -> (HashMap<TaskId, (u32, bool)>, usize) {
-    let (mut delivered, mut largest) = (HashMap::new(), 0);
+    let (mut delivered, mut largest, mut last) = (HashMap::new(), 0, 0);
     for word in deliveries {
         let batch = match word {
             ToHandler::Deliver(batch) => batch,
@@ -269,7 +274,10 @@ fn handle(
                 }));
             }
         }
-        let puts = Puts { tasks: puts, ..Puts::default() };
+        // the others have no place, so that the engine keeps all of them in memory
+        let first = puts.iter().any(|put| put.key().is_some()).then(|| Seq::new(last + 1)).flatten();
+        last += puts.len() as u64;
+        let puts = Puts { first, tasks: puts, ..Puts::default() };
         let _ = replies.send(FromHandler::Handled { count, puts });
         let _ = replies.send(FromHandler::Committed { count, seq: 0 });
         waker.wake();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use mpms::model::event::Level;
 use mpms::model::outcome::Effects;
+use mpms::model::task::TaskOptions;
 use mpms::model::{Failure, Handle, Payload, Task, TaskId};
 use mpms::os::clock::monotonic_ns;
 use mpms::os::exit::exit_now;
@@ -213,6 +214,15 @@ impl Worker {
             "puts" => {
                 let put = |n: u64| Task::plain(TaskId::ROOT, Payload::copy_from(&n.to_le_bytes()));
                 let puts = (0..FLOOD as u64).map(put).collect();
+                return self.answer_first(b"", Some(&Effects { puts, rows: Vec::new() }));
+            }
+            "keyed puts" => {
+                let put = |key: &[u8]| {
+                    let options = TaskOptions { key: Some(key.into()), ..TaskOptions::default() };
+                    let options = Some(Box::new(options));
+                    Task { id: TaskId::ROOT, args: Payload::copy_from(&[1, 7]), options }
+                };
+                let puts = [&b"a"[..], b"b", b"a", b"c"].map(put).into();
                 return self.answer_first(b"", Some(&Effects { puts, rows: Vec::new() }));
             }
             "bombs put" => {
