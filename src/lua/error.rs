@@ -22,10 +22,18 @@ pub enum Subject {
 
 /// An error of a library function. In Lua it is a table with these fields and the metatable `mpms.error`.
 #[derive(Debug, Clone)]
-pub struct LibError(Box<Parts>);
+pub struct LibError {
+    facts: Box<Facts>,
+    /// A value that a callback of the script raised: passed on as it is.
+    raised: Option<Box<Value>>,
+}
+
+/// An error on its way from a thread without Lua.
+#[derive(Debug)]
+pub struct Carried(Box<Facts>);
 
 #[derive(Debug, Clone)]
-struct Parts {
+struct Facts {
     code: Cow<'static, str>,
     message: String,
     retryable: bool,
@@ -34,14 +42,12 @@ struct Parts {
     status: Option<u16>,
     retry_after: Option<f64>,
     cause: Option<String>,
-    /// A value that a callback of the script raised: passed on as it is.
-    raised: Option<Value>,
 }
 
 impl LibError {
     /// An error that a repetition does not cure. `code` is one of the public codes.
     pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self(Box::new(Parts {
+        let facts = Facts {
             code: code.into(),
             message: message.into(),
             retryable: false,
@@ -50,8 +56,8 @@ impl LibError {
             status: None,
             retry_after: None,
             cause: None,
-            raised: None,
-        }))
+        };
+        Self { facts: Box::new(facts), raised: None }
     }
 
     /// A wrong argument or option.
@@ -72,7 +78,7 @@ impl LibError {
     /// A value that Lua code raised, to be raised again as the same object.
     pub fn raised(value: Value) -> Self {
         let mut error = Self::new("lua_error", "");
-        error.0.raised = Some(value);
+        error.raised = Some(Box::new(value));
         error
     }
 
@@ -83,61 +89,66 @@ impl LibError {
 
     /// Whether the same call may work later.
     pub fn retryable(mut self, retryable: bool) -> Self {
-        self.0.retryable = retryable;
+        self.facts.retryable = retryable;
         self
     }
 
     /// The function that failed, unless one is named already.
     pub fn op(mut self, op: impl Into<Cow<'static, str>>) -> Self {
-        self.0.op.get_or_insert_with(|| op.into());
+        self.facts.op.get_or_insert_with(|| op.into());
         self
     }
 
     /// The file or folder that it is about, unless something is named already.
     pub fn path(mut self, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
-        self.0.subject.get_or_insert_with(|| Subject::Path(path.to_string_lossy().into_owned()));
+        self.facts.subject.get_or_insert_with(|| Subject::Path(path.to_string_lossy().into_owned()));
         self
     }
 
     /// The address that it is about, unless something is named already.
     pub fn url(mut self, url: impl Into<String>) -> Self {
-        self.0.subject.get_or_insert_with(|| Subject::Url(url.into()));
+        self.facts.subject.get_or_insert_with(|| Subject::Url(url.into()));
         self
     }
 
     /// The command that it is about, unless something is named already.
     pub fn cmd(mut self, cmd: impl Into<String>) -> Self {
-        self.0.subject.get_or_insert_with(|| Subject::Cmd(cmd.into()));
+        self.facts.subject.get_or_insert_with(|| Subject::Cmd(cmd.into()));
         self
     }
 
     /// The status of an HTTP reply.
     pub fn status(mut self, status: u16) -> Self {
-        self.0.status = Some(status);
+        self.facts.status = Some(status);
         self
     }
 
     /// Seconds that the other side asks to wait.
     pub fn retry_after(mut self, seconds: Option<f64>) -> Self {
-        self.0.retry_after = seconds;
+        self.facts.retry_after = seconds;
         self
     }
 
     /// The error below this one.
     pub fn cause(mut self, cause: impl Into<String>) -> Self {
-        self.0.cause = Some(cause.into());
+        self.facts.cause = Some(cause.into());
         self
+    }
+
+    /// Without what only Lua's thread may hold: work without Lua raises nothing of a script's.
+    pub fn carry(self) -> Carried {
+        Carried(self.facts)
     }
 
     /// The public code.
     pub fn code(&self) -> &str {
-        &self.0.code
+        &self.facts.code
     }
 
     /// The text without operation and subject.
     pub fn message(&self) -> &str {
-        &self.0.message
+        &self.facts.message
     }
 
     /// The value to raise. A callback's own error stays the same object; else it is a new table, with `at` set to the
@@ -146,10 +157,10 @@ impl LibError {
     /// # Errors
     /// When Lua has no memory left.
     pub fn into_value(self, lua: &Lua) -> mlua::Result<Value> {
-        let parts = *self.0;
-        if let Some(value) = parts.raised {
-            return Ok(value);
+        if let Some(value) = self.raised {
+            return Ok(*value);
         }
+        let parts = *self.facts;
         let table = lua.create_table_with_capacity(0, 8)?;
         table.raw_set("code", &*parts.code)?;
         table.raw_set("message", parts.message)?;
@@ -198,7 +209,7 @@ fn caller(lua: &Lua) -> Option<String> {
 
 impl fmt::Display for LibError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = &*self.0;
+        let parts = &*self.facts;
         let subject = parts.subject.as_ref().map(|subject| match subject {
             Subject::Path(text) | Subject::Url(text) | Subject::Cmd(text) => text,
         });
@@ -241,6 +252,12 @@ impl From<&io::Error> for LibError {
             _ => ("io", true),
         };
         Self::new(code, plain(error)).retryable(retryable)
+    }
+}
+
+impl From<Carried> for LibError {
+    fn from(carried: Carried) -> Self {
+        Self { facts: carried.0, raised: None }
     }
 }
 
@@ -359,8 +376,8 @@ pub fn describe(value: &Value) -> Raised {
 
 /// The same for an error that reached Rust.
 pub fn describe_error(error: &LibError) -> Raised {
-    let parts = &*error.0;
-    if let Some(value) = &parts.raised {
+    let parts = &*error.facts;
+    if let Some(value) = &error.raised {
         return describe(value);
     }
     let pick = |wanted: fn(&Subject) -> Option<&String>| parts.subject.as_ref().and_then(wanted).cloned();

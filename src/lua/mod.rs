@@ -8,6 +8,7 @@ pub mod frozen;
 pub mod module;
 pub mod options;
 mod outside;
+pub mod pool;
 pub mod port;
 pub mod prelude;
 pub mod put;

@@ -233,6 +233,22 @@ pub fn iterator<R: IntoLuaMulti>(
     })
 }
 
+/// The same, with a `next` that waits.
+///
+/// # Errors
+/// When Lua has no memory left.
+pub fn waiting_iterator<R, F>(
+    lua: &Lua,
+    op: &'static str,
+    next: impl Fn(&Lua) -> F + 'static,
+) -> mlua::Result<Function>
+where
+    R: IntoLuaMulti + 'static,
+    F: Future<Output = Result<R, LibError>> + 'static,
+{
+    waiting(lua, Signature { op: op.into(), arguments: "", method: false }, move |lua, (): ()| next(lua))
+}
+
 /// Lua's own `pcall`, whatever the script has made of the global.
 pub(super) fn plain_pcall(lua: &Lua) -> mlua::Result<Function> {
     Ok(Shim::of(lua)?.pcall)

@@ -170,6 +170,11 @@ impl Scheduler {
         self.switch.borrow().is_some()
     }
 
+    /// Whether nothing else could run on the thread while a call waits.
+    pub(super) fn is_alone(&self) -> bool {
+        !self.has_families() && !self.has_fibers()
+    }
+
     /// The family that runs.
     pub(super) fn current_family(&self) -> Family {
         self.family.get().filter(|_| self.running.get().is_some()).unwrap_or(MAIN)
