@@ -14,8 +14,10 @@ use super::module::{self, Make, Shim, waiting_function};
 #[cfg(test)]
 mod bench;
 pub mod co;
+pub mod codec;
 pub mod feed;
 pub mod fs;
+pub mod hash;
 pub mod html;
 pub mod http;
 pub mod json;
@@ -23,12 +25,16 @@ mod lent;
 pub mod log;
 pub mod net;
 pub mod path;
+pub mod re;
 pub mod robots;
 pub mod runtime;
+pub mod str;
+pub mod tbl;
 #[cfg(test)]
 pub(super) mod testing;
 pub mod time;
 pub mod url;
+pub mod uuid;
 
 /// What modules need from the place that they run in.
 #[derive(Clone)]
@@ -50,17 +56,23 @@ impl StdEnv {
 
 const MODULES: &[(&str, Make)] = &[
     ("co", co::module),
+    ("codec", codec::module),
     ("feed", feed::module),
     ("fs", fs::module),
+    ("hash", hash::module),
     ("html", html::module),
     ("http", http::module),
     ("json", json::module),
     ("log", log::module),
     ("net", net::module),
     ("path", path::module),
+    ("re", re::module),
     ("robots", robots::module),
+    ("str", str::module),
+    ("tbl", tbl::module),
     ("time", time::module),
     ("url", url::module),
+    ("uuid", uuid::module),
 ];
 
 /// The global `mpms`, kept for `require`: the table that scripts see, and the one behind it.
@@ -121,27 +133,37 @@ fn loaded(lua: &Lua) -> Result<Vec<(Table, Vec<String>)>, LibError> {
     };
     let mut found = vec![(library.front, vec!["mpms".to_owned()])];
     for (name, _) in MODULES {
-        if let Some(module) = library.fields.raw_get::<Option<Table>>(*name)? {
-            found.push((module, vec!["mpms".to_owned(), (*name).to_owned()]));
+        let Some(module) = library.fields.raw_get::<Option<Table>>(*name)? else {
+            continue;
+        };
+        let steps = vec!["mpms".to_owned(), (*name).to_owned()];
+        for (inner, value) in pairs(&module)? {
+            if let Value::Table(part) = value {
+                found.push((part, [&steps[..], &[inner]].concat()));
+            }
         }
+        found.push((module, steps));
     }
     Ok(found)
 }
 
 /// The functions of a module.
 fn fields(module: &Table) -> Result<Vec<(String, Value)>, LibError> {
-    let Some(pairs) =
-        module.metatable().and_then(|meta| meta.raw_get::<Option<Table>>("__index").ok().flatten())
-    else {
-        return Ok(Vec::new());
-    };
+    let mut found = pairs(module)?;
+    found.retain(|(_, value)| value.is_function());
+    Ok(found)
+}
+
+/// All that a module has.
+fn pairs(module: &Table) -> Result<Vec<(String, Value)>, LibError> {
+    let behind = module.metatable().and_then(|meta| meta.raw_get::<Option<Table>>("__index").ok().flatten());
     let mut found = Vec::new();
-    pairs.for_each(|name: String, value: Value| {
-        if value.is_function() {
+    if let Some(behind) = behind {
+        behind.for_each(|name: String, value: Value| {
             found.push((name, value));
-        }
-        Ok(())
-    })?;
+            Ok(())
+        })?;
+    }
     Ok(found)
 }
 
