@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use fancy_regex::{CompileError, RuntimeError};
+use fancy_regex::{BytesMode, CompileError, RuntimeError};
 use mlua::Lua;
 use regex::bytes::{CaptureLocations, Regex, RegexBuilder};
 use regex_syntax::ast::{ErrorKind, Span as Place};
@@ -99,23 +99,8 @@ impl Pattern {
         self.names.iter().enumerate().filter_map(|(number, name)| Some((number, name.as_deref()?)))
     }
 
-    /// Whether it can be searched for in `subject`.
-    pub fn check(&self, subject: &[u8]) -> Result<(), LibError> {
-        // what looks around steps by characters, and over bytes that are none it would step too far
-        if let Engine::Fancy(_) = self.engine
-            && let Err(error) = std::str::from_utf8(subject)
-        {
-            return Err(LibError::parse(format!(
-                "look-around and back-references need a subject of UTF-8, and this one is not from byte {} on",
-                error.valid_up_to() + 1
-            )));
-        }
-        Ok(())
-    }
-
     /// Whether it is anywhere in `subject`.
     pub fn is_in(&self, subject: &[u8]) -> Result<bool, LibError> {
-        self.check(subject)?;
         match &self.engine {
             Engine::Linear(regex, _) => Ok(regex.is_match(subject)),
             Engine::Fancy(regex) => regex.is_match(subject).map_err(gave_up),
@@ -206,6 +191,7 @@ fn fancy(lua: &Lua, pattern: &str, flags: Flags) -> Result<Pattern, LibError> {
         .ignore_whitespace(flags.extended)
         .dot_matches_new_line(flags.dot_is_all)
         .multi_line(flags.lines)
+        .bytes_mode(BytesMode::UnicodeBytes)
         .backtrack_limit(MOST_STEPS)
         .max_prog_size(MOST_INSTRUCTIONS)
         .delegate_size_limit(FANCY_SIZE)

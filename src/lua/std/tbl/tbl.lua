@@ -120,24 +120,28 @@ local function is_map(value)
   return count == nil or (count == 0 and getmetatable(value) ~= array_metatable)
 end
 
+-- false when it goes too deep
 local function merge_into(target, source, depth)
-  if depth > DEEPEST then
-    wrong("tbl.deep_merge", ("nested more than %d deep: a table that contains itself"):format(DEEPEST))
-  end
+  if depth > DEEPEST then return false end
   for key, value in next, source do
     local there = target[key]
     if is_map(value) and is_map(there) then
-      merge_into(there, value, depth + 1)
+      if not merge_into(there, value, depth + 1) then return false end
     else
       target[key] = deep_copy(value, { })
     end
   end
+  return true
 end
 
 define("deep_merge(...)", "", function(...)
   check_tables("tbl.deep_merge", ...)
   local result = { }
-  for position = 1, select("#", ...) do merge_into(result, (select(position, ...)), 1) end
+  for position = 1, select("#", ...) do
+    if not merge_into(result, (select(position, ...)), 1) then
+      wrong("tbl.deep_merge", ("nested more than %d deep: a table that contains itself"):format(DEEPEST))
+    end
+  end
   return result
 end)
 
