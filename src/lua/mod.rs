@@ -21,5 +21,6 @@ pub mod shell;
 pub mod stack;
 pub mod state;
 pub mod std;
+mod tape;
 pub mod verb;
 pub mod watchdog;

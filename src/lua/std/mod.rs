@@ -11,9 +11,11 @@ use mlua::{LightUserData, Lua, Table, Value};
 use super::error::LibError;
 use super::module::{self, Make, Shim, waiting_function};
 
+mod batches;
 #[cfg(test)]
 mod bench;
 pub mod co;
+mod document;
 pub mod feed;
 pub mod fs;
 pub mod html;
@@ -28,7 +30,9 @@ pub mod runtime;
 #[cfg(test)]
 pub(super) mod testing;
 pub mod time;
+pub mod toml;
 pub mod url;
+pub mod yaml;
 
 /// What modules need from the place that they run in.
 #[derive(Clone)]
@@ -60,7 +64,9 @@ const MODULES: &[(&str, Make)] = &[
     ("path", path::module),
     ("robots", robots::module),
     ("time", time::module),
+    ("toml", toml::module),
     ("url", url::module),
+    ("yaml", yaml::module),
 ];
 
 /// The global `mpms`, kept for `require`: the table that scripts see, and the one behind it.
