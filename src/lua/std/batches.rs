@@ -31,18 +31,19 @@ pub(super) struct Batch {
     pub tape: Tape,
     open: Open,
     count: usize,
+    bounded: bool,
 }
 
 impl Batch {
-    fn new() -> Self {
+    fn new(bounded: bool) -> Self {
         let mut tape = Tape::default();
         let open = tape.open_array();
-        Self { tape, open, count: 0 }
+        Self { tape, open, count: 0, bounded }
     }
 
     /// Whether it takes no more.
     pub fn is_full(&self) -> bool {
-        self.count >= MOST_VALUES || self.tape.len() >= MOST_BYTES
+        self.bounded && (self.count >= MOST_VALUES || self.tape.len() >= MOST_BYTES)
     }
 
     /// Counts a value that was written to the tape.
@@ -83,7 +84,7 @@ impl<S: Source> Feed<S> {
         if let Some(failed) = self.failed.take() {
             return Err(failed.into());
         }
-        let mut batch = Batch::new();
+        let mut batch = Batch::new(true);
         if let Err(error) = self.source.fill(&mut batch) {
             if batch.count == 0 {
                 return Err(error);
@@ -93,6 +94,17 @@ impl<S: Source> Feed<S> {
         batch.tape.close(batch.open, batch.count)?;
         Ok((batch.tape, batch.count))
     }
+}
+
+/// All values in one array.
+///
+/// # Errors
+/// Those of the source.
+pub(super) fn all(mut source: impl Source) -> Result<Tape, LibError> {
+    let mut batch = Batch::new(false);
+    source.fill(&mut batch)?;
+    batch.tape.close(batch.open, batch.count)?;
+    Ok(batch.tape)
 }
 
 /// The function for the generic `for`: gives a value and its number, nil at the end. `op` is what errors name.

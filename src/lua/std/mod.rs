@@ -15,6 +15,7 @@ mod batches;
 #[cfg(test)]
 mod bench;
 pub mod co;
+pub mod csv;
 mod document;
 pub mod feed;
 pub mod fs;
@@ -31,7 +32,9 @@ pub mod runtime;
 pub(super) mod testing;
 pub mod time;
 pub mod toml;
+mod transcode;
 pub mod url;
+pub mod xml;
 pub mod yaml;
 
 /// What modules need from the place that they run in.
@@ -54,6 +57,7 @@ impl StdEnv {
 
 const MODULES: &[(&str, Make)] = &[
     ("co", co::module),
+    ("csv", csv::module),
     ("feed", feed::module),
     ("fs", fs::module),
     ("html", html::module),
@@ -66,6 +70,7 @@ const MODULES: &[(&str, Make)] = &[
     ("time", time::module),
     ("toml", toml::module),
     ("url", url::module),
+    ("xml", xml::module),
     ("yaml", yaml::module),
 ];
 
