@@ -22,5 +22,6 @@ pub mod shell;
 pub mod stack;
 pub mod state;
 pub mod std;
+mod tape;
 pub mod verb;
 pub mod watchdog;
