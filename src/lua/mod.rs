@@ -3,6 +3,8 @@
 pub mod away;
 pub mod call;
 pub mod coroutine;
+#[cfg(test)]
+mod declared;
 pub mod error;
 pub mod frozen;
 pub mod hand;
@@ -23,5 +25,6 @@ pub mod stack;
 pub mod state;
 pub mod std;
 mod tape;
+pub mod types;
 pub mod verb;
 pub mod watchdog;

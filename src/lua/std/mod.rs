@@ -156,6 +156,12 @@ fn fields(module: &Table) -> Result<Vec<(String, Value)>, LibError> {
     Ok(found)
 }
 
+/// The names of all modules.
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    MODULES.iter().map(|(name, _)| *name)
+}
+
 /// For the error about a module that is not there.
 pub(super) fn did_you_mean(name: &str) -> String {
     let names: Vec<String> = MODULES.iter().map(|(one, _)| format!("mpms.{one}")).collect();
