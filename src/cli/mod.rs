@@ -4,6 +4,7 @@ mod display;
 mod resume;
 mod run;
 mod runs;
+mod test;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use display::{Display, Workers};
 pub use resume::ResumeArgs;
 pub use run::RunArgs;
+pub use test::TestArgs;
 pub use runs::{ListArgs, LogsArgs, RmArgs, RunsArgs, RunsCommand, ShowArgs};
 
 /// Runs batch jobs: Lua or commands, in worker processes, over a list of tasks.
@@ -46,9 +48,14 @@ pub enum Command {
     Runs(RunsArgs),
     /// Look for mistakes in jobs and their scripts; nothing runs.
     Check(CheckArgs),
+    /// Run the tests of scripts: every *_spec.lua below this folder, with the network denied.
+    Test(TestArgs),
     /// The process between a run and its workers; started by `run`.
     #[command(name = "__keeper", hide = true)]
     Keeper(KeeperArgs),
+    /// One spec in a process of its own; started by `test`.
+    #[command(name = "__spec", hide = true)]
+    Spec(KeeperArgs),
 }
 
 /// `mpms check`
@@ -73,10 +80,10 @@ Examples:
 
 Exit codes: 0 no mistakes, 2 mistakes.";
 
-/// `mpms __keeper`
+/// `mpms __keeper` and `mpms __spec`
 #[derive(Debug, Args)]
 pub struct KeeperArgs {
-    /// What `run` tells it.
+    /// What `run` or `test` tells it.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub rest: Vec<OsString>,
 }

@@ -13,6 +13,7 @@ use super::module::{self, Make, Shim, waiting_function};
 
 #[cfg(test)]
 mod bench;
+pub mod clock;
 pub mod co;
 pub mod feed;
 pub mod fs;
@@ -23,8 +24,10 @@ mod lent;
 pub mod log;
 pub mod net;
 pub mod path;
+pub mod reach;
 pub mod robots;
 pub mod runtime;
+pub mod test;
 #[cfg(test)]
 pub(super) mod testing;
 pub mod time;
@@ -59,6 +62,7 @@ const MODULES: &[(&str, Make)] = &[
     ("net", net::module),
     ("path", path::module),
     ("robots", robots::module),
+    ("test", test::module),
     ("time", time::module),
     ("url", url::module),
 ];
