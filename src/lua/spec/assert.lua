@@ -5,7 +5,6 @@ local type, tostring, pairs, next, select, setmetatable, getmetatable = type, to
 local rawget, rawset, rawequal, rawlen, pcall, error = rawget, rawset, rawequal, rawlen, pcall, error
 local concat, sort, unpack, pack = table.concat, table.sort, table.unpack, table.pack
 local math_type, floor, huge = math.type, math.floor, math.huge
-local plain_assert = assert
 
 ---------------------------------------------------------------------------------------------------- values as text
 
@@ -541,7 +540,11 @@ local assert = setmetatable({ }, {
     return step("assert", tostring(name), false)
   end,
   __newindex = function(_, name, value) known[name] = value end,
-  __call = function(_, ...) return plain_assert(...) end,
+  __call = function(_, value, ...)
+    if value then return value, ... end
+    if select("#", ...) == 0 then error("assertion failed!", 2) end
+    error((...), 2)
+  end,
 })
 known.fail = function(message) fail(with_message("assert.fail", message)) end
 

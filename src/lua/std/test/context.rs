@@ -46,6 +46,7 @@ pub struct Context {
     pub snapshots: RefCell<BTreeSet<String>>,
     /// Calls of `worker`, `handler` and `tasks` that have not ended; one in another folder is alone.
     pub playing: Cell<u32>,
+    /// A role runs in another folder.
     pub elsewhere: Cell<bool>,
 }
 

@@ -71,7 +71,7 @@ impl Mocks {
         let key = format!("{} {}", asked.method, asked.url);
         let known: Vec<&str> = self.rules.iter().map(|rule| rule.key.as_str()).collect();
         let near = did_you_mean(&key, &known);
-        let near = near.replace("did you mean", "mocked is");
+        let near = near.replace("did you mean", "mocked is").replace('?', "");
         let how = match reach::is_loopback(asked.url.host_str().unwrap_or_default()) {
             true => "; test.http \"loopback\" allows what is on this machine".to_owned(),
             false => format!("; mock it: test.http {{ [\"{key}\"] = {{ status = 200, body = \"…\" }} }}"),
