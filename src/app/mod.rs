@@ -14,6 +14,7 @@ mod run;
 mod runs;
 mod settings;
 mod source;
+mod test;
 
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -39,6 +40,8 @@ pub fn main() -> ! {
         Command::Resume(arguments) => run::resume(&arguments),
         Command::Runs(arguments) => runs::runs(&arguments),
         Command::Lua(arguments) => lua::lua(&arguments),
+        Command::Test(arguments) => test::test(&arguments),
+        Command::Spec(arguments) => test::spec::serve(&arguments.rest),
         // only with its exact word in front, see above
         Command::Keeper(_) => Code::Usage,
     };

@@ -5,6 +5,7 @@ mod lua;
 mod resume;
 mod run;
 mod runs;
+mod test;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ pub use display::{Display, Workers};
 pub use lua::LuaArgs;
 pub use resume::ResumeArgs;
 pub use run::RunArgs;
+pub use test::TestArgs;
 pub use runs::{ListArgs, LogsArgs, RmArgs, RunsArgs, RunsCommand, ShowArgs};
 
 /// Runs batch jobs: Lua or commands, in worker processes, over a list of tasks.
@@ -51,9 +53,14 @@ pub enum Command {
     Check(CheckArgs),
     /// Run a Lua script with the whole library; without one, read lines and answer each.
     Lua(LuaArgs),
+    /// Run the tests of scripts: every *_spec.lua below this folder, with the network denied.
+    Test(TestArgs),
     /// The process between a run and its workers; started by `run`.
     #[command(name = "__keeper", hide = true)]
     Keeper(KeeperArgs),
+    /// One spec in a process of its own; started by `test`.
+    #[command(name = "__spec", hide = true)]
+    Spec(KeeperArgs),
 }
 
 /// `mpms check`
@@ -78,10 +85,10 @@ Examples:
 
 Exit codes: 0 no mistakes, 2 mistakes.";
 
-/// `mpms __keeper`
+/// `mpms __keeper` and `mpms __spec`
 #[derive(Debug, Args)]
 pub struct KeeperArgs {
-    /// What `run` tells it.
+    /// What `run` or `test` tells it.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub rest: Vec<OsString>,
 }

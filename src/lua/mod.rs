@@ -21,6 +21,7 @@ pub mod role;
 pub mod scheduler;
 pub mod script;
 pub mod shell;
+pub mod spec;
 pub mod stack;
 pub mod state;
 pub mod std;
