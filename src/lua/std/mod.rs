@@ -11,10 +11,14 @@ use mlua::{LightUserData, Lua, Table, Value};
 use super::error::LibError;
 use super::module::{self, Make, Shim, waiting_function};
 
+mod batches;
 #[cfg(test)]
 mod bench;
+pub mod clock;
 pub mod co;
 pub mod codec;
+pub mod csv;
+mod document;
 pub mod feed;
 pub mod fs;
 pub mod hash;
@@ -26,15 +30,21 @@ pub mod log;
 pub mod net;
 pub mod path;
 pub mod re;
+pub mod reach;
 pub mod robots;
 pub mod runtime;
 pub mod str;
 pub mod tbl;
+pub mod test;
 #[cfg(test)]
 pub(super) mod testing;
 pub mod time;
+pub mod toml;
+mod transcode;
 pub mod url;
 pub mod uuid;
+pub mod xml;
+pub mod yaml;
 
 /// What modules need from the place that they run in.
 #[derive(Clone)]
@@ -57,6 +67,7 @@ impl StdEnv {
 const MODULES: &[(&str, Make)] = &[
     ("co", co::module),
     ("codec", codec::module),
+    ("csv", csv::module),
     ("feed", feed::module),
     ("fs", fs::module),
     ("hash", hash::module),
@@ -70,9 +81,13 @@ const MODULES: &[(&str, Make)] = &[
     ("robots", robots::module),
     ("str", str::module),
     ("tbl", tbl::module),
+    ("test", test::module),
     ("time", time::module),
+    ("toml", toml::module),
     ("url", url::module),
     ("uuid", uuid::module),
+    ("xml", xml::module),
+    ("yaml", yaml::module),
 ];
 
 /// The global `mpms`, kept for `require`: the table that scripts see, and the one behind it.
@@ -165,6 +180,12 @@ fn pairs(module: &Table) -> Result<Vec<(String, Value)>, LibError> {
         })?;
     }
     Ok(found)
+}
+
+/// The names of all modules.
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    MODULES.iter().map(|(name, _)| *name)
 }
 
 /// For the error about a module that is not there.

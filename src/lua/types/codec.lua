@@ -100,9 +100,9 @@ local msgpack = {}
 
 ---The bytes of a value, each part in its shortest form and keys sorted.
 ---
----A string that is UTF-8 becomes a `str`, any other a `bin`. A table with the keys 1 to n is an array, any other a map; an
----empty one is a map unless `json.array` marks it. Raises `invalid`, with the path, for functions and objects, for a table
----that contains itself, and below 200 levels.
+---A string that is UTF-8 becomes a `str`, any other a `bin`. A table with the keys 1 to n is an array, one without the key 1
+---a map; an empty one is a map unless `json.array` marks it. Raises `invalid`, with the path, for functions and objects, for
+---a list with other keys, for a table that contains itself, and below 200 levels.
 ---
 ---```lua
 ---codec.msgpack.encode { id = 7, tags = { "a", "b" } }

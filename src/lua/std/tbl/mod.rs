@@ -2,7 +2,7 @@
 
 use mlua::{Function, Lua, Table, Value};
 
-use super::json::array_metatable;
+use crate::lua::tape::array_mark;
 use crate::lua::error::LibError;
 use crate::lua::module::{Methods, Module, complainer, did_you_mean, global_function};
 
@@ -11,8 +11,8 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
     let frame: Table =
         load(include_str!("frame.lua")).call((complainer(lua)?, unknown_option(lua)?))?;
     load(include_str!("order.lua")).call::<()>(&frame)?;
-    load(include_str!("tbl.lua")).call::<()>((&frame, array_metatable(lua)?))?;
-    load(include_str!("inspect.lua")).call::<()>((&frame, array_metatable(lua)?, Value::NULL))?;
+    load(include_str!("tbl.lua")).call::<()>((&frame, array_mark(lua)?))?;
+    load(include_str!("inspect.lua")).call::<()>((&frame, array_mark(lua)?, Value::NULL))?;
     let begin: Function = load(include_str!("iter.lua")).call(&frame)?;
 
     let mut methods = Methods::new(lua, "tbl.Iter");

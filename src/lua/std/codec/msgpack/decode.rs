@@ -1,34 +1,31 @@
-//! MessagePack to Lua values. A length is believed when its bytes are there.
+//! MessagePack to tape. A length is believed when its bytes are there.
 
-use mlua::{Lua, Table, Value};
 use rmp::Marker;
 
-use super::DEEPEST;
 use crate::lua::error::LibError;
-use crate::lua::std::json::array_metatable;
+use crate::lua::tape::{DEEPEST, Item, Tape};
 
-pub(in crate::lua::std::codec) fn decode(lua: &Lua, bytes: &[u8]) -> Result<Value, LibError> {
-    let mut reader = Reader { lua, bytes, at: 0, array_meta: array_metatable(lua)? };
-    let value = reader.value(0)?;
+pub(super) fn decode(bytes: &[u8], tape: &mut Tape) -> Result<(), LibError> {
+    let mut reader = Reader { bytes, at: 0, tape };
+    reader.value(0)?;
     match reader.at == bytes.len() {
-        true => Ok(value),
+        true => Ok(()),
         false => Err(reader.wrong(reader.at, "there are bytes after the value")),
     }
 }
 
 struct Reader<'a> {
-    lua: &'a Lua,
     bytes: &'a [u8],
     at: usize,
-    array_meta: Table,
+    tape: &'a mut Tape,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn wrong(&self, at: usize, why: &str) -> LibError {
         LibError::parse(format!("{why} (at byte {} of {})", at + 1, self.bytes.len()))
     }
 
-    fn take(&mut self, count: usize) -> Result<&[u8], LibError> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8], LibError> {
         let left = self.bytes.len() - self.at;
         if count > left {
             let why = format!("the bytes end early: {count} more are announced, {left} are there");
@@ -56,13 +53,13 @@ impl Reader<'_> {
         Ok(u32::from_be_bytes(self.fixed()?) as usize)
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value, LibError> {
+    fn value(&mut self, depth: usize) -> Result<(), LibError> {
         let begin = self.at;
         let marker = Marker::from_u8(self.fixed::<1>()?[0]);
-        Ok(match marker {
-            Marker::Null => Value::NULL,
-            Marker::True => Value::Boolean(true),
-            Marker::False => Value::Boolean(false),
+        match marker {
+            Marker::Null => self.tape.null(),
+            Marker::True => self.tape.bool(true),
+            Marker::False => self.tape.bool(false),
             Marker::FixPos(_)
             | Marker::FixNeg(_)
             | Marker::U8
@@ -94,33 +91,51 @@ impl Reader<'_> {
             | Marker::Ext8
             | Marker::Ext16
             | Marker::Ext32 => return Err(self.wrong(begin, "extension types are not supported")),
-        })
+        }
+        Ok(())
     }
 
     /// Beyond 2^63 a Lua integer cannot be: as in Lua's own numerals, it becomes a float.
-    fn number(&mut self, marker: Marker) -> Result<Value, LibError> {
-        Ok(match marker {
-            Marker::FixPos(number) => Value::Integer(number.into()),
-            Marker::FixNeg(number) => Value::Integer(number.into()),
-            Marker::U8 => Value::Integer(u8::from_be_bytes(self.fixed()?).into()),
-            Marker::U16 => Value::Integer(u16::from_be_bytes(self.fixed()?).into()),
-            Marker::U32 => Value::Integer(u32::from_be_bytes(self.fixed()?).into()),
-            Marker::I8 => Value::Integer(i8::from_be_bytes(self.fixed()?).into()),
-            Marker::I16 => Value::Integer(i16::from_be_bytes(self.fixed()?).into()),
-            Marker::I32 => Value::Integer(i32::from_be_bytes(self.fixed()?).into()),
-            Marker::I64 => Value::Integer(i64::from_be_bytes(self.fixed()?)),
-            Marker::F32 => Value::Number(f32::from_be_bytes(self.fixed()?).into()),
-            Marker::F64 => Value::Number(f64::from_be_bytes(self.fixed()?)),
+    fn number(&mut self, marker: Marker) -> Result<(), LibError> {
+        let number = match marker {
+            Marker::FixPos(number) => number.into(),
+            Marker::FixNeg(number) => number.into(),
+            Marker::U8 => u8::from_be_bytes(self.fixed()?).into(),
+            Marker::U16 => u16::from_be_bytes(self.fixed()?).into(),
+            Marker::U32 => u32::from_be_bytes(self.fixed()?).into(),
+            Marker::I8 => i8::from_be_bytes(self.fixed()?).into(),
+            Marker::I16 => i16::from_be_bytes(self.fixed()?).into(),
+            Marker::I32 => i32::from_be_bytes(self.fixed()?).into(),
+            Marker::I64 => i64::from_be_bytes(self.fixed()?),
+            Marker::F32 => {
+                let number = f32::from_be_bytes(self.fixed()?);
+                return self.float(number.into());
+            }
+            Marker::F64 => {
+                let number = f64::from_be_bytes(self.fixed()?);
+                return self.float(number);
+            }
             _ => {
                 let number = u64::from_be_bytes(self.fixed()?);
-                i64::try_from(number).map_or(Value::Number(number as f64), Value::Integer)
+                match i64::try_from(number) {
+                    Ok(number) => number,
+                    Err(_) => return self.float(number as f64),
+                }
             }
-        })
+        };
+        self.tape.int(number);
+        Ok(())
     }
 
-    fn text(&mut self, length: usize) -> Result<Value, LibError> {
-        let lua = self.lua;
-        Ok(Value::String(lua.create_string(self.take(length)?)?))
+    fn float(&mut self, number: f64) -> Result<(), LibError> {
+        self.tape.float(number);
+        Ok(())
+    }
+
+    fn text(&mut self, length: usize) -> Result<(), LibError> {
+        let text = self.take(length)?;
+        self.tape.text(text);
+        Ok(())
     }
 
     /// Whether so many items can be in what is left, each with `least` bytes.
@@ -135,47 +150,32 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn array(&mut self, length: usize, depth: usize) -> Result<Value, LibError> {
+    fn array(&mut self, length: usize, depth: usize) -> Result<(), LibError> {
         self.holds(length, 1, depth)?;
-        // not by the length: what it announces at each level could be much more than there is
-        let table = self.lua.create_table_with_capacity(length.min(64), 0)?;
-        for place in 1..=length {
-            let value = self.value(depth + 1)?;
-            table.raw_set(place, value)?;
-        }
-        if length == 0 {
-            table.set_metatable(Some(self.array_meta.clone()))?;
-        }
-        Ok(Value::Table(table))
-    }
-
-    fn map(&mut self, length: usize, depth: usize) -> Result<Value, LibError> {
-        self.holds(length, 2, depth)?;
-        let table = self.lua.create_table_with_capacity(0, length.min(64))?;
+        let open = self.tape.open_array();
         for _ in 0..length {
-            let begin = self.at;
-            let key = self.value(depth + 1)?;
-            let fits = match &key {
-                Value::String(_) | Value::Integer(_) | Value::Boolean(_) => true,
-                Value::Number(number) => !number.is_nan(),
-                _ => false,
-            };
-            if !fits {
-                let why = format!("a Lua table cannot have this key ({})", shown(&key));
-                return Err(self.wrong(begin, &why));
-            }
-            let value = self.value(depth + 1)?;
-            table.raw_set(key, value)?;
+            self.value(depth + 1)?;
         }
-        Ok(Value::Table(table))
+        self.tape.close(open, length)
     }
-}
 
-fn shown(key: &Value) -> &'static str {
-    match key {
-        Value::Number(_) => "nan",
-        key if key.is_null() => "nil",
-        Value::Table(_) => "an array or a map",
-        _ => "of another type",
+    fn map(&mut self, length: usize, depth: usize) -> Result<(), LibError> {
+        self.holds(length, 2, depth)?;
+        let open = self.tape.open_map();
+        for _ in 0..length {
+            let (begin, place) = (self.at, self.tape.len());
+            self.value(depth + 1)?;
+            let unfit = match self.tape.reader_at(place).next() {
+                Item::Null => Some("nil"),
+                Item::Float(number) if number.is_nan() => Some("nan"),
+                Item::Array(_) | Item::Map(_) => Some("an array or a map"),
+                _ => None,
+            };
+            if let Some(unfit) = unfit {
+                return Err(self.wrong(begin, &format!("a Lua table cannot have this key ({unfit})")));
+            }
+            self.value(depth + 1)?;
+        }
+        self.tape.close(open, length)
     }
 }
