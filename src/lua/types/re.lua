@@ -3,7 +3,8 @@
 ---Regular expressions, in the syntax of Rust's `regex`: Perl's without surprises in time.
 ---
 ---A search takes time in proportion to the subject. Only a pattern with look-around (`(?=…)`, `(?<!…)`), a back-reference
----(`\1`, `\k<name>`) or an atomic group goes back and forth, and gives up with `too_large` after a million steps.
+---(`\1`, `\k<name>`) or an atomic group goes back and forth: it gives up with `too_large` after a million steps, and takes
+---subjects of UTF-8 only.
 ---Patterns are UTF-8 and match characters; subjects may be any bytes, and `(?-u)` in a pattern makes it one of bytes. Flags:
 ---`i` any case, `x` blanks and `# comments` in the pattern, `s` dot matches a line end, `m` `^ $` match at lines.
 ---The 512 latest patterns of a thread stay compiled. A bad pattern raises `parse` with its place; one that compiles to more

@@ -32,8 +32,11 @@ const ALPHABETS: [Alphabet; 4] = [Alphabet::Base64, Alphabet::Base64Url, Alphabe
 /// By [`Form::index`].
 static ENCODINGS: LazyLock<Vec<Encoding>> = LazyLock::new(|| {
     let forms = ALPHABETS.iter().flat_map(|alphabet| {
-        [(false, false), (false, true), (true, false), (true, true)]
-            .map(|(pads, skips)| Form { alphabet: *alphabet, pads, skips })
+        [(false, false), (false, true), (true, false), (true, true)].map(|(pads, skips)| Form {
+            alphabet: *alphabet,
+            pads,
+            skips,
+        })
     });
     forms.map(Form::build).collect()
 });

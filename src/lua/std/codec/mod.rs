@@ -39,13 +39,12 @@ fn hex_codec(lua: &Lua) -> mlua::Result<Table> {
 }
 
 fn decoder(module: Module, alphabet: Alphabet) -> Module {
-    module
-        .function("decode(text, options)", move |lua, (text, options): (LuaString, Option<Table>)| {
-            let mut options = Options::new(options);
-            let form = Form::read(&mut options, alphabet)?.that_skips(&mut options)?;
-            options.finish()?;
-            Ok(lua.create_string(form.decode(&text.as_bytes())?)?)
-        })
+    module.function("decode(text, options)", move |lua, (text, options): (LuaString, Option<Table>)| {
+        let mut options = Options::new(options);
+        let form = Form::read(&mut options, alphabet)?.that_skips(&mut options)?;
+        options.finish()?;
+        Ok(lua.create_string(form.decode(&text.as_bytes())?)?)
+    })
 }
 
 fn msgpack_codec(lua: &Lua) -> mlua::Result<Table> {

@@ -63,15 +63,39 @@ fn all_bytes_come_back_in_every_form() {
 fn what_does_not_belong_is_told_with_its_place() {
     let lua = state();
     for (call, message) in [
-        ("base64.decode 'Zm9v*mFy'", "codec.base64.decode: `*` is not a character of base64 (at byte 5 of 8)"),
-        ("base64.decode 'Zm9v\\nYmFy'", "codec.base64.decode: `\\n` is not a character of base64; whitespace = true passes over it (at byte 5 of 9)"),
-        ("base64.decode 'Zg'", "codec.base64.decode: base64 ends in the middle of a group; pad = false reads it without padding (at byte 1 of 2)"),
-        ("base64.decode 'Zh=='", "codec.base64.decode: the last character has bits that stand for nothing (at byte 2 of 4)"),
-        ("base64.decode 'Z==='", "codec.base64.decode: the padding `=` is not as the length wants it (at byte 2 of 4)"),
+        (
+            "base64.decode 'Zm9v*mFy'",
+            "codec.base64.decode: `*` is not a character of base64 (at byte 5 of 8)",
+        ),
+        (
+            "base64.decode 'Zm9v\\nYmFy'",
+            "codec.base64.decode: `\\n` is not a character of base64; whitespace = true passes over it (at byte 5 of 9)",
+        ),
+        (
+            "base64.decode 'Zg'",
+            "codec.base64.decode: base64 ends in the middle of a group; pad = false reads it without padding (at byte 1 of 2)",
+        ),
+        (
+            "base64.decode 'Zh=='",
+            "codec.base64.decode: the last character has bits that stand for nothing (at byte 2 of 4)",
+        ),
+        (
+            "base64.decode 'Z==='",
+            "codec.base64.decode: the padding `=` is not as the length wants it (at byte 2 of 4)",
+        ),
         ("base64.decode 'Zg-_'", "codec.base64.decode: `-` is not a character of base64 (at byte 3 of 4)"),
-        ("base64url.decode 'Zg=='", "codec.base64url.decode: there is padding; pad = true reads base64url with it (at byte 3 of 4)"),
-        ("base64url.decode 'Z'", "codec.base64url.decode: base64url ends in the middle of a byte (at byte 1 of 1)"),
-        ("base32.decode 'MZXW1==='", "codec.base32.decode: `1` is not a character of base32 (at byte 5 of 8)"),
+        (
+            "base64url.decode 'Zg=='",
+            "codec.base64url.decode: there is padding; pad = true reads base64url with it (at byte 3 of 4)",
+        ),
+        (
+            "base64url.decode 'Z'",
+            "codec.base64url.decode: base64url ends in the middle of a byte (at byte 1 of 1)",
+        ),
+        (
+            "base32.decode 'MZXW1==='",
+            "codec.base32.decode: `1` is not a character of base32 (at byte 5 of 8)",
+        ),
         ("hex.decode 'abc'", "codec.hex.decode: hex ends in the middle of a byte (at byte 3 of 3)"),
         ("hex.decode '0x12'", "codec.hex.decode: `x` is not a character of hex (at byte 2 of 4)"),
     ] {
@@ -83,7 +107,10 @@ fn what_does_not_belong_is_told_with_its_place() {
         ("base64.encode()", "codec.base64.encode: argument 1 (bytes) must be a string, got nil"),
         ("hex.decode('', { pad = true })", "codec.hex.decode: unknown option `pad`"),
         ("base64.encode('', { whitespace = true })", "codec.base64.encode: unknown option `whitespace`"),
-        ("base64.encodee('')", "mpms.codec.base64: `mpms.codec.base64` has no function `encodee`; did you mean `encode`?"),
+        (
+            "base64.encodee('')",
+            "mpms.codec.base64: `mpms.codec.base64` has no function `encodee`; did you mean `encode`?",
+        ),
         ("bas64.encode('')", "mpms.codec: `mpms.codec` has no function `bas64`; did you mean `base64`?"),
         ("base64.encode = 1", "mpms.codec.base64: `mpms.codec.base64` is read-only: cannot set `encode`"),
     ] {
@@ -124,9 +151,13 @@ fn msgpack_takes_the_shortest_form() {
         ("{ 1, 2 }", "920102"),
         ("{ b = 1, a = 2 }", "82a16102a16201"),
         // booleans, numbers by size, texts
-        ("{ [2] = 'x', [10] = 'y', a = true, [1.5] = 0, [true] = 1 }", "85c301cb3ff80000000000000002a1780aa179a161c3"),
+        (
+            "{ [2] = 'x', [10] = 'y', a = true, [1.5] = 0, [true] = 1 }",
+            "85c301cb3ff80000000000000002a1780aa179a161c3",
+        ),
     ] {
-        let found: String = run(&lua, &format!("return mpms.codec.hex.encode(mpms.codec.msgpack.encode({value}))"));
+        let found: String =
+            run(&lua, &format!("return mpms.codec.hex.encode(mpms.codec.msgpack.encode({value}))"));
         assert_eq!(found, hex, "{value}");
     }
 }
@@ -160,29 +191,55 @@ fn bad_msgpack_is_told_with_its_place() {
     for (bytes, why) in [
         ("''", "the bytes end early: 1 more are announced, 0 are there (at byte 1 of 0)"),
         ("'\\xA5abc'", "the bytes end early: 5 more are announced, 3 are there (at byte 2 of 4)"),
-        ("'\\xDB\\xFF\\xFF\\xFF\\xFFx'", "the bytes end early: 4294967295 more are announced, 1 are there (at byte 6 of 6)"),
-        ("'\\xDD\\xFF\\xFF\\xFF\\xFF\\x01'", "the bytes end early: 4294967295 items are announced (at byte 6 of 6)"),
-        ("'\\xDF\\x00\\x00\\x00\\x02\\x01\\x01'", "the bytes end early: 2 items are announced (at byte 6 of 7)"),
+        (
+            "'\\xDB\\xFF\\xFF\\xFF\\xFFx'",
+            "the bytes end early: 4294967295 more are announced, 1 are there (at byte 6 of 6)",
+        ),
+        (
+            "'\\xDD\\xFF\\xFF\\xFF\\xFF\\x01'",
+            "the bytes end early: 4294967295 items are announced (at byte 6 of 6)",
+        ),
+        (
+            "'\\xDF\\x00\\x00\\x00\\x02\\x01\\x01'",
+            "the bytes end early: 2 items are announced (at byte 6 of 7)",
+        ),
         ("'\\xC1'", "the byte 0xc1 begins nothing (at byte 1 of 1)"),
         ("'\\x92\\x01\\xD4\\x05\\x00'", "extension types are not supported (at byte 3 of 5)"),
         ("'\\x01\\x02'", "there are bytes after the value (at byte 2 of 2)"),
         ("'\\x81\\xC0\\x01'", "a Lua table cannot have this key (nil) (at byte 2 of 3)"),
         ("'\\x81\\x90\\x01'", "a Lua table cannot have this key (an array or a map) (at byte 2 of 3)"),
-        ("'\\x81\\xCB\\x7F\\xF8\\0\\0\\0\\0\\0\\0\\x01'", "a Lua table cannot have this key (nan) (at byte 2 of 11)"),
+        (
+            "'\\x81\\xCB\\x7F\\xF8\\0\\0\\0\\0\\0\\0\\x01'",
+            "a Lua table cannot have this key (nan) (at byte 2 of 11)",
+        ),
         ("('\\x91'):rep(100000)", "nested more than 200 deep (at byte 202 of 100000)"),
     ] {
         let e = fails(&lua, &format!("mpms.codec.msgpack.decode({bytes})"));
-        assert_eq!((e.code.as_str(), e.message.as_str()), ("parse", format!("codec.msgpack.decode: {why}").as_str()), "{bytes}");
+        assert_eq!(
+            (e.code.as_str(), e.message.as_str()),
+            ("parse", format!("codec.msgpack.decode: {why}").as_str()),
+            "{bytes}"
+        );
     }
     for (value, why) in [
         ("{ a = { print } }", "MessagePack cannot hold a function at $.a[1]"),
         ("{ [{}] = 1 }", "a key must be a string or a number, got a table at $"),
-        ("mpms.json.array { x = 1 }", "an array must have the keys 1 to n and no other, but there is `x` in place of 1 at $"),
-        ("{ 1, x = 2 }", "an array must have the keys 1 to n and no other, but there is `x` in place of 2 at $"),
+        (
+            "mpms.json.array { x = 1 }",
+            "an array must have the keys 1 to n and no other, but there is `x` in place of 1 at $",
+        ),
+        (
+            "{ 1, x = 2 }",
+            "an array must have the keys 1 to n and no other, but there is `x` in place of 2 at $",
+        ),
         ("(function() local t = {} t.t = { t } return t end)()", "the table contains itself at $.t[1]"),
     ] {
         let e = fails(&lua, &format!("mpms.codec.msgpack.encode({value})"));
-        assert_eq!((e.code.as_str(), e.message.as_str()), ("invalid", format!("codec.msgpack.encode: {why}").as_str()), "{value}");
+        assert_eq!(
+            (e.code.as_str(), e.message.as_str()),
+            ("invalid", format!("codec.msgpack.encode: {why}").as_str()),
+            "{value}"
+        );
     }
     let e = fails(&lua, "local t = {} for _ = 1, 300 do t = { t } end mpms.codec.msgpack.encode(t)");
     assert!(e.message.contains("nested more than 200 deep"), "{}", e.message);
@@ -223,7 +280,8 @@ for line in sys.stdin:
         .stdout(Stdio::piped())
         .spawn()
         .expect("python3 runs");
-    let texts: Vec<Vec<u8>> = (0..50usize).map(|n| (0..n).map(|i| (i * 37 + n * 11) as u8).collect()).collect();
+    let texts: Vec<Vec<u8>> =
+        (0..50usize).map(|n| (0..n).map(|i| (i * 37 + n * 11) as u8).collect()).collect();
     let mut input = python.stdin.take().expect("piped");
     for text in &texts {
         writeln!(input, "{}", data_encoding::HEXLOWER.encode(text)).expect("written");

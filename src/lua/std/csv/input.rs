@@ -76,7 +76,12 @@ pub(super) struct Watched {
 pub(super) const TOO_LONG: &str = "row too long";
 
 impl Watched {
-    pub fn new(inner: Box<dyn Read + Send>, encoding: Option<&'static Encoding>, quote: Option<u8>, most: u64) -> Self {
+    pub fn new(
+        inner: Box<dyn Read + Send>,
+        encoding: Option<&'static Encoding>,
+        quote: Option<u8>,
+        most: u64,
+    ) -> Self {
         let inner = Transcode::new(inner, move |_| Ok(encoding));
         Self { inner, quote, quotes: 0, since: 0, most }
     }

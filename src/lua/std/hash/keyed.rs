@@ -34,7 +34,6 @@ pub(super) fn equal(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;
     }
-    let differs =
-        one.iter().zip(other).fold(0u8, |seen, (a, b)| std::hint::black_box(seen | (a ^ b)));
+    let differs = one.iter().zip(other).fold(0u8, |seen, (a, b)| std::hint::black_box(seen | (a ^ b)));
     std::hint::black_box(differs) == 0
 }

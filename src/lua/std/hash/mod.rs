@@ -42,11 +42,14 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
         });
     }
     module
-        .function("hmac(algorithm, key, text, options)", |lua, call: (String, LuaString, LuaString, Option<Table>)| {
-            let (name, key, text, options) = call;
-            let raw = raw(options)?;
-            shown(lua, &keyed::hmac(&name, &key.as_bytes(), &text.as_bytes())?, raw)
-        })
+        .function(
+            "hmac(algorithm, key, text, options)",
+            |lua, call: (String, LuaString, LuaString, Option<Table>)| {
+                let (name, key, text, options) = call;
+                let raw = raw(options)?;
+                shown(lua, &keyed::hmac(&name, &key.as_bytes(), &text.as_bytes())?, raw)
+            },
+        )
         .function("equal(a, b)", |_, (a, b): (LuaString, LuaString)| {
             Ok(keyed::equal(&a.as_bytes(), &b.as_bytes()))
         })

@@ -30,7 +30,13 @@ fn known_answers() {
         shown(&lua, "mpms.hash.hmac('sha256', 'Jefe', 'what do ya want for nothing?')"),
         "\"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843\""
     );
-    assert_eq!(shown(&lua, "#mpms.hash.sha1('abc', { raw = true }), #mpms.hash.hmac('sha512', '', '', { raw = true })"), "20, 64");
+    assert_eq!(
+        shown(
+            &lua,
+            "#mpms.hash.sha1('abc', { raw = true }), #mpms.hash.hmac('sha512', '', '', { raw = true })"
+        ),
+        "20, 64"
+    );
 }
 
 /// Bytes of all kinds and lengths, against Python's `hashlib`, `hmac` and `zlib`.
@@ -57,8 +63,11 @@ for n in [0, 1, 3, 55, 56, 63, 64, 65, 127, 128, 129, 1000, 65536]:
         let own: String = run_with(&lua, "local name, s = ... return mpms.hash[name](s)", (name, &text));
         assert_eq!(own, sum, "{name} of {n}");
         if code != "-" {
-            let own: String =
-                run_with(&lua, "local name, s = ... return mpms.hash.hmac(name, s:sub(1, 200), s)", (name, &text));
+            let own: String = run_with(
+                &lua,
+                "local name, s = ... return mpms.hash.hmac(name, s:sub(1, 200), s)",
+                (name, &text),
+            );
             assert_eq!(own, code, "hmac {name} of {n}");
         }
         count += 1;
@@ -91,7 +100,9 @@ fn pieces_and_files_give_the_sum_of_the_whole() {
         );
         assert!(same, "{name}");
     }
-    for (tool, name) in [("sha256sum", "sha256"), ("md5sum", "md5"), ("sha1sum", "sha1"), ("sha512sum", "sha512")] {
+    for (tool, name) in
+        [("sha256sum", "sha256"), ("md5sum", "md5"), ("sha1sum", "sha1"), ("sha512sum", "sha512")]
+    {
         let out = Command::new(tool).arg(path).output().expect("the tool runs");
         let wanted = String::from_utf8_lossy(&out.stdout).split(' ').next().unwrap_or_default().to_owned();
         assert_eq!(run_with::<String>(&lua, "return mpms.hash.file(...)", (name, path)), wanted, "{tool}");
@@ -129,11 +140,23 @@ fn bad_calls_are_told() {
             "hash.hmac: argument 1 (algorithm) must be one of `md5`, `sha1`, `sha256`, `sha512`, got `crc32`",
         ),
         ("mpms.hash.sha256()", "invalid", "hash.sha256: argument 1 (text) must be a string, got nil"),
-        ("mpms.hash.sha256('', { rwa = true })", "invalid", "hash.sha256: unknown option `rwa`; did you mean `raw`?"),
+        (
+            "mpms.hash.sha256('', { rwa = true })",
+            "invalid",
+            "hash.sha256: unknown option `rwa`; did you mean `raw`?",
+        ),
         ("mpms.hash.file('sha256', '/none')", "not_found", "hash.file /none: no such file or directory"),
         ("mpms.hash.file('sha256', '/')", "is_directory", "hash.file /: is a directory"),
-        ("mpms.hash.file('sah1', '/none')", "invalid", "hash.file: argument 1 (algorithm) must be one of `blake3`, `crc32`, `md5`, `sha1`, `sha256`, `sha512`, `xxh3`, got `sah1`; did you mean `sha1`?"),
-        ("mpms.hash.new('md5'):update()", "invalid", "hash.Hash:update: argument 1 (text) must be a string, got nil"),
+        (
+            "mpms.hash.file('sah1', '/none')",
+            "invalid",
+            "hash.file: argument 1 (algorithm) must be one of `blake3`, `crc32`, `md5`, `sha1`, `sha256`, `sha512`, `xxh3`, got `sah1`; did you mean `sha1`?",
+        ),
+        (
+            "mpms.hash.new('md5'):update()",
+            "invalid",
+            "hash.Hash:update: argument 1 (text) must be a string, got nil",
+        ),
         ("mpms.hash.new('md5'):digest()", "invalid", "hash.Hash: no field or method `digest`"),
     ] {
         let e = fails(&lua, code);

@@ -76,7 +76,10 @@ impl Cache {
     }
 
     fn drop_oldest(&mut self) {
-        let all = self.kept.iter().flat_map(|(flags, kept)| kept.iter().map(move |(text, one)| (one.used, flags, text)));
+        let all = self
+            .kept
+            .iter()
+            .flat_map(|(flags, kept)| kept.iter().map(move |(text, one)| (one.used, flags, text)));
         let Some((_, flags, text)) = all.min_by_key(|(used, ..)| *used) else {
             return;
         };

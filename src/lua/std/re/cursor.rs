@@ -12,6 +12,7 @@ pub(super) struct Cursor {
     next: usize,
     /// Where the last one ended: an empty one is not found there again.
     last: Option<usize>,
+    has_begun: bool,
     spans: Vec<Option<Span>>,
 }
 
@@ -22,6 +23,10 @@ impl Cursor {
     }
 
     pub fn step(&mut self, pattern: &Pattern, subject: &[u8]) -> Result<Option<Span>, LibError> {
+        if !self.has_begun {
+            pattern.check(subject)?;
+            self.has_begun = true;
+        }
         while let Some((from, to)) = pattern.search(subject, self.next, &mut self.spans)? {
             if from < to || self.last != Some(to) {
                 self.next = if from < to { to } else { pattern.after(subject, to) };

@@ -64,10 +64,13 @@ pub(super) fn functions(lua: &Lua) -> mlua::Result<Functions> {
         })
         .metatable()?;
     let behind = |meta: Table| meta.raw_get::<Table>("__index");
-    let (gsub, sub, object_gsub, object_sub) = lua
-        .load(include_str!("re.lua"))
-        .set_name("=mpms")
-        .call((functions, scans, behind(methods)?, behind(method_scans)?, complainer(lua)?))?;
+    let (gsub, sub, object_gsub, object_sub) = lua.load(include_str!("re.lua")).set_name("=mpms").call((
+        functions,
+        scans,
+        behind(methods)?,
+        behind(method_scans)?,
+        complainer(lua)?,
+    ))?;
     Ok(Functions { gsub, sub, object_gsub, object_sub })
 }
 

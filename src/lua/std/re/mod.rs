@@ -64,7 +64,9 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
 
 fn methods(lua: &Lua, replacing: &gsub::Functions) -> mlua::Result<()> {
     Methods::new(lua, "re.Regex")
-        .method("test(subject)", |_, (regex, subject): (Compiled, LuaString)| regex.0.is_in(&subject.as_bytes()))
+        .method("test(subject)", |_, (regex, subject): (Compiled, LuaString)| {
+            regex.0.is_in(&subject.as_bytes())
+        })
         .method("match(subject, init)", |lua, (regex, subject, init): (Compiled, LuaString, Option<i64>)| {
             first(lua, &regex.0, &subject, init)
         })
@@ -103,7 +105,12 @@ fn start(length: usize, init: Option<i64>) -> Option<usize> {
     (from <= length).then_some(from)
 }
 
-fn first(lua: &Lua, pattern: &Pattern, subject: &LuaString, init: Option<i64>) -> Result<Option<Table>, LibError> {
+fn first(
+    lua: &Lua,
+    pattern: &Pattern,
+    subject: &LuaString,
+    init: Option<i64>,
+) -> Result<Option<Table>, LibError> {
     let subject = subject.as_bytes();
     let Some(from) = start(subject.len(), init) else {
         return Ok(None);
@@ -116,7 +123,12 @@ fn first(lua: &Lua, pattern: &Pattern, subject: &LuaString, init: Option<i64>) -
 }
 
 /// First and last byte, and the groups.
-fn find(lua: &Lua, pattern: &Pattern, subject: &LuaString, init: Option<i64>) -> Result<MultiValue, LibError> {
+fn find(
+    lua: &Lua,
+    pattern: &Pattern,
+    subject: &LuaString,
+    init: Option<i64>,
+) -> Result<MultiValue, LibError> {
     let subject = subject.as_bytes();
     let mut results = MultiValue::new();
     let Some(from) = start(subject.len(), init) else {
@@ -152,12 +164,7 @@ fn all(lua: &Lua, pattern: Rc<Pattern>, subject: LuaString) -> Result<Function, 
 }
 
 /// For other modules: the pieces between the matches of a pattern without flags.
-pub(super) fn split(
-    lua: &Lua,
-    pattern: &LuaString,
-    subject: &[u8],
-    most: usize,
-) -> Result<Table, LibError> {
+pub(super) fn split(lua: &Lua, pattern: &LuaString, subject: &[u8], most: usize) -> Result<Table, LibError> {
     pieces(lua, &*cache::pattern(lua, pattern, Flags::default())?, subject, most)
 }
 
@@ -192,7 +199,8 @@ impl How {
             Some(Value::Table(table)) => {
                 let mut options = Options::new(Some(table));
                 let letters = options.bytes("flags")?;
-                let flags = letters.map_or(Ok(Flags::default()), |letters| Flags::read(&letters.as_bytes()))?;
+                let flags =
+                    letters.map_or(Ok(Flags::default()), |letters| Flags::read(&letters.as_bytes()))?;
                 Ok(Self { flags, most: count(options, most)? })
             }
             Some(other) => {

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use fancy_regex::{BytesMode, CompileError, RuntimeError};
+use fancy_regex::{CompileError, RuntimeError};
 use mlua::Lua;
 use regex::bytes::{CaptureLocations, Regex, RegexBuilder};
 use regex_syntax::ast::{ErrorKind, Span as Place};
@@ -42,7 +42,9 @@ impl Flags {
                 b'm' => flags.lines = true,
                 other => {
                     let shown = other.escape_ascii();
-                    return Err(LibError::invalid(format!("there is no flag `{shown}`; the flags are i, x, s, m")));
+                    return Err(LibError::invalid(format!(
+                        "there is no flag `{shown}`; the flags are i, x, s, m"
+                    )));
                 }
             }
         }
@@ -99,8 +101,23 @@ impl Pattern {
         self.names.iter().enumerate().filter_map(|(number, name)| Some((number, name.as_deref()?)))
     }
 
+    /// Whether it can be searched for in `subject`.
+    pub fn check(&self, subject: &[u8]) -> Result<(), LibError> {
+        // the other engine steps by the first bytes of characters, and over what is none it steps too far
+        if let Engine::Fancy(_) = self.engine
+            && let Err(error) = std::str::from_utf8(subject)
+        {
+            return Err(LibError::parse(format!(
+                "look-around and back-references need a subject of UTF-8, and this one is not from byte {} on",
+                error.valid_up_to() + 1
+            )));
+        }
+        Ok(())
+    }
+
     /// Whether it is anywhere in `subject`.
     pub fn is_in(&self, subject: &[u8]) -> Result<bool, LibError> {
+        self.check(subject)?;
         match &self.engine {
             Engine::Linear(regex, _) => Ok(regex.is_match(subject)),
             Engine::Fancy(regex) => regex.is_match(subject).map_err(gave_up),
@@ -191,7 +208,6 @@ fn fancy(lua: &Lua, pattern: &str, flags: Flags) -> Result<Pattern, LibError> {
         .ignore_whitespace(flags.extended)
         .dot_matches_new_line(flags.dot_is_all)
         .multi_line(flags.lines)
-        .bytes_mode(BytesMode::UnicodeBytes)
         .backtrack_limit(MOST_STEPS)
         .max_prog_size(MOST_INSTRUCTIONS)
         .delegate_size_limit(FANCY_SIZE)
@@ -214,17 +230,22 @@ fn fancy(lua: &Lua, pattern: &str, flags: Flags) -> Result<Pattern, LibError> {
 }
 
 fn too_big() -> LibError {
-    LibError::new("too_large", "the pattern compiles to more than 10 MiB; smaller counts in {} make it smaller")
+    LibError::new(
+        "too_large",
+        "the pattern compiles to more than 10 MiB; smaller counts in {} make it smaller",
+    )
 }
 
 fn gave_up(error: fancy_regex::Error) -> LibError {
     match error {
-        fancy_regex::Error::RuntimeError(RuntimeError::BacktrackLimitExceeded | RuntimeError::StackOverflow) => {
-            LibError::new(
-                "too_large",
-                format!("gave up after {MOST_STEPS} steps; without look-around and back-references there is no limit"),
-            )
-        }
+        fancy_regex::Error::RuntimeError(
+            RuntimeError::BacktrackLimitExceeded | RuntimeError::StackOverflow,
+        ) => LibError::new(
+            "too_large",
+            format!(
+                "gave up after {MOST_STEPS} steps; without look-around and back-references there is no limit"
+            ),
+        ),
         other => LibError::parse(lower(&other.to_string())),
     }
 }

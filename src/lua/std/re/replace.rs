@@ -35,7 +35,12 @@ impl<'a> Replacement<'a> {
                     (Part::Group(group(&rest[1..end], pattern, dollar)?), end + 1)
                 }
                 _ if digits > 0 => (Part::Group(group(&rest[..digits], pattern, dollar)?), digits),
-                _ => return Err(wrong(dollar, "`$` stands before a number, {name} or another `$`; `$$` is a dollar")),
+                _ => {
+                    return Err(wrong(
+                        dollar,
+                        "`$` stands before a number, {name} or another `$`; `$$` is a dollar",
+                    ));
+                }
             };
             parts.push(part);
             begin = dollar + 1 + length;
@@ -48,7 +53,9 @@ impl<'a> Replacement<'a> {
         for part in &self.parts {
             match part {
                 Part::Text(range) => out.extend_from_slice(&self.text[range.clone()]),
-                Part::Group(number) => out.extend_from_slice(found.group(subject, *number).unwrap_or_default()),
+                Part::Group(number) => {
+                    out.extend_from_slice(found.group(subject, *number).unwrap_or_default())
+                }
             }
         }
     }
@@ -59,7 +66,8 @@ fn group(name: &[u8], pattern: &Pattern, dollar: usize) -> Result<usize, LibErro
     if !name.is_empty() && name.iter().all(u8::is_ascii_digit) {
         let groups = pattern.groups();
         let number = shown.parse().ok().filter(|number| *number <= groups);
-        return number.ok_or_else(|| wrong(dollar, &format!("there is no group {shown}, the pattern has {groups}")));
+        return number
+            .ok_or_else(|| wrong(dollar, &format!("there is no group {shown}, the pattern has {groups}")));
     }
     let number = pattern.names().find(|(_, one)| one.as_bytes() == name).map(|(number, _)| number);
     number.ok_or_else(|| wrong(dollar, &format!("the pattern has no group with the name `{shown}`")))

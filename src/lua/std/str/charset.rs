@@ -7,8 +7,24 @@ use crate::lua::module::did_you_mean;
 
 /// For the suggestion: what people mean most of the time.
 const COMMON: &[&str] = &[
-    "utf-8", "utf-16le", "utf-16be", "latin1", "windows-1250", "windows-1251", "windows-1252", "iso-8859-1",
-    "iso-8859-2", "iso-8859-15", "koi8-r", "gbk", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr", "macintosh",
+    "utf-8",
+    "utf-16le",
+    "utf-16be",
+    "latin1",
+    "windows-1250",
+    "windows-1251",
+    "windows-1252",
+    "iso-8859-1",
+    "iso-8859-2",
+    "iso-8859-15",
+    "koi8-r",
+    "gbk",
+    "gb18030",
+    "big5",
+    "shift_jis",
+    "euc-jp",
+    "euc-kr",
+    "macintosh",
 ];
 
 fn named(name: &str) -> Result<&'static Encoding, LibError> {
@@ -27,7 +43,8 @@ pub(super) fn decode(bytes: &[u8], name: &str, replace: bool) -> Result<Vec<u8>,
     }
     let mut decoder = encoding.new_decoder_with_bom_removal();
     let room = decoder.max_utf8_buffer_length_without_replacement(bytes.len());
-    let mut text = String::with_capacity(room.ok_or_else(|| LibError::new("too_large", "the text is too long"))?);
+    let mut text =
+        String::with_capacity(room.ok_or_else(|| LibError::new("too_large", "the text is too long"))?);
     let (result, read) = decoder.decode_to_string_without_replacement(bytes, &mut text, true);
     match result {
         DecoderResult::InputEmpty => Ok(text.into_bytes()),

@@ -12,7 +12,9 @@ pub(super) fn trim(
     ends: (bool, bool),
 ) -> Result<LuaString, LibError> {
     let set = match &set {
-        Some(set) => Some(set.to_str().map_err(|_| LibError::invalid("argument 2 (characters) must be UTF-8"))?),
+        Some(set) => {
+            Some(set.to_str().map_err(|_| LibError::invalid("argument 2 (characters) must be UTF-8"))?)
+        }
         None => None,
     };
     let is_in = |one: char| match &set {

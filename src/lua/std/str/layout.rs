@@ -26,7 +26,9 @@ pub(super) fn pad(
     let fill = options.string("fill")?.unwrap_or_else(|| " ".to_owned());
     options.finish()?;
     if fill.width() != 1 || fill.chars().count() != 1 {
-        return Err(LibError::invalid(format!("option `fill` must be one character of one column, got `{fill}`")));
+        return Err(LibError::invalid(format!(
+            "option `fill` must be one character of one column, got `{fill}`"
+        )));
     }
     let missing = wanted.saturating_sub(width(&text.as_bytes()));
     let side = side.map_or_else(|| "right".to_owned(), LuaString::to_string_lossy);
@@ -47,7 +49,9 @@ pub(super) fn pad(
     let bytes = missing.checked_mul(fill.len()).and_then(|fill| fill.checked_add(text.as_bytes().len()));
     let mut out = Vec::new();
     let fits = match bytes {
-        Some(bytes) => outside::room(lua, bytes.saturating_mul(2))? / 2 >= bytes && out.try_reserve_exact(bytes).is_ok(),
+        Some(bytes) => {
+            outside::room(lua, bytes.saturating_mul(2))? / 2 >= bytes && out.try_reserve_exact(bytes).is_ok()
+        }
         None => false,
     };
     if !fits {

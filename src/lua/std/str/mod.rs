@@ -32,9 +32,15 @@ fn parts(module: Module) -> Module {
             },
         )
         .function("lines(text)", |lua, text: LuaString| split::lines(lua, text))
-        .function("trim(text, characters)", |lua, (text, set): Trim| edges::trim(lua, text, set, (true, true)))
-        .function("ltrim(text, characters)", |lua, (text, set): Trim| edges::trim(lua, text, set, (true, false)))
-        .function("rtrim(text, characters)", |lua, (text, set): Trim| edges::trim(lua, text, set, (false, true)))
+        .function("trim(text, characters)", |lua, (text, set): Trim| {
+            edges::trim(lua, text, set, (true, true))
+        })
+        .function("ltrim(text, characters)", |lua, (text, set): Trim| {
+            edges::trim(lua, text, set, (true, false))
+        })
+        .function("rtrim(text, characters)", |lua, (text, set): Trim| {
+            edges::trim(lua, text, set, (false, true))
+        })
         .function("starts(text, prefix)", |_, (text, prefix): (LuaString, LuaString)| {
             Ok(text.as_bytes().starts_with(&prefix.as_bytes()))
         })
@@ -69,7 +75,9 @@ fn lines(module: Module) -> Module {
                 Ok(lua.create_string(wrapped)?)
             },
         )
-        .function("dedent(text)", |lua, text: LuaString| Ok(lua.create_string(layout::dedent(&text.as_bytes()))?))
+        .function("dedent(text)", |lua, text: LuaString| {
+            Ok(lua.create_string(layout::dedent(&text.as_bytes()))?)
+        })
         .function("template(text, values)", |lua, (text, values): (LuaString, Table)| {
             Ok(lua.create_string(template::fill(lua, &text.as_bytes(), &values)?)?)
         })
@@ -77,7 +85,10 @@ fn lines(module: Module) -> Module {
 
 fn letters(module: Module) -> Module {
     module
-        .function("title(text)", |lua, text: LuaString| Ok(lua.create_string(words::title(&text.as_bytes()))?))
+        .function(
+            "title(text)",
+            |lua, text: LuaString| Ok(lua.create_string(words::title(&text.as_bytes()))?),
+        )
         .function("slug(text)", |_, text: LuaString| Ok(words::slug(&text.as_bytes())))
         .function("nfc(text)", |lua, text: LuaString| Ok(lua.create_string(words::nfc(&text.as_bytes()))?))
         .function("distance(a, b)", |_, (a, b): (LuaString, LuaString)| {

@@ -26,7 +26,9 @@ pub(super) fn split(
     let pieces = match separator {
         None => at_blanks(&bytes, most),
         Some(separator) if separator.as_bytes().is_empty() => {
-            return Err(LibError::invalid("argument 2 (separator) must not be empty; utf8.codes walks characters"));
+            return Err(LibError::invalid(
+                "argument 2 (separator) must not be empty; utf8.codes walks characters",
+            ));
         }
         Some(separator) if plain => at_each(&bytes, &separator.as_bytes(), most),
         Some(separator) => return re::split(lua, separator, &bytes, most),

@@ -19,7 +19,9 @@ pub(super) fn fill(lua: &Lua, text: &[u8], values: &Table) -> Result<Vec<u8>, Li
             }
             Some(b'{') => {
                 let Some(end) = memchr::memchr(b'}', rest) else {
-                    return Err(LibError::parse(format!("`${{` at byte {place} has no `}}`; `$$` is a dollar")));
+                    return Err(LibError::parse(format!(
+                        "`${{` at byte {place} has no `}}`; `$$` is a dollar"
+                    )));
                 };
                 let name = String::from_utf8_lossy(&rest[1..end]);
                 put(&mut out, &name, look_up(&name, values)?)?;
@@ -60,12 +62,16 @@ fn step(name: &str, table: &Table) -> Result<Value, LibError> {
 fn put(out: &mut Vec<u8>, name: &str, value: Value) -> Result<(), LibError> {
     match value {
         Value::String(text) => out.extend_from_slice(&text.as_bytes()),
-        Value::Integer(_) | Value::Number(_) | Value::Boolean(_) => out.extend_from_slice(value.to_string()?.as_bytes()),
+        Value::Integer(_) | Value::Number(_) | Value::Boolean(_) => {
+            out.extend_from_slice(value.to_string()?.as_bytes())
+        }
         Value::Nil => return Err(LibError::invalid(format!("there is no value for `{name}`"))),
         value if has_text(&value) => out.extend_from_slice(value.to_string()?.as_bytes()),
         other => {
             let got = if other.is_null() { "null" } else { other.type_name() };
-            return Err(LibError::invalid(format!("the value for `{name}` must be a string or a number, got {got}")));
+            return Err(LibError::invalid(format!(
+                "the value for `{name}` must be a string or a number, got {got}"
+            )));
         }
     }
     Ok(())

@@ -4,7 +4,10 @@ use crate::lua::std::testing::{fails, run, run_with, shown, state};
 
 fn check(cases: &[(&str, &str)]) {
     let lua = state();
-    run::<()>(&lua, "str = mpms.str function all(iter) local t = {} for m in iter do t[#t + 1] = m end return t end");
+    run::<()>(
+        &lua,
+        "str = mpms.str function all(iter) local t = {} for m in iter do t[#t + 1] = m end return t end",
+    );
     for (code, wanted) in cases {
         assert_eq!(shown(&lua, code), *wanted, "{code}");
     }
@@ -51,11 +54,17 @@ fn ends() {
 #[test]
 fn columns() {
     check(&[
-        ("str.width('abc'), str.width('žluť'), str.width('日本'), str.width(''), str.width('e\\u{301}')", "3, 4, 4, 0, 1"),
+        (
+            "str.width('abc'), str.width('žluť'), str.width('日本'), str.width(''), str.width('e\\u{301}')",
+            "3, 4, 4, 0, 1",
+        ),
         ("str.width('a\\xFFb')", "3"),
         ("str.pad('a', 3), str.pad('a', 3, 'left'), str.pad('a', 4, 'both')", r#""a  ", "  a", " a  ""#),
         ("str.pad('日本', 5, 'left'), str.pad('abcd', 3)", "\" 日本\", \"abcd\""),
-        ("str.pad('7', 3, 'left', { fill = '0' }), str.pad('x', 3, 'right', { fill = '·' })", "\"007\", \"x··\""),
+        (
+            "str.pad('7', 3, 'left', { fill = '0' }), str.pad('x', 3, 'right', { fill = '·' })",
+            "\"007\", \"x··\"",
+        ),
         ("str.wrap('the quick brown fox', 10)", r#""the quick\nbrown fox""#),
         ("str.wrap('a  b\\n\\nc   d', 80)", r#""a b\n\nc d""#),
         ("str.wrap('a incomprehensibilities b', 5)", r#""a\nincomprehensibilities\nb""#),
@@ -73,14 +82,32 @@ fn columns() {
 #[test]
 fn letters() {
     check(&[
-        ("str.title('hello wORLD'), str.title(\"o'neil žluťoučký\"), str.title('ǆ ß')", "\"Hello World\", \"O'neil Žluťoučký\", \"Ǆ SS\""),
+        (
+            "str.title('hello wORLD'), str.title(\"o'neil žluťoučký\"), str.title('ǆ ß')",
+            "\"Hello World\", \"O'neil Žluťoučký\", \"Ǆ SS\"",
+        ),
         ("#str.title('a\\xFFb')", "3"),
-        ("str.slug('Žluťoučký kůň!'), str.slug('  Hello,   World -- 2 '), str.slug('')", r#""zlutoucky-kun", "hello-world-2", """#),
-        ("str.slug('Straße & Ærø Łódź'), str.slug(\"it's\"), str.slug('Привет мир')", "\"strasse-aero-lodz\", \"its\", \"привет-мир\""),
-        ("str.slug('한국어 テスト'), str.slug('ﬁle №5'), str.slug('a\\xFFb/../c')", "\"한국어-テスト\", \"file-no5\", \"a-b-c\""),
+        (
+            "str.slug('Žluťoučký kůň!'), str.slug('  Hello,   World -- 2 '), str.slug('')",
+            r#""zlutoucky-kun", "hello-world-2", """#,
+        ),
+        (
+            "str.slug('Straße & Ærø Łódź'), str.slug(\"it's\"), str.slug('Привет мир')",
+            "\"strasse-aero-lodz\", \"its\", \"привет-мир\"",
+        ),
+        (
+            "str.slug('한국어 テスト'), str.slug('ﬁle №5'), str.slug('a\\xFFb/../c')",
+            "\"한국어-テスト\", \"file-no5\", \"a-b-c\"",
+        ),
         ("str.slug('हिन्दी')", "\"हिन्दी\""),
-        ("str.nfc('e\\u{301}') == 'é', str.nfc('é') == 'é', str.nfc('\\xFFe\\u{301}') == '\\xFFé', str.nfc('\\u{1100}\\u{1161}') == '가'", "true, true, true, true"),
-        ("str.distance('kitten', 'sitting'), str.distance('', 'abc'), str.distance('žx', 'zx'), str.distance('a', 'a')", "3, 3, 1, 0"),
+        (
+            "str.nfc('e\\u{301}') == 'é', str.nfc('é') == 'é', str.nfc('\\xFFe\\u{301}') == '\\xFFé', str.nfc('\\u{1100}\\u{1161}') == '가'",
+            "true, true, true, true",
+        ),
+        (
+            "str.distance('kitten', 'sitting'), str.distance('', 'abc'), str.distance('žx', 'zx'), str.distance('a', 'a')",
+            "3, 3, 1, 0",
+        ),
     ]);
     let lua = state();
     let e = fails(&lua, "local s = ('x'):rep(1 << 20) mpms.str.distance(s, s)");
@@ -90,12 +117,21 @@ fn letters() {
 #[test]
 fn templates() {
     check(&[
-        ("str.template('Hi ${name}, ${n} of ${ok}', { name = 'Jo', n = 3, ok = true })", r#""Hi Jo, 3 of true""#),
+        (
+            "str.template('Hi ${name}, ${n} of ${ok}', { name = 'Jo', n = 3, ok = true })",
+            r#""Hi Jo, 3 of true""#,
+        ),
         ("str.template('$$5 $x $', {}), str.template('$${a}', {})", r#""$5 $x $", "${a}""#),
-        ("str.template('${a.b} ${list.2} ${1}', { a = { b = 1 }, list = { 'x', 'y' }, 'first' })", r#""1 y first""#),
+        (
+            "str.template('${a.b} ${list.2} ${1}', { a = { b = 1 }, list = { 'x', 'y' }, 'first' })",
+            r#""1 y first""#,
+        ),
         ("str.template('${a.b}', { ['a.b'] = 'whole' })", r#""whole""#),
         ("str.template('${x}', setmetatable({}, { __index = function(_, k) return k .. k end }))", r#""xx""#),
-        ("str.template('${x}', { x = setmetatable({}, { __tostring = function() return 'shown' end }) })", r#""shown""#),
+        (
+            "str.template('${x}', { x = setmetatable({}, { __tostring = function() return 'shown' end }) })",
+            r#""shown""#,
+        ),
         ("#str.template('${x}', { x = '\\xFF\\0' })", "2"),
     ]);
     let lua = state();
@@ -103,32 +139,76 @@ fn templates() {
         ("('a ${nmae}', { name = 1 })", "invalid", "there is no value for `nmae`"),
         ("('${a.b.c}', { a = { b = 1 } })", "invalid", "there is no value for `a.b.c`"),
         ("('${a}', { a = {} })", "invalid", "the value for `a` must be a string or a number, got table"),
-        ("('${a}', { a = mpms.null })", "invalid", "the value for `a` must be a string or a number, got null"),
+        (
+            "('${a}', { a = mpms.null })",
+            "invalid",
+            "the value for `a` must be a string or a number, got null",
+        ),
         ("('ab ${a', { a = 1 })", "parse", "`${` at byte 4 has no `}`; `$$` is a dollar"),
         ("('${a}')", "invalid", "argument 2 (values) must be a table, got nil"),
     ] {
         let e = fails(&lua, &format!("mpms.str.template{code}"));
-        assert_eq!((e.code.as_str(), e.message.as_str()), (kind, format!("str.template: {message}").as_str()), "{code}");
+        assert_eq!(
+            (e.code.as_str(), e.message.as_str()),
+            (kind, format!("str.template: {message}").as_str()),
+            "{code}"
+        );
     }
 }
 
 #[test]
 fn encodings() {
     check(&[
-        ("str.decode('\\xC4\\xE3\\xBA\\xC3', 'gbk'), str.decode('\\xE9', 'latin1'), str.decode('\\xEF\\xBB\\xBFa', 'utf-8')", "\"你好\", \"é\", \"a\""),
-        ("str.decode('a\\0b\\0', 'utf-16le'), str.decode('\\0a', 'utf-16be'), str.decode('', 'gbk')", r#""ab", "a", """#),
+        (
+            "str.decode('\\xC4\\xE3\\xBA\\xC3', 'gbk'), str.decode('\\xE9', 'latin1'), str.decode('\\xEF\\xBB\\xBFa', 'utf-8')",
+            "\"你好\", \"é\", \"a\"",
+        ),
+        (
+            "str.decode('a\\0b\\0', 'utf-16le'), str.decode('\\0a', 'utf-16be'), str.decode('', 'gbk')",
+            r#""ab", "a", """#,
+        ),
         ("str.decode('a\\xFFb', 'utf-8', { replace = true })", "\"a\u{FFFD}b\""),
-        ("mpms.codec.hex.encode(str.encode('你好', 'gbk')), mpms.codec.hex.encode(str.encode('é😀', 'utf-16le'))", r#""c4e3bac3", "e9003dd800de""#),
-        ("mpms.codec.hex.encode(str.encode('é', 'utf-16be')), str.encode('a日', 'latin1', { replace = true })", r#""00e9", "a?""#),
+        (
+            "mpms.codec.hex.encode(str.encode('你好', 'gbk')), mpms.codec.hex.encode(str.encode('é😀', 'utf-16le'))",
+            r#""c4e3bac3", "e9003dd800de""#,
+        ),
+        (
+            "mpms.codec.hex.encode(str.encode('é', 'utf-16be')), str.encode('a日', 'latin1', { replace = true })",
+            r#""00e9", "a?""#,
+        ),
     ]);
     let lua = state();
     for (code, kind, message) in [
-        ("decode('ab\\xFF', 'utf-8')", "parse", "str.decode: the bytes are not UTF-8 from byte 3 on; replace = true puts U+FFFD there"),
-        ("decode('ab\\xC3', 'utf-8')", "parse", "str.decode: the bytes are not UTF-8 from byte 3 on; replace = true puts U+FFFD there"),
-        ("decode('a\\x81\\x20', 'gbk')", "parse", "str.decode: the bytes are not GBK from byte 2 on; replace = true puts U+FFFD there"),
-        ("decode('', 'gkb')", "invalid", "str.decode: argument 2 (encoding): the encoding `gkb` is not known; did you mean `gbk`?"),
-        ("encode('', 'klingon')", "invalid", "str.encode: argument 2 (encoding): the encoding `klingon` is not known"),
-        ("encode('ab日', 'latin1')", "invalid", "str.encode: windows-1252 has no `日` (U+65E5, byte 3); replace = true puts a `?` there"),
+        (
+            "decode('ab\\xFF', 'utf-8')",
+            "parse",
+            "str.decode: the bytes are not UTF-8 from byte 3 on; replace = true puts U+FFFD there",
+        ),
+        (
+            "decode('ab\\xC3', 'utf-8')",
+            "parse",
+            "str.decode: the bytes are not UTF-8 from byte 3 on; replace = true puts U+FFFD there",
+        ),
+        (
+            "decode('a\\x81\\x20', 'gbk')",
+            "parse",
+            "str.decode: the bytes are not GBK from byte 2 on; replace = true puts U+FFFD there",
+        ),
+        (
+            "decode('', 'gkb')",
+            "invalid",
+            "str.decode: argument 2 (encoding): the encoding `gkb` is not known; did you mean `gbk`?",
+        ),
+        (
+            "encode('', 'klingon')",
+            "invalid",
+            "str.encode: argument 2 (encoding): the encoding `klingon` is not known",
+        ),
+        (
+            "encode('ab日', 'latin1')",
+            "invalid",
+            "str.encode: windows-1252 has no `日` (U+65E5, byte 3); replace = true puts a `?` there",
+        ),
         ("encode('a\\xFF', 'latin1')", "parse", "str.encode: argument 1 (text) is not UTF-8 from byte 2 on"),
     ] {
         let e = fails(&lua, &format!("mpms.str.{code}"));
@@ -147,15 +227,24 @@ fn encodings() {
 fn bad_calls_are_told() {
     let lua = state();
     for (code, message) in [
-        ("split('a', '')", "str.split: argument 2 (separator) must not be empty; utf8.codes walks characters"),
+        (
+            "split('a', '')",
+            "str.split: argument 2 (separator) must not be empty; utf8.codes walks characters",
+        ),
         ("split('a', ',', { n = 0 })", "str.split: option `n` must be 1 or more"),
         ("split('a', ',', { plian = false })", "str.split: unknown option `plian`; did you mean `plain`?"),
         ("split()", "str.split: argument 1 (text) must be a string, got nil"),
         ("trim({})", "str.trim: argument 1 (text) must be a string, got table"),
         ("trim('a', '\\xFF')", "str.trim: argument 2 (characters) must be UTF-8"),
         ("starts('a')", "str.starts: argument 2 (prefix) must be a string, got nil"),
-        ("pad('a', 5, 'lfet')", "str.pad: argument 3 (side) must be `left`, `right` or `both`, got `lfet`; did you mean `left`?"),
-        ("pad('a', 5, 'left', { fill = 'ab' })", "str.pad: option `fill` must be one character of one column, got `ab`"),
+        (
+            "pad('a', 5, 'lfet')",
+            "str.pad: argument 3 (side) must be `left`, `right` or `both`, got `lfet`; did you mean `left`?",
+        ),
+        (
+            "pad('a', 5, 'left', { fill = 'ab' })",
+            "str.pad: option `fill` must be one character of one column, got `ab`",
+        ),
         ("wrap('a', 0)", "str.wrap: argument 2 (width) must be 1 or more"),
         ("wrap('a')", "str.wrap: argument 2 (width) must be an integer, got nil"),
     ] {
@@ -169,7 +258,10 @@ fn bad_calls_are_told() {
         fails(&lua, "mpms.str.template(('${x}'):rep(1000), { x = ('x'):rep(1 << 20) })").code,
         "memory"
     );
-    assert_eq!(fails(&lua, "mpms.str.wrap(('a '):rep(1 << 16), 1, { indent = (' '):rep(1 << 12) })").code, "memory");
+    assert_eq!(
+        fails(&lua, "mpms.str.wrap(('a '):rep(1 << 16), 1, { indent = (' '):rep(1 << 12) })").code,
+        "memory"
+    );
 }
 
 /// Python's `textwrap` and `unicodedata` do the same.

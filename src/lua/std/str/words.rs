@@ -72,7 +72,9 @@ fn is_mark(one: char) -> bool {
 
 pub(super) fn nfc(bytes: &[u8]) -> Cow<'_, [u8]> {
     match std::str::from_utf8(bytes) {
-        Ok(text) if is_nfc_quick(text.chars()) == unicode_normalization::IsNormalized::Yes => Cow::Borrowed(bytes),
+        Ok(text) if is_nfc_quick(text.chars()) == unicode_normalization::IsNormalized::Yes => {
+            Cow::Borrowed(bytes)
+        }
         _ => Cow::Owned(map_text(bytes, |text, out| out.extend(text.nfc()))),
     }
 }
@@ -84,7 +86,9 @@ pub(super) fn distance(a: &[u8], b: &[u8]) -> Result<usize, LibError> {
     if long.saturating_mul(wide) > MOST_STEPS {
         return Err(LibError::new(
             "too_large",
-            format!("texts of {long} and {wide} characters are too long to compare, their product must be below 2^29"),
+            format!(
+                "texts of {long} and {wide} characters are too long to compare, their product must be below 2^29"
+            ),
         ));
     }
     Ok(strsim::levenshtein(&a, &b))

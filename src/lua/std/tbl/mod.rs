@@ -2,14 +2,13 @@
 
 use mlua::{Function, Lua, Table, Value};
 
-use crate::lua::tape::array_mark;
 use crate::lua::error::LibError;
 use crate::lua::module::{Methods, Module, complainer, did_you_mean, global_function};
+use crate::lua::tape::array_mark;
 
 pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
     let load = |text: &'static str| lua.load(text).set_name("=mpms");
-    let frame: Table =
-        load(include_str!("frame.lua")).call((complainer(lua)?, unknown_option(lua)?))?;
+    let frame: Table = load(include_str!("frame.lua")).call((complainer(lua)?, unknown_option(lua)?))?;
     load(include_str!("order.lua")).call::<()>(&frame)?;
     load(include_str!("tbl.lua")).call::<()>((&frame, array_mark(lua)?))?;
     load(include_str!("inspect.lua")).call::<()>((&frame, array_mark(lua)?, Value::NULL))?;
@@ -36,7 +35,8 @@ fn unknown_option(lua: &Lua) -> mlua::Result<Function> {
         lua,
         "unknown_option(op, key, known)",
         |_, (op, key, known): (String, String, Table)| -> Result<(), LibError> {
-            let mut names = known.pairs::<String, Value>().map(|pair| Ok(pair?.0)).collect::<mlua::Result<Vec<_>>>()?;
+            let mut names =
+                known.pairs::<String, Value>().map(|pair| Ok(pair?.0)).collect::<mlua::Result<Vec<_>>>()?;
             names.sort();
             Err(LibError::invalid(format!("unknown option `{key}`{}", did_you_mean(&key, &names))).op(op))
         },

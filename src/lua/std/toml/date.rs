@@ -58,6 +58,8 @@ pub(super) fn parsed(text: &[u8]) -> Result<Datetime, LibError> {
     let text = String::from_utf8_lossy(text);
     text.trim().parse().map_err(|_| {
         let shown: String = text.chars().take(60).collect();
-        LibError::parse(format!("`{shown}` is no date of TOML: write 2026-11-22T13:30:00Z, without offset, or a part"))
+        LibError::parse(format!(
+            "`{shown}` is no date of TOML: write 2026-11-22T13:30:00Z, without offset, or a part"
+        ))
     })
 }

@@ -47,12 +47,15 @@ fn put(value: &Spanned<DeValue<'_>>, tape: &mut Tape, depth: usize) -> Result<()
     }
     match value.get_ref() {
         DeValue::String(text) => tape.text(text.as_bytes()),
-        DeValue::Integer(number) => tape.int(integer(number).ok_or_else(|| {
-            wrong(format!("the integer `{number}` does not fit into 64 bits"))
-        })?),
+        DeValue::Integer(number) => tape.int(
+            integer(number)
+                .ok_or_else(|| wrong(format!("the integer `{number}` does not fit into 64 bits")))?,
+        ),
         DeValue::Float(number) => {
             let text = number.as_str();
-            let read = text.parse::<f64>().ok().filter(|read| read.is_finite() || !text.contains(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']));
+            let read = text.parse::<f64>().ok().filter(|read| {
+                read.is_finite() || !text.contains(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+            });
             tape.float(read.ok_or_else(|| wrong(format!("the float `{text}` is out of range")))?);
         }
         DeValue::Boolean(flag) => tape.bool(*flag),

@@ -34,9 +34,7 @@ fn read(text: &LuaString) -> Result<Uuid, LibError> {
         Ok(uuid) if bytes.len() == 36 => Ok(uuid),
         _ => {
             let shown: String = text.to_string_lossy().chars().take(60).collect();
-            Err(LibError::parse(format!(
-                "a UUID is 32 hexadecimal digits as in 8-4-4-4-12, got `{shown}`"
-            )))
+            Err(LibError::parse(format!("a UUID is 32 hexadecimal digits as in 8-4-4-4-12, got `{shown}`")))
         }
     }
 }

@@ -42,11 +42,20 @@ fn texts_are_read_strictly() {
         ),
         "\"017f22e2-79b0-7cc3-98c4-dc0c0c07398f\", 7, 1645557742.0, \"017f22e279b07cc398c4dc0c0c07398f\", nil"
     );
-    for bad in ["", "x", "017f22e279b07cc398c4dc0c0c07398f", "{017f22e2-79b0-7cc3-98c4-dc0c0c07398f}", "017f22e2-79b0-7cc3-98c4-dc0c0c07398g"] {
+    for bad in [
+        "",
+        "x",
+        "017f22e279b07cc398c4dc0c0c07398f",
+        "{017f22e2-79b0-7cc3-98c4-dc0c0c07398f}",
+        "017f22e2-79b0-7cc3-98c4-dc0c0c07398g",
+    ] {
         assert_eq!(shown(&lua, &format!("mpms.uuid.is_valid '{bad}'")), "false", "{bad}");
         let e = fails(&lua, &format!("mpms.uuid.parse '{bad}'"));
         assert_eq!(e.code, "parse");
-        assert_eq!(e.message, format!("uuid.parse: a UUID is 32 hexadecimal digits as in 8-4-4-4-12, got `{bad}`"));
+        assert_eq!(
+            e.message,
+            format!("uuid.parse: a UUID is 32 hexadecimal digits as in 8-4-4-4-12, got `{bad}`")
+        );
     }
     assert_eq!(shown(&lua, "mpms.uuid.is_valid(mpms.uuid.v4())"), "true");
 }

@@ -51,7 +51,8 @@ pub(super) fn declared(head: &[u8]) -> Result<Option<&'static Encoding>, String>
         return Ok(Some(UTF_8));
     }
     let head = &head[..head.len().min(1024)];
-    let declaration = String::from_utf8_lossy(head.split(|byte| *byte == b'>').next().unwrap_or(head)).into_owned();
+    let declaration =
+        String::from_utf8_lossy(head.split(|byte| *byte == b'>').next().unwrap_or(head)).into_owned();
     let Some((_, rest)) = declaration.split_once("encoding") else { return Ok(Some(UTF_8)) };
     let rest = rest.trim_start().trim_start_matches('=').trim_start();
     let label = rest.get(1..).and_then(|text| text.split(['"', '\'']).next()).unwrap_or_default();

@@ -128,9 +128,14 @@ impl<R: BufRead> Pieces<R> {
         match error {
             quick_xml::Error::Io(below) if below.to_string() == TOO_LONG => {
                 let most = bytesize::ByteSize::b(self.reader.get_ref().most);
-                LibError::new("too_large", format!("a piece of the document is larger than `max_size` ({most})"))
+                LibError::new(
+                    "too_large",
+                    format!("a piece of the document is larger than `max_size` ({most})"),
+                )
             }
-            quick_xml::Error::Io(below) if below.kind() == io::ErrorKind::InvalidData => wrong(below.to_string()),
+            quick_xml::Error::Io(below) if below.kind() == io::ErrorKind::InvalidData => {
+                wrong(below.to_string())
+            }
             quick_xml::Error::Io(below) => LibError::from(&**below),
             quick_xml::Error::Encoding(_) => wrong("the text is not UTF-8"),
             other => wrong(other.to_string()),
@@ -247,7 +252,9 @@ impl<R: BufRead> Pieces<R> {
 
 fn letters(text: &str) -> Result<(), LibError> {
     match text.chars().find(|c| !is_letter(*c)) {
-        Some(letter) => Err(wrong(format!("the letter U+{:04X} must not be in a document", u32::from(letter)))),
+        Some(letter) => {
+            Err(wrong(format!("the letter U+{:04X} must not be in a document", u32::from(letter))))
+        }
         None => Ok(()),
     }
 }
@@ -293,7 +300,8 @@ fn value(raw: &str) -> Result<String, String> {
     let mut rest = raw;
     while let Some(at) = rest.find('&') {
         plain(&rest[..at], &mut value)?;
-        let (name, later) = rest[at + 1..].split_once(';').ok_or("`&` in a value must be written as `&amp;`")?;
+        let (name, later) =
+            rest[at + 1..].split_once(';').ok_or("`&` in a value must be written as `&amp;`")?;
         value.push(entity(name)?);
         rest = later;
     }

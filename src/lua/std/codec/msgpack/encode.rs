@@ -1,7 +1,8 @@
 //! Tape to MessagePack, each part in its shortest form.
 
 use rmp::encode::{
-    ByteBuf, write_array_len, write_bin, write_bool, write_f64, write_map_len, write_nil, write_sint, write_str,
+    ByteBuf, write_array_len, write_bin, write_bool, write_f64, write_map_len, write_nil, write_sint,
+    write_str,
 };
 
 use crate::lua::error::LibError;
