@@ -3,6 +3,7 @@
 mod carry;
 mod changes;
 mod check;
+pub mod doc;
 mod dry;
 mod exit;
 mod known;
@@ -14,6 +15,7 @@ mod run;
 mod runs;
 mod settings;
 mod source;
+mod types;
 
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -39,6 +41,8 @@ pub fn main() -> ! {
         Command::Resume(arguments) => run::resume(&arguments),
         Command::Runs(arguments) => runs::runs(&arguments),
         Command::Lua(arguments) => lua::lua(&arguments),
+        Command::Doc(arguments) => doc::doc(&arguments),
+        Command::Types(arguments) => types::types(&arguments),
         // only with its exact word in front, see above
         Command::Keeper(_) => Code::Usage,
     };
