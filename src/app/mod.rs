@@ -15,6 +15,7 @@ mod run;
 mod runs;
 mod settings;
 mod source;
+mod test;
 mod types;
 
 use std::ffi::OsStr;
@@ -43,6 +44,8 @@ pub fn main() -> ! {
         Command::Lua(arguments) => lua::lua(&arguments),
         Command::Doc(arguments) => doc::doc(&arguments),
         Command::Types(arguments) => types::types(&arguments),
+        Command::Test(arguments) => test::test(&arguments),
+        Command::Spec(arguments) => test::spec::serve(&arguments.rest),
         // only with its exact word in front, see above
         Command::Keeper(_) => Code::Usage,
     };

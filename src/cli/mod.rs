@@ -6,6 +6,7 @@ mod lua;
 mod resume;
 mod run;
 mod runs;
+mod test;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub use lua::LuaArgs;
 pub use resume::ResumeArgs;
 pub use run::RunArgs;
 pub use runs::{ListArgs, LogsArgs, RmArgs, RunsArgs, RunsCommand, ShowArgs};
+pub use test::TestArgs;
 
 /// Runs batch jobs: Lua or commands, in worker processes, over a list of tasks.
 #[derive(Debug, Parser)]
@@ -57,9 +59,14 @@ pub enum Command {
     Doc(DocArgs),
     /// Write what editors need to know of the library.
     Types(TypesArgs),
+    /// Run the tests of scripts: every *_spec.lua below this folder, with the network denied.
+    Test(TestArgs),
     /// The process between a run and its workers; started by `run`.
     #[command(name = "__keeper", hide = true)]
     Keeper(KeeperArgs),
+    /// One spec in a process of its own; started by `test`.
+    #[command(name = "__spec", hide = true)]
+    Spec(KeeperArgs),
 }
 
 /// `mpms check`
@@ -84,10 +91,10 @@ Examples:
 
 Exit codes: 0 no mistakes, 2 mistakes.";
 
-/// `mpms __keeper`
+/// `mpms __keeper` and `mpms __spec`
 #[derive(Debug, Args)]
 pub struct KeeperArgs {
-    /// What `run` tells it.
+    /// What `run` or `test` tells it.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub rest: Vec<OsString>,
 }

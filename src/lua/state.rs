@@ -12,6 +12,7 @@ use mlua::{Function, Lua, LuaOptions, StdLib, Table};
 use super::away::Belongings;
 use super::call::{Bridge, Held};
 use super::coroutine;
+use super::error::LibError;
 use super::frozen::Frozen;
 use super::prelude::{self, OpenLines};
 use super::random::Random;
@@ -166,6 +167,34 @@ impl State {
         let job: mlua::Value = self.prelude("read_only")?.call((table, "job"))?;
         self.lua().globals().raw_set("job", job)
     }
+}
+
+/// The code of a value, as it crosses between processes.
+///
+/// # Errors
+/// `invalid` when it holds what has none; `what` names it.
+pub fn encoded(lua: &Lua, value: mlua::Value, what: &str) -> Result<Vec<u8>, LibError> {
+    let mut bytes = Vec::new();
+    let mut result = Ok(());
+    // SAFETY: the value is on top of the stack; the closure owns nothing
+    unsafe { lua.exec_raw::<()>(value, |state| result = stack::encode_value(state, -1, &mut bytes))? };
+    result.map_err(|error| LibError::invalid(error.sentence(what)))?;
+    Ok(bytes)
+}
+
+/// The code of a list of values.
+///
+/// # Errors
+/// As [`encoded`].
+pub fn encoded_list(lua: &Lua, values: mlua::MultiValue, what: &str) -> Result<Vec<u8>, LibError> {
+    let mut bytes = Vec::new();
+    let mut result = Ok(());
+    let count = std::ffi::c_int::try_from(values.len())
+        .map_err(|_| LibError::invalid(format!("{what}: too many values")))?;
+    // SAFETY: the values are all that is on the stack; the closure owns nothing
+    unsafe { lua.exec_raw::<()>(values, |state| result = stack::encode_list(state, 1, count, &mut bytes))? };
+    result.map_err(|error| LibError::invalid(error.sentence(what)))?;
+    Ok(bytes)
 }
 
 /// A Lua value from its code.

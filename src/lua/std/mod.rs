@@ -11,9 +11,13 @@ use mlua::{LightUserData, Lua, Table, Value};
 use super::error::LibError;
 use super::module::{self, Make, Shim, waiting_function};
 
+mod batches;
 #[cfg(test)]
 mod bench;
+pub mod clock;
 pub mod co;
+pub mod csv;
+mod document;
 pub mod feed;
 pub mod fs;
 pub mod html;
@@ -23,12 +27,18 @@ mod lent;
 pub mod log;
 pub mod net;
 pub mod path;
+pub mod reach;
 pub mod robots;
 pub mod runtime;
+pub mod test;
 #[cfg(test)]
 pub(super) mod testing;
 pub mod time;
+pub mod toml;
+mod transcode;
 pub mod url;
+pub mod xml;
+pub mod yaml;
 
 /// What modules need from the place that they run in.
 #[derive(Clone)]
@@ -50,6 +60,7 @@ impl StdEnv {
 
 const MODULES: &[(&str, Make)] = &[
     ("co", co::module),
+    ("csv", csv::module),
     ("feed", feed::module),
     ("fs", fs::module),
     ("html", html::module),
@@ -59,8 +70,12 @@ const MODULES: &[(&str, Make)] = &[
     ("net", net::module),
     ("path", path::module),
     ("robots", robots::module),
+    ("test", test::module),
     ("time", time::module),
+    ("toml", toml::module),
     ("url", url::module),
+    ("xml", xml::module),
+    ("yaml", yaml::module),
 ];
 
 /// The global `mpms`, kept for `require`: the table that scripts see, and the one behind it.
