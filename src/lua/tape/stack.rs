@@ -13,7 +13,7 @@ use std::ffi::{c_int, c_void};
 use mlua::ffi::{self, lua_State};
 use mlua::{Lua, Value};
 
-use super::{Bad, DEEPEST, Item, Open, ORDERED, Reader, Tape, array_mark, date_mark};
+use super::{Bad, DEEPEST, Item, ORDERED, Open, Reader, Tape, array_mark, date_mark};
 use crate::lua::error::LibError;
 use crate::lua::outside;
 use crate::lua::stack::string_at;
@@ -32,11 +32,13 @@ pub fn push(lua: &Lua, tape: &Tape, null: &Value) -> Result<Value, LibError> {
     let given = (null, array_mark(lua)?, date_mark(lua));
     let mut reader = tape.reader();
     // SAFETY: the closure owns nothing and leaves one value, the result
-    let made = unsafe { lua.exec_raw::<Value>(given, |state| {
-        put(state, &mut reader);
-        ffi::lua_replace(state, NULL_AT);
-        ffi::lua_settop(state, NULL_AT);
-    }) };
+    let made = unsafe {
+        lua.exec_raw::<Value>(given, |state| {
+            put(state, &mut reader);
+            ffi::lua_replace(state, NULL_AT);
+            ffi::lua_settop(state, NULL_AT);
+        })
+    };
     Ok(made?)
 }
 
@@ -121,6 +123,10 @@ unsafe fn put_rows(state: *mut lua_State, reader: &mut Reader<'_>, columns: usiz
             ffi::lua_rawseti(state, first - 1, row as i64);
         }
         ffi::lua_settop(state, first - 1);
+        if rows == 0 {
+            ffi::lua_pushvalue(state, ARRAY_MARK_AT);
+            ffi::lua_setmetatable(state, -2);
+        }
     }
 }
 

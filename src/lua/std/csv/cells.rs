@@ -36,7 +36,9 @@ impl Types {
             Some(Value::Table(table)) => table,
             Some(other) => {
                 let got = other.type_name();
-                return Err(LibError::invalid(format!("option `types` must be a boolean or a table, got {got}")));
+                return Err(LibError::invalid(format!(
+                    "option `types` must be a boolean or a table, got {got}"
+                )));
             }
         };
         let mut kinds = Vec::new();
@@ -52,7 +54,9 @@ impl Types {
                 "boolean" => Kind::Boolean,
                 _ => {
                     let column = String::from_utf8_lossy(&column).into_owned();
-                    return Err(LibError::invalid(format!("option `types`: `{column}` must be {WORDS}, got `{word}`")));
+                    return Err(LibError::invalid(format!(
+                        "option `types`: `{column}` must be {WORDS}, got `{word}`"
+                    )));
                 }
             };
             Ok((column, kind))
@@ -110,7 +114,8 @@ impl Kind {
             Self::Integer => tape.int(parsed(cell).ok_or("no integer")?),
             Self::Number => match parsed(cell) {
                 Some(number) => tape.int(number),
-                None => tape.float(parsed(cell).filter(|_| is_number(cell.trim_ascii(), true)).ok_or("no number")?),
+                None => tape
+                    .float(parsed(cell).filter(|_| is_number(cell.trim_ascii(), true)).ok_or("no number")?),
             },
             Self::Boolean => tape.bool(boolean(cell.trim_ascii()).ok_or("neither true nor false")?),
         }
@@ -124,7 +129,13 @@ fn parsed<T: std::str::FromStr>(cell: &[u8]) -> Option<T> {
 
 fn boolean(cell: &[u8]) -> Option<bool> {
     let is = |word: &[u8]| cell.eq_ignore_ascii_case(word);
-    if is(b"true") { Some(true) } else if is(b"false") { Some(false) } else { None }
+    if is(b"true") {
+        Some(true)
+    } else if is(b"false") {
+        Some(false)
+    } else {
+        None
+    }
 }
 
 fn any(cell: &[u8], tape: &mut Tape) {

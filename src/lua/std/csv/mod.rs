@@ -22,9 +22,12 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
             writer.row(lua, &Value::Table(values))
         })
         // a scope that is left by an error closes with the error: then the file is not kept
-        .method("close()", |_, (writer, error): (UserDataRef<Writer>, Value)| {
-            if error.is_nil() { writer.close() } else { writer.discard() }
-        })
+        .method(
+            "close()",
+            |_, (writer, error): (UserDataRef<Writer>, Value)| {
+                if error.is_nil() { writer.close() } else { writer.discard() }
+            },
+        )
         .userdata::<Writer>()?;
     Module::new(lua, "mpms.csv")
         .function("rows(source, options)", |lua, (source, options): (Value, Option<Table>)| {

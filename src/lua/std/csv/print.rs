@@ -30,7 +30,8 @@ impl Style {
             Some(names) => {
                 let names = names.sequence_values::<LuaString>().map(|name| Ok(name?.as_bytes().to_vec()));
                 let names = names.collect::<mlua::Result<Vec<_>>>();
-                let names = names.map_err(|_| LibError::invalid("option `fields` must be a list of strings"))?;
+                let names =
+                    names.map_err(|_| LibError::invalid("option `fields` must be a list of strings"))?;
                 let mut seen = HashSet::new();
                 if names.is_empty() || !names.iter().all(|name| seen.insert(name)) {
                     return Err(LibError::invalid("option `fields` must be a list of different names"));
@@ -155,11 +156,7 @@ impl Printer {
         Ok(())
     }
 
-    fn named<'t>(
-        &self,
-        reader: &mut Reader<'t>,
-        entries: Entries,
-    ) -> Result<Vec<Cell<'t>>, Bad> {
+    fn named<'t>(&self, reader: &mut Reader<'t>, entries: Entries) -> Result<Vec<Cell<'t>>, Bad> {
         let Some(fields) = &self.style.fields else {
             let text = "a row with names needs the option `fields`, which gives the order of its columns";
             return Err(Bad::new(text));

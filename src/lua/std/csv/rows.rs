@@ -61,7 +61,9 @@ impl Asked {
                 None => Some(b'"'),
                 Some(Value::Boolean(false)) => None,
                 Some(Value::String(text)) => Some(byte("quote", &text.to_string_lossy())?),
-                Some(_) => return Err(LibError::invalid("option `quote` must be one ASCII character or false")),
+                Some(_) => {
+                    return Err(LibError::invalid("option `quote` must be one ASCII character or false"));
+                }
             },
             trim: options.bool("trim")?.unwrap_or(false),
             types: Types::read(options.value("types")?)?,
@@ -177,7 +179,10 @@ impl Rows {
         };
         if let Some(names) = &self.names {
             if names.len() > MOST_COLUMNS {
-                return Err(LibError::new("too_large", format!("the header has more than {MOST_COLUMNS} columns")));
+                return Err(LibError::new(
+                    "too_large",
+                    format!("the header has more than {MOST_COLUMNS} columns"),
+                ));
             }
             let mut seen = HashSet::new();
             if let Some(name) = names.iter().find(|name| !seen.insert(name.as_slice())) {
@@ -197,7 +202,8 @@ impl Rows {
         let read = read.map_err(|error| self.failed(error))?;
         self.reader.get_mut().row();
         if !read && !self.flexible && self.reader.get_ref().quotes % 2 == 1 {
-            let text = "a quote is not closed (`quote = false` takes quotes as text, `flexible` lets it pass)";
+            let text =
+                "a quote is not closed (`quote = false` takes quotes as text, `flexible` lets it pass)";
             return Err(LibError::parse(text));
         }
         Ok(read)
@@ -208,7 +214,9 @@ impl Rows {
         match error.into_kind() {
             ErrorKind::Io(error) if error.to_string() == TOO_LONG => {
                 let most = bytesize::ByteSize::b(self.most);
-                let text = format!("the row from line {line} on is longer than `max_size` ({most}): is a quote not closed?");
+                let text = format!(
+                    "the row from line {line} on is longer than `max_size` ({most}): is a quote not closed?"
+                );
                 LibError::new("too_large", text)
             }
             ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
@@ -230,8 +238,16 @@ impl Rows {
     }
 
     fn wrong(&self, text: &str) -> LibError {
-        let line = self.record.position().map_or(0, csv::Position::line);
-        LibError::parse(format!("row {}, line {line}: {text}", self.number))
+        LibError::parse(format!("row {}, line {}: {text}", self.number, self.line()))
+    }
+
+    /// Where the row begins. The parser knows where it stands itself: behind the row, but before the line feed of a
+    /// carriage return.
+    fn line(&self) -> u64 {
+        let at_end = self.reader.get_ref().crlf || self.reader.is_done();
+        let last = self.reader.position().line() - u64::from(!at_end);
+        let inside = self.record.as_slice().iter().filter(|byte| **byte == b'\n').count();
+        last.saturating_sub(inside as u64).max(1)
     }
 
     /// The cells from `from` on.

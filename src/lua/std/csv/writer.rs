@@ -47,7 +47,10 @@ pub(super) fn open(lua: &Lua, name: &LuaString, options: Option<Table>) -> Resul
         let target = given.canonicalize().unwrap_or_else(|_| given.clone());
         let old = std::fs::metadata(&target).ok();
         if old.as_ref().is_some_and(|old| !old.is_file()) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path names something that is no file"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the path names something that is no file",
+            ));
         }
         let (file, temporary) = fs::temporary_beside(&target)?.into_parts();
         if let Some(old) = old {

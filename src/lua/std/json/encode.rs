@@ -95,9 +95,7 @@ impl Writer {
 
     fn text(&mut self, text: &[u8]) -> Result<(), Bad> {
         if std::str::from_utf8(text).is_err() {
-            return Err(Bad::new(
-                "JSON cannot hold a string that is not UTF-8",
-            ));
+            return Err(Bad::new("JSON cannot hold a string that is not UTF-8"));
         }
         self.out.push(b'"');
         let mut rest = text;

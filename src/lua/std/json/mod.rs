@@ -56,7 +56,9 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
         .function("lines(path, options)", |lua, (name, options): TextAndOptions| {
             lines::lines(lua, path::of(&name), options)
         })
-        .function("pointer(value, pointer)", |_, (value, at): (Value, LuaString)| pointer::pointer(value, &at))
+        .function("pointer(value, pointer)", |_, (value, at): (Value, LuaString)| {
+            pointer::pointer(value, &at)
+        })
         .function("array(table)", |lua, table: Option<Table>| {
             let table = match table {
                 Some(table) => table,

@@ -42,9 +42,7 @@ fn value(reader: &mut Reader<'_>) -> Result<Value, Bad> {
         Item::Int(number) => Value::Integer(number),
         Item::Float(number) => Value::Float(number),
         Item::Text(bytes) => Value::String(text(bytes)?),
-        Item::Date(bytes) => {
-            Value::Datetime(date::parsed(bytes).map_err(|error| Bad::new(error.message()))?)
-        }
+        Item::Date(bytes) => Value::Datetime(date::parsed(bytes).map_err(|error| Bad::new(error.message()))?),
         Item::Array(count) => {
             let item = |index| value(reader).map_err(|bad| bad.below_index(index));
             Value::Array((1..=count).map(item).collect::<Result<_, _>>()?)

@@ -73,7 +73,8 @@ impl<'t> Parts<'t> {
                 Item::Text(b"attr") => parts.attributes = Some(value),
                 Item::Text(b"children") => parts.children = Some(value),
                 _ => {
-                    let text = "an element has `tag`, `attr` and `children` and nothing else, but there is a value";
+                    let text =
+                        "an element has `tag`, `attr` and `children` and nothing else, but there is a value";
                     return Err(Bad::new(text).below_key(key));
                 }
             }
@@ -178,7 +179,13 @@ impl Writer {
                 owned = format!("{number:?}");
                 &owned
             }
-            Item::Bool(flag) => if flag { "true" } else { "false" },
+            Item::Bool(flag) => {
+                if flag {
+                    "true"
+                } else {
+                    "false"
+                }
+            }
             _ => return Err(Bad::new("a text must be a string, a number or a boolean")),
         };
         for letter in text.chars() {

@@ -128,9 +128,14 @@ impl<R: BufRead> Pieces<R> {
         match error {
             quick_xml::Error::Io(below) if below.to_string() == TOO_LONG => {
                 let most = bytesize::ByteSize::b(self.reader.get_ref().most);
-                LibError::new("too_large", format!("a piece of the document is larger than `max_size` ({most})"))
+                LibError::new(
+                    "too_large",
+                    format!("a piece of the document is larger than `max_size` ({most})"),
+                )
             }
-            quick_xml::Error::Io(below) if below.kind() == io::ErrorKind::InvalidData => wrong(below.to_string()),
+            quick_xml::Error::Io(below) if below.kind() == io::ErrorKind::InvalidData => {
+                wrong(below.to_string())
+            }
             quick_xml::Error::Io(below) => LibError::from(&**below),
             quick_xml::Error::Encoding(_) => wrong("the text is not UTF-8"),
             other => wrong(other.to_string()),
@@ -186,7 +191,7 @@ impl<R: BufRead> Pieces<R> {
                 self.flush();
                 self.ready.push_back(Piece::Instruction(target.to_owned(), content.trim_start().to_owned()));
             }
-            Event::Decl(_) if first => {}
+            Event::Decl(text) if first => declaration(text).map_err(wrong)?,
             Event::Decl(_) => return Err(wrong("the declaration must be at the very beginning")),
             Event::DocType(_) if self.seen.root || self.seen.doctype => {
                 return Err(wrong("a document type must be before the root element, and once"));
@@ -247,8 +252,30 @@ impl<R: BufRead> Pieces<R> {
 
 fn letters(text: &str) -> Result<(), LibError> {
     match text.chars().find(|c| !is_letter(*c)) {
-        Some(letter) => Err(wrong(format!("the letter U+{:04X} must not be in a document", u32::from(letter)))),
+        Some(letter) => {
+            Err(wrong(format!("the letter U+{:04X} must not be in a document", u32::from(letter))))
+        }
         None => Ok(()),
+    }
+}
+
+/// What stands between `<?` and `?>`.
+fn declaration(text: &str) -> Result<(), String> {
+    let found = attributes(text.strip_prefix("xml").unwrap_or(text))?;
+    let mut rest = found.iter().map(|(name, value)| (name.as_str(), value.as_str())).peekable();
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let version =
+        rest.next_if(|(name, value)| *name == "version" && value.strip_prefix("1.").is_some_and(digits));
+    let label = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+    };
+    rest.next_if(|(name, value)| *name == "encoding" && label(value));
+    rest.next_if(|(name, value)| *name == "standalone" && matches!(*value, "yes" | "no"));
+    match (version, rest.next()) {
+        (None, _) => Err("the declaration must begin with the version".to_owned()),
+        (_, Some((name, _))) => Err(format!("`{name}` is wrong in the declaration, or at a wrong place")),
+        _ => Ok(()),
     }
 }
 
@@ -293,7 +320,8 @@ fn value(raw: &str) -> Result<String, String> {
     let mut rest = raw;
     while let Some(at) = rest.find('&') {
         plain(&rest[..at], &mut value)?;
-        let (name, later) = rest[at + 1..].split_once(';').ok_or("`&` in a value must be written as `&amp;`")?;
+        let (name, later) =
+            rest[at + 1..].split_once(';').ok_or("`&` in a value must be written as `&amp;`")?;
         value.push(entity(name)?);
         rest = later;
     }

@@ -161,7 +161,9 @@ impl Builder {
             Event::Scalar(text, style, anchor, tag) => {
                 let start = self.tape.len();
                 let tag = tag.as_deref();
-                let merge = style == ScalarStyle::Plain && text == "<<" && tag.is_none_or(|tag| core(tag) == Some("merge"));
+                let merge = style == ScalarStyle::Plain
+                    && text == "<<"
+                    && tag.is_none_or(|tag| core(tag) == Some("merge"));
                 self.scalar(&text, style, tag, at)?;
                 self.finished(start, 0, anchor, merge, at)?;
             }
@@ -319,7 +321,13 @@ impl Builder {
         Ok(())
     }
 
-    fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Marker) -> Result<(), LibError> {
+    fn scalar(
+        &mut self,
+        text: &str,
+        style: ScalarStyle,
+        tag: Option<&Tag>,
+        at: Marker,
+    ) -> Result<(), LibError> {
         let plain = || if style == ScalarStyle::Plain { Plain::of(text) } else { Plain::Text };
         let Some(tag) = tag else {
             plain().put(text, &mut self.tape);
@@ -329,13 +337,14 @@ impl Builder {
             Some("str") => Plain::Text,
             Some("binary") => {
                 let packed: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-                let bytes = BASE64.decode(&packed).map_err(|error| wrong(at, &format!("the binary is no base64: {error}")))?;
+                let bytes = BASE64
+                    .decode(&packed)
+                    .map_err(|error| wrong(at, &format!("the binary is no base64: {error}")))?;
                 self.tape.text(&bytes);
                 return Ok(());
             }
-            Some(kind @ ("null" | "bool" | "int" | "float")) => {
-                typed(kind, Plain::of(text)).ok_or_else(|| wrong(at, &format!("`{text}` is no `!!{kind}`")))?
-            }
+            Some(kind @ ("null" | "bool" | "int" | "float")) => typed(kind, Plain::of(text))
+                .ok_or_else(|| wrong(at, &format!("`{text}` is no `!!{kind}`")))?,
             // `!` alone: a text, whatever it looks like
             None if tag.suffix().is_empty() || tag.original() == "!" => Plain::Text,
             _ => plain(),

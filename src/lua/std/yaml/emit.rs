@@ -64,7 +64,13 @@ impl Emitter {
         }
     }
 
-    fn list(&mut self, reader: &mut Reader<'_>, count: usize, indent: usize, behind: Behind) -> Result<(), Bad> {
+    fn list(
+        &mut self,
+        reader: &mut Reader<'_>,
+        count: usize,
+        indent: usize,
+        behind: Behind,
+    ) -> Result<(), Bad> {
         for index in 0..count {
             self.begin(indent, index, behind);
             self.out.push('-');
@@ -89,7 +95,13 @@ impl Emitter {
         self.out.extend(std::iter::repeat_n(' ', count));
     }
 
-    fn map(&mut self, reader: &mut Reader<'_>, entries: Entries, indent: usize, behind: Behind) -> Result<(), Bad> {
+    fn map(
+        &mut self,
+        reader: &mut Reader<'_>,
+        entries: Entries,
+        indent: usize,
+        behind: Behind,
+    ) -> Result<(), Bad> {
         for index in 0..entries.count {
             self.begin(indent, index, behind);
             reader.entry(entries, index);
@@ -205,7 +217,10 @@ fn float(number: f64) -> String {
 
 /// Letters, digits and what means nothing to YAML inside of a text.
 fn is_plain(text: &str) -> bool {
-    let inside = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '/' | '+' | '-' | '(' | ')' | ';' | '=' | '~' | '$' | '^');
+    let inside = |c: char| {
+        c.is_alphanumeric()
+            || matches!(c, '_' | '.' | '/' | '+' | '-' | '(' | ')' | ';' | '=' | '~' | '$' | '^')
+    };
     text.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '/' | '.' | '(' | '$'))
         && !is_doubtful(text)
         && !text.ends_with(' ')

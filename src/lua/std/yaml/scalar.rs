@@ -42,8 +42,13 @@ impl Plain {
 fn integer(text: &str) -> Option<Plain> {
     let radix = |digits: &str, radix: u32| {
         let wrong = digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix));
-        let float = || digits.chars().fold(0.0, |sum, c| sum * f64::from(radix) + f64::from(c.to_digit(radix).unwrap_or(0)));
-        (!wrong).then(|| i64::from_str_radix(digits, radix).map_or_else(|_| Plain::Float(float()), Plain::Int))
+        let float = || {
+            digits
+                .chars()
+                .fold(0.0, |sum, c| sum * f64::from(radix) + f64::from(c.to_digit(radix).unwrap_or(0)))
+        };
+        (!wrong)
+            .then(|| i64::from_str_radix(digits, radix).map_or_else(|_| Plain::Float(float()), Plain::Int))
     };
     if let Some(digits) = text.strip_prefix("0x") {
         return radix(digits, 16);
