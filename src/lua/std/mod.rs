@@ -14,6 +14,7 @@ use super::module::{self, Make, Shim, waiting_function};
 mod batches;
 #[cfg(test)]
 mod bench;
+pub mod clock;
 pub mod co;
 pub mod csv;
 mod document;
@@ -26,8 +27,10 @@ mod lent;
 pub mod log;
 pub mod net;
 pub mod path;
+pub mod reach;
 pub mod robots;
 pub mod runtime;
+pub mod test;
 #[cfg(test)]
 pub(super) mod testing;
 pub mod time;
@@ -67,6 +70,7 @@ const MODULES: &[(&str, Make)] = &[
     ("net", net::module),
     ("path", path::module),
     ("robots", robots::module),
+    ("test", test::module),
     ("time", time::module),
     ("toml", toml::module),
     ("url", url::module),
@@ -154,6 +158,12 @@ fn fields(module: &Table) -> Result<Vec<(String, Value)>, LibError> {
         Ok(())
     })?;
     Ok(found)
+}
+
+/// The names of all modules.
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    MODULES.iter().map(|(name, _)| *name)
 }
 
 /// For the error about a module that is not there.
