@@ -3,6 +3,7 @@
 mod carry;
 mod changes;
 mod check;
+mod dirs;
 mod dry;
 mod exit;
 mod known;

@@ -23,6 +23,8 @@ use crate::wire::from_worker::{self, Line, Progress};
 const EVERY_NS: u64 = 200_000;
 /// Lines that come faster than the coordinator reads wait here up to this size; then their threads do.
 const MOST_BYTES: usize = 1 << 20;
+/// States are written this often at most; of one task that saves more often the newest waits for it.
+const SAVES_NS: u64 = 10_000_000;
 /// Of the words of a task, no more crosses at once: a frame has a limit, and breaking it is the end of the process.
 const LONGEST_TEXT: usize = 64 << 10;
 
@@ -42,10 +44,16 @@ struct Collected {
     /// Where the frame of outcomes begins that is still open.
     open: Option<usize>,
     written_ns: u64,
+    /// Of each task that saved since, the newest state.
+    states: Vec<(Handle, Vec<u8>)>,
+    states_ns: u64,
 }
 
 impl Collected {
     fn outcomes(&mut self) -> &mut Vec<u8> {
+        if !self.states.is_empty() {
+            self.put_states();
+        }
         // other threads may push while one writes: two large results would be too much for a frame
         if self.open.is_some_and(|at| self.bytes.len() - at >= frame::FULL) {
             self.closed();
@@ -61,6 +69,15 @@ impl Collected {
             frame::end(&mut self.bytes, at);
         }
         &mut self.bytes
+    }
+
+    /// A state must be out before the outcome of its task.
+    #[cold]
+    fn put_states(&mut self) {
+        self.closed();
+        for (task, state) in std::mem::take(&mut self.states) {
+            from_worker::put_saved(&mut self.bytes, task, &state);
+        }
     }
 }
 
@@ -144,6 +161,35 @@ impl Outbox {
         self.nudge();
     }
 
+    /// What a task saved. It leaves at once, unless the process has just sent another state: then within 10 ms.
+    ///
+    /// # Errors
+    /// When the coordinator is gone.
+    pub fn push_state(&self, task: Handle, state: &[u8]) -> io::Result<()> {
+        let now_ns = monotonic_ns();
+        let mut collected = self.lock();
+        collected.states.retain(|(other, _)| *other != task);
+        if now_ns.saturating_sub(collected.states_ns) < SAVES_NS {
+            collected.states.push((task, state.to_vec()));
+            drop(collected);
+            self.pending.store(true, Ordering::Relaxed);
+            self.nudge();
+            return Ok(());
+        }
+        collected.states_ns = now_ns;
+        collected.put_states();
+        from_worker::put_saved(&mut collected.bytes, task, state);
+        drop(collected);
+        self.flush()
+    }
+
+    /// A task uses its folder.
+    pub fn push_housed(&self, task: Handle) {
+        from_worker::put_housed(self.lock().closed(), task);
+        self.pending.store(true, Ordering::Relaxed);
+        self.nudge();
+    }
+
     /// How far a task is.
     pub fn push_progress(&self, mut progress: Progress) {
         progress.message.as_mut().map(cut);
@@ -207,7 +253,13 @@ impl Outbox {
             let mut collected = self.lock();
             collected.closed();
             collected.written_ns = monotonic_ns();
-            self.pending.store(false, Ordering::Relaxed);
+            if !collected.states.is_empty()
+                && collected.written_ns.saturating_sub(collected.states_ns) >= SAVES_NS
+            {
+                collected.states_ns = collected.written_ns;
+                collected.put_states();
+            }
+            self.pending.store(!collected.states.is_empty(), Ordering::Relaxed);
             mem::swap(&mut collected.bytes, &mut spare);
         }
         let result = if spare.is_empty() { Ok(()) } else { self.socket.write_all(&spare) };

@@ -188,6 +188,9 @@ impl Scene {
             before_ns: 0,
             pending: Vec::new(),
             tried: HashMap::new(),
+            keeps_states: true,
+            states: Vec::new(),
+            dirs: Vec::new(),
         }
     }
 }
@@ -231,6 +234,7 @@ fn setup() -> Setup {
         threads: 2,
         coroutines: 1,
         process_roles: false,
+        dirs: "/nowhere".into(),
         frozen: Vec::new(),
         bounds,
     }

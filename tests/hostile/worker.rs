@@ -214,7 +214,7 @@ impl Worker {
             "puts" => {
                 let put = |n: u64| Task::plain(TaskId::ROOT, Payload::copy_from(&n.to_le_bytes()));
                 let puts = (0..FLOOD as u64).map(put).collect();
-                return self.answer_first(b"", Some(&Effects { puts, rows: Vec::new() }));
+                return self.answer_first(b"", Some(&Effects { puts, ..Effects::default() }));
             }
             "keyed puts" => {
                 let put = |key: &[u8]| {
@@ -223,12 +223,12 @@ impl Worker {
                     Task { id: TaskId::ROOT, args: Payload::copy_from(&[1, 7]), options }
                 };
                 let puts = [&b"a"[..], b"b", b"a", b"c"].map(put).into();
-                return self.answer_first(b"", Some(&Effects { puts, rows: Vec::new() }));
+                return self.answer_first(b"", Some(&Effects { puts, ..Effects::default() }));
             }
             "bombs put" => {
                 let put = |args: &[u8]| Task::plain(TaskId::ROOT, Payload::copy_from(args));
                 let puts = vec![put(&nested(1_000_000)), put(&[1, 0xc6, 0x80, 0xad, 0xe2, 0x04])];
-                return self.answer_first(b"", Some(&Effects { puts, rows: Vec::new() }));
+                return self.answer_first(b"", Some(&Effects { puts, ..Effects::default() }));
             }
             "puts of nothing" => self.puts_of_nothing(),
             "fields" => self.line_of_fields(),

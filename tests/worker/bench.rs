@@ -71,8 +71,8 @@ impl Bench {
             meta,
             env: Vec::new(),
         };
-        let setup =
-            Setup { job, body, worker: 1, threads, coroutines, process_roles, frozen: Vec::new(), bounds };
+        let (frozen, dirs) = (Vec::new(), std::env::temp_dir().join("mpms-test-of-workers"));
+        let setup = Setup { job, body, worker: 1, threads, coroutines, process_roles, dirs, frozen, bounds };
         let mut out = Vec::new();
         to_worker::put_setup(&mut out, &setup);
         process.socket.write_all(&out).expect("the worker reads");
@@ -98,7 +98,10 @@ impl Bench {
             let args = value::encode_list(args.iter());
             let handle = Handle::new(self.next).expect("not 0");
             let id = TaskId::at(self.next);
-            to_worker::put_task(&mut out, &TaskRecord { handle, attempt: 1, id, key: None, args: &args });
+            to_worker::put_task(
+                &mut out,
+                &TaskRecord { handle, attempt: 1, id, key: None, args: &args, state: None },
+            );
             self.next += 1;
         }
         frame::end(&mut out, at);

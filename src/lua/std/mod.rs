@@ -25,6 +25,7 @@ pub mod net;
 pub mod path;
 pub mod robots;
 pub mod runtime;
+pub mod task;
 #[cfg(test)]
 pub(super) mod testing;
 pub mod time;
@@ -59,6 +60,7 @@ const MODULES: &[(&str, Make)] = &[
     ("net", net::module),
     ("path", path::module),
     ("robots", robots::module),
+    ("task", task::module),
     ("time", time::module),
     ("url", url::module),
 ];
