@@ -7,6 +7,7 @@ mod dirs;
 mod dry;
 mod exit;
 mod known;
+mod lua;
 mod order;
 mod prepare;
 mod roles;
@@ -38,6 +39,7 @@ pub fn main() -> ! {
         Command::Check(arguments) => check::check(&arguments),
         Command::Resume(arguments) => run::resume(&arguments),
         Command::Runs(arguments) => runs::runs(&arguments),
+        Command::Lua(arguments) => lua::lua(&arguments),
         // only with its exact word in front, see above
         Command::Keeper(_) => Code::Usage,
     };

@@ -1,6 +1,7 @@
 //! The command line, typed.
 
 mod display;
+mod lua;
 mod resume;
 mod run;
 mod runs;
@@ -12,6 +13,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use display::{Display, Workers};
+pub use lua::LuaArgs;
 pub use resume::ResumeArgs;
 pub use run::RunArgs;
 pub use runs::{ListArgs, LogsArgs, RmArgs, RunsArgs, RunsCommand, ShowArgs};
@@ -32,6 +34,7 @@ Examples:
   mpms resume                           go on with the latest run that is not complete
   mpms runs                             list the runs of this folder
   mpms check jobs/                      look for mistakes in every job of a folder
+  mpms lua report.lua                   run a script by hand, with the whole library
 
 `mpms run --help` explains every option.";
 
@@ -46,6 +49,8 @@ pub enum Command {
     Runs(RunsArgs),
     /// Look for mistakes in jobs and their scripts; nothing runs.
     Check(CheckArgs),
+    /// Run a Lua script with the whole library; without one, read lines and answer each.
+    Lua(LuaArgs),
     /// The process between a run and its workers; started by `run`.
     #[command(name = "__keeper", hide = true)]
     Keeper(KeeperArgs),

@@ -5,6 +5,7 @@ pub mod call;
 pub mod coroutine;
 pub mod error;
 pub mod frozen;
+pub mod hand;
 pub mod module;
 pub mod options;
 mod outside;

@@ -54,12 +54,38 @@ impl State {
     /// # Errors
     /// When there is no memory.
     pub fn new(job: &Job, script: &Script, role: &str, around: &Around) -> mlua::Result<Self> {
+        let log = Rc::clone(&around.logs.here);
+        Self::made(job, script, role, around, |lua| prelude::install(lua, &job.env, log))
+    }
+
+    /// Makes one for a script that somebody runs by hand: the standard streams are its own, and `os.exit` is `exit`.
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn by_hand(
+        job: &Job,
+        script: &Script,
+        around: &Around,
+        exit: impl FnOnce(&'static Lua) -> mlua::Result<Function>,
+    ) -> mlua::Result<Self> {
+        Self::made(job, script, "lua", around, |lua| {
+            Ok((prelude::install_by_hand(lua, exit(lua)?)?, OpenLines::default()))
+        })
+    }
+
+    fn made(
+        job: &Job,
+        script: &Script,
+        role: &str,
+        around: &Around,
+        install: impl FnOnce(&'static Lua) -> mlua::Result<(Table, OpenLines)>,
+    ) -> mlua::Result<Self> {
         // SAFETY: `debug` is trimmed by the prelude before any script runs, C modules cannot be loaded
         // (`install_require` removes their searchers), only text is loaded
         let lua = unsafe { Lua::unsafe_new_with(StdLib::ALL, LuaOptions::default()) };
         let lua: &'static Lua = Box::leak(Box::new(lua));
         coroutine::install(lua)?;
-        let (prelude, lines) = prelude::install(lua, &job.env, Rc::clone(&around.logs.here))?;
+        let (prelude, lines) = install(lua)?;
         let env = StdEnv { log: around.logs.clone(), ..StdEnv::quiet(role) };
         library::install(lua, &env)?;
         let frozen = around.frozen.clone();
