@@ -23,7 +23,10 @@ use crate::wire::from_worker::{self, Line, Progress};
 const EVERY_NS: u64 = 200_000;
 /// Lines that come faster than the coordinator reads wait here up to this size; then their threads do.
 const MOST_BYTES: usize = 1 << 20;
-/// States are written this often at most; of one task that saves more often the newest waits for it.
+/// Bytes of states that leave at once in [`SAVES_NS`], each counted with 4 KiB more: a dozen of small ones, or one large one.
+/// Of a task that saves more often the newest waits until that time is over.
+const SAVES_BYTES: usize = 64 << 10;
+const SAVE_BYTES: usize = 4 << 10;
 const SAVES_NS: u64 = 10_000_000;
 /// Of the words of a task, no more crosses at once: a frame has a limit, and breaking it is the end of the process.
 const LONGEST_TEXT: usize = 64 << 10;
@@ -44,9 +47,11 @@ struct Collected {
     /// Where the frame of outcomes begins that is still open.
     open: Option<usize>,
     written_ns: u64,
-    /// Of each task that saved since, the newest state.
+    /// Of each task whose state has to wait, the newest one.
     states: Vec<(Handle, Vec<u8>)>,
+    /// When the time began in which so many bytes of states have left.
     states_ns: u64,
+    states_bytes: usize,
 }
 
 impl Collected {
@@ -75,9 +80,22 @@ impl Collected {
     #[cold]
     fn put_states(&mut self) {
         self.closed();
-        for (task, state) in std::mem::take(&mut self.states) {
-            from_worker::put_saved(&mut self.bytes, task, &state);
+        for (task, state) in mem::take(&mut self.states) {
+            self.put_state(task, &state);
         }
+    }
+
+    fn put_state(&mut self, task: Handle, state: &[u8]) {
+        self.states_bytes += state.len() + SAVE_BYTES;
+        from_worker::put_saved(self.closed(), task, state);
+    }
+
+    /// Whether another state may leave now.
+    fn may_send_state(&mut self, now_ns: u64) -> bool {
+        if now_ns.saturating_sub(self.states_ns) >= SAVES_NS {
+            (self.states_ns, self.states_bytes) = (now_ns, 0);
+        }
+        self.states_bytes < SAVES_BYTES
     }
 }
 
@@ -161,7 +179,7 @@ impl Outbox {
         self.nudge();
     }
 
-    /// What a task saved. It leaves at once, unless the process has just sent another state: then within 10 ms.
+    /// What a task saved. It leaves at once, or within 10 ms when the process has just sent many states, or a large one.
     ///
     /// # Errors
     /// When the coordinator is gone.
@@ -169,16 +187,15 @@ impl Outbox {
         let now_ns = monotonic_ns();
         let mut collected = self.lock();
         collected.states.retain(|(other, _)| *other != task);
-        if now_ns.saturating_sub(collected.states_ns) < SAVES_NS {
+        if !collected.may_send_state(now_ns) {
             collected.states.push((task, state.to_vec()));
             drop(collected);
             self.pending.store(true, Ordering::Relaxed);
             self.nudge();
             return Ok(());
         }
-        collected.states_ns = now_ns;
         collected.put_states();
-        from_worker::put_saved(&mut collected.bytes, task, state);
+        collected.put_state(task, state);
         drop(collected);
         self.flush()
     }
@@ -253,10 +270,8 @@ impl Outbox {
             let mut collected = self.lock();
             collected.closed();
             collected.written_ns = monotonic_ns();
-            if !collected.states.is_empty()
-                && collected.written_ns.saturating_sub(collected.states_ns) >= SAVES_NS
-            {
-                collected.states_ns = collected.written_ns;
+            let now_ns = collected.written_ns;
+            if !collected.states.is_empty() && collected.may_send_state(now_ns) {
                 collected.put_states();
             }
             self.pending.store(!collected.states.is_empty(), Ordering::Relaxed);
