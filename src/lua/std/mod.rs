@@ -96,19 +96,23 @@ pub fn install(lua: &Lua, env: &StdEnv) -> mlua::Result<()> {
 
 /// The module of that full name (`mpms.http`), or the whole library (`mpms`).
 pub(super) fn builtin(lua: &Lua, name: &str) -> Result<Option<Table>, LibError> {
-    let Some(library) = lua.app_data_ref::<Library>().map(|library| library.front.clone()) else {
+    let Some(library) = lua.app_data_ref::<Library>().map(|library| library.clone()) else {
         return Ok(None);
     };
     if name == "mpms" {
-        return Ok(Some(library));
+        return Ok(Some(library.front));
     }
     let Some(short) = name.strip_prefix("mpms.") else {
         return Ok(None);
     };
-    match MODULES.iter().any(|(one, _)| *one == short) {
-        true => Ok(Some(library.get(short)?)),
-        false => Ok(None),
+    let Some((found, make)) = MODULES.iter().find(|(one, _)| *one == short) else { return Ok(None) };
+    if let Some(made) = library.fields.raw_get::<Option<Table>>(*found)? {
+        return Ok(Some(made));
     }
+    // not through the table in front: what making it raises stays what it is
+    let made = make(lua)?;
+    library.fields.raw_set(*found, &made)?;
+    Ok(Some(made))
 }
 
 /// Whether there is a module of that full name.

@@ -29,3 +29,41 @@ pub fn module(lua: &Lua) -> mlua::Result<Table> {
     };
     Err(mlua::Error::external(LibError::invalid(text)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use crate::lua::role::worker::NAMES;
+    use crate::lua::std::testing::{fails, run, state};
+
+    #[test]
+    fn outside_of_a_worker_it_says_whose_it_is() {
+        let lua = state();
+        for code in ["return mpms.task", "return require 'mpms.task'", "return mpms.task.id"] {
+            let e = fails(&lua, code);
+            assert_eq!(e.code, "invalid", "{code}");
+            let says = e.message.contains("mpms.task is for the role `worker`: there is no task here");
+            assert!(says, "{code}: {}", e.message);
+        }
+        assert!(run::<bool>(&lua, "return task == nil"));
+    }
+
+    #[test]
+    fn its_types_name_what_it_has_and_nothing_else() {
+        let types = include_str!("../types/task.lua");
+        let mut told = BTreeSet::new();
+        let mut fields = false;
+        for line in types.lines() {
+            if let Some(class) = line.strip_prefix("---@class ") {
+                fields = class == "mpms.task";
+            }
+            let name = line
+                .strip_prefix("function task.")
+                .and_then(|rest| rest.split('(').next())
+                .or_else(|| line.strip_prefix("---@field ").filter(|_| fields)?.split(' ').next());
+            told.extend(name);
+        }
+        assert_eq!(told, NAMES.into_iter().collect());
+    }
+}
