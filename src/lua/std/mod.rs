@@ -34,6 +34,7 @@ pub mod reach;
 pub mod robots;
 pub mod runtime;
 pub mod str;
+pub mod task;
 pub mod tbl;
 pub mod test;
 #[cfg(test)]
@@ -81,6 +82,7 @@ const MODULES: &[(&str, Make)] = &[
     ("robots", robots::module),
     ("str", str::module),
     ("tbl", tbl::module),
+    ("task", task::module),
     ("test", test::module),
     ("time", time::module),
     ("toml", toml::module),
@@ -121,19 +123,23 @@ pub fn install(lua: &Lua, env: &StdEnv) -> mlua::Result<()> {
 
 /// The module of that full name (`mpms.http`), or the whole library (`mpms`).
 pub(super) fn builtin(lua: &Lua, name: &str) -> Result<Option<Table>, LibError> {
-    let Some(library) = lua.app_data_ref::<Library>().map(|library| library.front.clone()) else {
+    let Some(library) = lua.app_data_ref::<Library>().map(|library| library.clone()) else {
         return Ok(None);
     };
     if name == "mpms" {
-        return Ok(Some(library));
+        return Ok(Some(library.front));
     }
     let Some(short) = name.strip_prefix("mpms.") else {
         return Ok(None);
     };
-    match MODULES.iter().any(|(one, _)| *one == short) {
-        true => Ok(Some(library.get(short)?)),
-        false => Ok(None),
+    let Some((found, make)) = MODULES.iter().find(|(one, _)| *one == short) else { return Ok(None) };
+    if let Some(made) = library.fields.raw_get::<Option<Table>>(*found)? {
+        return Ok(Some(made));
     }
+    // not through the table in front: what making it raises stays what it is
+    let made = make(lua)?;
+    library.fields.raw_set(*found, &made)?;
+    Ok(Some(made))
 }
 
 /// Whether there is a module of that full name.
