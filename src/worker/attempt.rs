@@ -9,12 +9,12 @@ use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Shared;
-use crate::lua::role::worker::Attempts;
+use crate::lua::role::worker::{Attempts, check_state};
 use crate::lua::role::{AtHand, Facts, Outlet};
 use crate::lua::watchdog;
 use crate::model::event::Level;
 use crate::model::outcome::Effects;
-use crate::model::task::{MOST_STATE, TaskOptions};
+use crate::model::task::TaskOptions;
 use crate::model::{Failure, Handle, Payload, Task, TaskId};
 use crate::os::clock::monotonic_ns;
 use crate::os::slots::Slot;
@@ -198,13 +198,7 @@ impl AtHand for Current {
 impl Attempts for Current {
     fn save(&self, state: &[u8]) -> Result<(), String> {
         self.must_run("task.save")?;
-        if state.len() > MOST_STATE {
-            let (bytes, most) = (state.len(), MOST_STATE >> 20);
-            return Err(format!(
-                "task.save: the state takes {bytes} bytes and may take {most} MiB; write what is large to a file in \
-                 task.dir"
-            ));
-        }
+        check_state(state)?;
         let task = self.with(|task| task.handle).map_err(|error| error.to_string())?;
         let mut saved = self.saved.borrow_mut();
         saved.clear();
@@ -244,9 +238,9 @@ impl Attempts for Current {
         }
     }
 
-    fn cancel(&self, keys: &[u128]) -> Result<(), String> {
+    fn cancel(&self, _: &str, hashes: &[u128]) -> Result<(), String> {
         self.must_run("task.cancel")?;
-        for key in keys {
+        for key in hashes {
             self.count("task.cancel", size_of_val(key))?;
             self.effects.borrow_mut().cancels.push(*key);
         }

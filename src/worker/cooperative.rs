@@ -361,8 +361,8 @@ impl Attempts for Desk {
         self.current().dir()
     }
 
-    fn cancel(&self, keys: &[u128]) -> Result<(), String> {
-        self.current().cancel(keys)
+    fn cancel(&self, key: &str, hashes: &[u128]) -> Result<(), String> {
+        self.current().cancel(key, hashes)
     }
 
     fn progress(&self, done: f64, total: Option<f64>, message: Option<String>) {

@@ -18,6 +18,7 @@ use crate::lua::std::task::OfWorker;
 use crate::lua::verb::Verb;
 use crate::lua::{port, put};
 use crate::model::event::Level;
+use crate::model::task::MOST_STATE;
 
 /// Who runs the attempts of a state.
 pub trait Attempts: AtHand {
@@ -52,14 +53,28 @@ pub trait Attempts: AtHand {
     /// When it cannot be made.
     fn dir(&self) -> Result<PathBuf, (PathBuf, io::Error)>;
 
-    /// `task.cancel(key)`: the hashes of the key.
+    /// `task.cancel(key)`: the key as text, and its hashes.
     ///
     /// # Errors
     /// When no task runs.
-    fn cancel(&self, keys: &[u128]) -> Result<(), String>;
+    fn cancel(&self, key: &str, hashes: &[u128]) -> Result<(), String>;
 
     /// `task.defer` was called in this attempt. The number under which to keep the function.
     fn set_deferring(&self) -> u32;
+}
+
+/// Whether a state may be saved.
+///
+/// # Errors
+/// When it is too large.
+pub fn check_state(state: &[u8]) -> Result<(), String> {
+    if state.len() <= MOST_STATE {
+        return Ok(());
+    }
+    let (bytes, most) = (state.len(), MOST_STATE >> 20);
+    Err(format!(
+        "task.save: the state takes {bytes} bytes and may take {most} MiB; write what is large to a file in task.dir"
+    ))
 }
 
 /// All that `task` has, in the order in which errors list it.
@@ -154,7 +169,8 @@ fn set_kept(state: &State, methods: &Table, attempts: &Rc<dyn Attempts>) -> mlua
     methods.raw_set("save", port::state(&state.bridge, Box::new(move |bytes| here.save(bytes)))?)?;
     let here = Rc::clone(attempts);
     let cancel = global_function(state.lua(), "task.cancel(key)", move |_, key: Value| {
-        here.cancel(&put::key_hashes(key)?).map_err(LibError::invalid)
+        let name = key.to_string()?;
+        here.cancel(&name, &put::key_hashes(key)?).map_err(LibError::invalid)
     })?;
     methods.raw_set("cancel", cancel)
 }

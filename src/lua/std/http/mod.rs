@@ -18,6 +18,7 @@ mod fail;
 mod fields;
 mod hops;
 mod media;
+pub mod mock;
 mod names;
 mod payload;
 mod proxy;

@@ -106,7 +106,7 @@ pub(super) async fn fetch(lua: &Lua, target: &Target) -> Result<Table, LibError>
             Err(error) => error,
         };
         match target.settings.retries.pause(tried, &error) {
-            Some(pause) => tokio::time::sleep(pause).await,
+            Some(pause) => crate::lua::std::clock::sleep(pause).await,
             None => return Err(error),
         }
         tried += 1;
