@@ -14,12 +14,17 @@ pub use data::{Alias, Class, Field, Function, Module, Param, Return};
 pub const FILES: &[(&str, &str)] = &[
     ("globals", include_str!("globals.lua")),
     ("co", include_str!("co.lua")),
+    ("csv", include_str!("csv.lua")),
     ("feed", include_str!("feed.lua")),
     ("html", include_str!("html.lua")),
     ("http", include_str!("http.lua")),
+    ("json", include_str!("json.lua")),
     ("net", include_str!("net.lua")),
     ("robots", include_str!("robots.lua")),
+    ("toml", include_str!("toml.lua")),
     ("url", include_str!("url.lua")),
+    ("xml", include_str!("xml.lua")),
+    ("yaml", include_str!("yaml.lua")),
 ];
 
 /// The library as it is described: the globals first, then the modules.

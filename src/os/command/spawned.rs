@@ -145,4 +145,3 @@ pub fn take_streams() -> io::Result<(std::fs::File, std::fs::File)> {
     nix::unistd::dup2_stdout(&stderr)?;
     Ok((input.into(), output.into()))
 }
-

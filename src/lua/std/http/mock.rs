@@ -77,7 +77,11 @@ pub(super) async fn exchange(
     let asked = Asked {
         method: request.method().as_str().to_owned(),
         url: request.url().clone(),
-        headers: request.headers().iter().map(|(k, v)| (k.as_str().to_owned(), v.as_bytes().to_vec())).collect(),
+        headers: request
+            .headers()
+            .iter()
+            .map(|(k, v)| (k.as_str().to_owned(), v.as_bytes().to_vec()))
+            .collect(),
         body: payload.map(Payload::bytes).transpose()?.unwrap_or_default(),
     };
     let url = asked.url.clone();
