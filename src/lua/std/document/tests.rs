@@ -250,6 +250,10 @@ fn python_reads_and_writes_the_same() {
         for i = 1, 60 do tables["t" .. i] = value(0, false) end
         for i = 1, 300 do rows[i] = { words[random(#words)], words[random(#words)], words[random(#words)] } end
         local doc = { tag = "doc", attr = {}, children = {} }
+        for i, word in ipairs(words) do
+          -- Python writes a carriage return as it is, and every reader makes a line feed of it
+          words[i] = word:gsub("\r", "")
+        end
         for i = 1, 100 do
           doc.children[i] = { tag = "e", attr = { a = words[random(#words)], b = words[random(#words)] }, children = { "x" .. words[random(#words)] } }
         end
