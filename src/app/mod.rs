@@ -3,7 +3,7 @@
 mod carry;
 mod changes;
 mod check;
-pub mod doc;
+mod doc;
 mod dry;
 mod exit;
 mod known;

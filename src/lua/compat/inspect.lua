@@ -95,7 +95,7 @@ function inspect.inspect(root, options)
   local write
   local function body(t)
     local keys, count = keys_of(t)
-    local meta = getmetatable(t)
+    local meta = not options.plain and getmetatable(t) or nil
     put "{"
     level = level + 1
     for i = 1, count do
@@ -137,6 +137,8 @@ function inspect.inspect(root, options)
       put(tostring(value))
     elseif value == mpms.null then
       put "mpms.null"
+    elseif kind ~= "table" and options.plain then
+      put(tostring(value))
     elseif kind ~= "table" then
       put(("<%s %d>"):format(kind, id(value)))
     elseif ids[value] then
