@@ -3,6 +3,7 @@
 mod carry;
 mod changes;
 mod check;
+mod dirs;
 mod doc;
 mod dry;
 mod exit;

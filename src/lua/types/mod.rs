@@ -14,12 +14,18 @@ pub use data::{Alias, Class, Field, Function, Module, Param, Return, first_line}
 pub const FILES: &[(&str, &str)] = &[
     ("globals", include_str!("globals.lua")),
     ("co", include_str!("co.lua")),
+    ("codec", include_str!("codec.lua")),
     ("feed", include_str!("feed.lua")),
+    ("hash", include_str!("hash.lua")),
     ("html", include_str!("html.lua")),
     ("http", include_str!("http.lua")),
     ("net", include_str!("net.lua")),
+    ("re", include_str!("re.lua")),
     ("robots", include_str!("robots.lua")),
+    ("str", include_str!("str.lua")),
+    ("tbl", include_str!("tbl.lua")),
     ("url", include_str!("url.lua")),
+    ("uuid", include_str!("uuid.lua")),
 ];
 
 /// The library as it is described: the globals first, then the modules.
