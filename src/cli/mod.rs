@@ -15,8 +15,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use display::{Display, Workers};
 pub use resume::ResumeArgs;
 pub use run::RunArgs;
-pub use test::TestArgs;
 pub use runs::{ListArgs, LogsArgs, RmArgs, RunsArgs, RunsCommand, ShowArgs};
+pub use test::TestArgs;
 
 /// Runs batch jobs: Lua or commands, in worker processes, over a list of tasks.
 #[derive(Debug, Parser)]

@@ -15,5 +15,6 @@ mod resume;
 mod roles;
 mod sandbox;
 mod signals;
+mod specs;
 mod start;
 mod values;

@@ -18,7 +18,7 @@ use crate::os::signals;
 /// Files that are loaded before the first test runs, so that the number of all tests is known; processes that wait.
 const AHEAD: usize = 64;
 /// What a process may take beyond the limit of a test, which it keeps itself, before it is killed.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(3);
 
 /// How specs are run.
 pub(super) struct Crew {
@@ -96,8 +96,7 @@ impl Crew {
             for message in receive {
                 match message {
                     Message::Plan(index, plan) => {
-                        files[index].chosen =
-                            (0..plan.len()).filter(|test| chooses(&plan[*test])).collect();
+                        files[index].chosen = (0..plan.len()).filter(|test| chooses(&plan[*test])).collect();
                         files[index].plan = plan;
                     }
                     Message::AllAhead => tell(files, News::Loaded),
@@ -127,12 +126,8 @@ impl Crew {
             code: "crashed".into(),
             traceback: Vec::new(),
         };
-        let start = Start {
-            file: path.to_path_buf(),
-            cwd: self.cwd.clone(),
-            limit: self.limit,
-            update: self.update,
-        };
+        let start =
+            Start { file: path.to_path_buf(), cwd: self.cwd.clone(), limit: self.limit, update: self.update };
         let process = Spawned::start(&start.arguments())
             .map_err(|error| failed(format!("its process cannot be started: {error}")))?;
         match process.next(self.limit + GRACE) {
@@ -153,14 +148,7 @@ impl Crew {
         }
     }
 
-    fn run_one(
-        &self,
-        index: usize,
-        name: &str,
-        one: Loaded,
-        chooses: Chooses<'_>,
-        send: &Sender<Message>,
-    ) {
+    fn run_one(&self, index: usize, name: &str, one: Loaded, chooses: Chooses<'_>, send: &Sender<Message>) {
         let Loaded { mut process, plan } = one;
         let chosen: Vec<usize> = (0..plan.len()).filter(|test| chooses(&plan[*test])).collect();
         if self.list || chosen.is_empty() {

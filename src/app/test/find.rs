@@ -64,8 +64,13 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().canonicalize().expect("a folder");
         for file in [
-            "a_spec.lua", "deep/er/b_spec.lua", "deep/other.lua", "lua_modules/x_spec.lua", ".mpms/y_spec.lua",
-            "out/z_spec.lua", ".hidden/h_spec.lua",
+            "a_spec.lua",
+            "deep/er/b_spec.lua",
+            "deep/other.lua",
+            "lua_modules/x_spec.lua",
+            ".mpms/y_spec.lua",
+            "out/z_spec.lua",
+            ".hidden/h_spec.lua",
         ] {
             let file = root.join(file);
             fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
@@ -78,7 +83,12 @@ mod tests {
             found.into_iter().map(|file| file.name).collect::<Vec<_>>()
         };
         assert_eq!(names(&[]), ["a_spec.lua", "deep/er/b_spec.lua"]);
-        assert_eq!(names(&["deep", "deep/er/b_spec.lua", "deep/other.lua"]), ["deep/er/b_spec.lua", "deep/other.lua"]);
-        assert!(specs(&root, &[Path::new("none").to_path_buf()]).is_err_and(|stop| stop.message.contains("none")));
+        assert_eq!(
+            names(&["deep", "deep/er/b_spec.lua", "deep/other.lua"]),
+            ["deep/er/b_spec.lua", "deep/other.lua"]
+        );
+        assert!(
+            specs(&root, &[Path::new("none").to_path_buf()]).is_err_and(|stop| stop.message.contains("none"))
+        );
     }
 }

@@ -53,7 +53,8 @@ impl Human {
     }
 
     fn problem(&self, problem: &Problem) {
-        let place = problem.place.as_deref().map(|place| format!("{}   ", clean::line(place))).unwrap_or_default();
+        let place =
+            problem.place.as_deref().map(|place| format!("{}   ", clean::line(place))).unwrap_or_default();
         let mut lines = clean::lines(&problem.message);
         self.under(&format!("{place}{}", lines.next().unwrap_or_default()));
         for line in lines {
@@ -90,7 +91,8 @@ impl Report for Human {
         for file in files {
             let twice = duplicates(file);
             for (name, place) in twice {
-                let text = format!("{place}   another test of this file is named `{}` too", clean::line(&name));
+                let text =
+                    format!("{place}   another test of this file is named `{}` too", clean::line(&name));
                 let line = format!("{:>WORD$} {}\n", "warning", clean::line(&text));
                 let _ = io::stderr().lock().write_all(line.as_bytes());
             }
@@ -140,7 +142,8 @@ impl Report for Human {
                 let word = if outcome.not_run { "NOT RUN" } else { "FAIL" };
                 self.line(AnsiColor::Red, word, &head);
                 if !outcome.not_run {
-                    let same_file = problem.place.as_deref().is_some_and(|place| place.starts_with(&file.name));
+                    let same_file =
+                        problem.place.as_deref().is_some_and(|place| place.starts_with(&file.name));
                     if !same_file {
                         self.under(&clean::line(&outcome.place));
                     }
@@ -153,11 +156,9 @@ impl Report for Human {
 
     fn finished(&mut self, summary: &Summary) {
         let mut counts = vec![format!("{} passed", summary.passed)];
-        for (count, word) in [
-            (summary.failed, "failed"),
-            (summary.pending, "pending"),
-            (summary.not_run, "not run"),
-        ] {
+        for (count, word) in
+            [(summary.failed, "failed"), (summary.pending, "pending"), (summary.not_run, "not run")]
+        {
             if count > 0 {
                 counts.push(format!("{count} {word}"));
             }
@@ -183,7 +184,11 @@ impl Report for Human {
         self.line(if good { AnsiColor::Green } else { AnsiColor::Red }, "Summary", &text);
         if let Some((file, name)) = &summary.first {
             let name = regex::escape(name).replace('\'', ".");
-            self.line(AnsiColor::Cyan, "Next", &format!("mpms test -v {} --filter '^{}$'", clean::line(file), clean::line(&name)));
+            self.line(
+                AnsiColor::Cyan,
+                "Next",
+                &format!("mpms test -v {} --filter '^{}$'", clean::line(file), clean::line(&name)),
+            );
         }
     }
 }

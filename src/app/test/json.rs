@@ -29,7 +29,9 @@ impl Report for Json {
         }
         for file in files {
             for test in file.chosen.iter().filter_map(|test| file.plan.get(*test)) {
-                say(&json!({ "event": "test", "file": file.name, "name": test.names.join(": "), "place": test.place }));
+                say(
+                    &json!({ "event": "test", "file": file.name, "name": test.names.join(": "), "place": test.place }),
+                );
             }
         }
     }

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use regex::Regex;
 
-use super::exit::Code;
 use super::complain;
+use super::exit::Code;
 use crate::cli::{Format, TestArgs};
 use crate::lua::spec::{Planned, Problem, Status, Totals};
 use crate::os;
@@ -121,7 +121,10 @@ fn all(arguments: &TestArgs) -> Result<Code, Stop> {
     let plain = |error: io::Error| Stop::new(error.to_string(), None);
     let filter = arguments.filter.as_deref().map(Regex::new).transpose().map_err(|error| {
         let last = error.to_string().lines().last().unwrap_or_default().trim().to_owned();
-        Stop::new(format!("`--filter` is no regular expression: {last}"), Some("a `\\` before a sign takes it as it is"))
+        Stop::new(
+            format!("`--filter` is no regular expression: {last}"),
+            Some("a `\\` before a sign takes it as it is"),
+        )
     })?;
     let cwd = std::env::current_dir().and_then(|cwd| cwd.canonicalize()).map_err(plain)?;
     let mut files = find::specs(&cwd, &arguments.paths)?;
@@ -148,7 +151,8 @@ fn all(arguments: &TestArgs) -> Result<Code, Stop> {
     let mut summary = Summary::default();
     let mut results: Vec<Outcome> = Vec::new();
     let mut problems: Vec<(String, Problem)> = Vec::new();
-    let chooses = |test: &Planned| filter.as_ref().is_none_or(|filter| filter.is_match(&test.names.join(": ")));
+    let chooses =
+        |test: &Planned| filter.as_ref().is_none_or(|filter| filter.is_match(&test.names.join(": ")));
     let known = files.len();
     crew.run(&mut files, &chooses, &mut |files, news| match news {
         News::Loaded => report.begins(files, files.iter().map(|file| file.chosen.len()).sum()),
@@ -179,10 +183,14 @@ fn all(arguments: &TestArgs) -> Result<Code, Stop> {
     if chosen == 0 && summary.broken == 0 {
         let of = format!("{known} file{}", if known == 1 { "" } else { "s" });
         return Err(match &arguments.filter {
-            Some(filter) => {
-                Stop::new(format!("no test of {of} fits `{filter}`"), Some("see all of them with mpms test --list"))
-            }
-            None => Stop::new(format!("there is no test in {of}"), Some("write one: it(\"adds\", function() … end)")),
+            Some(filter) => Stop::new(
+                format!("no test of {of} fits `{filter}`"),
+                Some("see all of them with mpms test --list"),
+            ),
+            None => Stop::new(
+                format!("there is no test in {of}"),
+                Some("write one: it(\"adds\", function() … end)"),
+            ),
         });
     }
     report.finished(&summary);

@@ -150,9 +150,8 @@ impl Spec {
         let shown = |failure: Failure| problem_of(&name, &failure);
         let spec = Self::prepare(settings, &script).map_err(|error| shown(call::unavailable(error)))?;
         let loaded = watchdog::during(&spec.state.bridge, settings.limit_ns, || {
-            script::load_text(&spec.state, &script).and_then(|chunk| {
-                watchdog::checked(spec.state.bridge.call_for_effect(chunk, None, &[]))
-            })
+            script::load_text(&spec.state, &script)
+                .and_then(|chunk| watchdog::checked(spec.state.bridge.call_for_effect(chunk, None, &[])))
         });
         spec.tree.close();
         loaded.map_err(|failure| {
@@ -241,7 +240,8 @@ impl Spec {
             let path = self.tree.path_of(*index);
             self.leave_all_but(&path, tell);
             self.output.take();
-            let status = self.enter(&path, tell).map_or_else(Status::Failed, |()| self.one(*index, &path, tell));
+            let status =
+                self.enter(&path, tell).map_or_else(Status::Failed, |()| self.one(*index, &path, tell));
             let elapsed_ns = monotonic_ns().saturating_sub(started_ns);
             tell(Event::Ended { index: *index, status, elapsed_ns, output: self.output.take() });
         }
@@ -365,11 +365,16 @@ const MOST_MEMORY: usize = 2 << 30;
 
 /// Functions of `assert.lua`.
 trait Named {
-    fn call_named<R: mlua::FromLuaMulti>(&self, name: &str, args: impl mlua::IntoLuaMulti) -> mlua::Result<R>;
+    fn call_named<R: mlua::FromLuaMulti>(&self, name: &str, args: impl mlua::IntoLuaMulti)
+    -> mlua::Result<R>;
 }
 
 impl Named for Table {
-    fn call_named<R: mlua::FromLuaMulti>(&self, name: &str, args: impl mlua::IntoLuaMulti) -> mlua::Result<R> {
+    fn call_named<R: mlua::FromLuaMulti>(
+        &self,
+        name: &str,
+        args: impl mlua::IntoLuaMulti,
+    ) -> mlua::Result<R> {
         self.raw_get::<Function>(name)?.call(args)
     }
 }
@@ -378,7 +383,13 @@ impl Named for Table {
 fn problem_of(spec: &str, failure: &Failure) -> Problem {
     let traceback: Vec<String> =
         failure.traceback.as_deref().unwrap_or_default().lines().map(str::to_owned).collect();
-    let (at, message) = split_place(&failure.message);
+    let (at, mut message) = split_place(&failure.message);
+    // an error that came through a coroutine says twice where it was
+    while let (Some(again), rest) = split_place(message)
+        && Some(again) == at
+    {
+        message = rest;
+    }
     let mut places = traceback.iter().filter_map(|line| split_place(line.trim()).0);
     let own = places.clone().find(|place| is_of(spec, place));
     let first = at.filter(|at| is_of(spec, at)).or(own).or(at).or_else(|| places.next());

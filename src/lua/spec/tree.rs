@@ -130,7 +130,12 @@ impl Tree {
     /// Functions of one kind; `teardown` and `after_each` in the order in which they were written too.
     pub fn hooks(&self, block: usize, kind: Hooks) -> Vec<Function> {
         let blocks = self.blocks.borrow();
-        blocks[block].hooks.iter().filter(|(one, _)| *one == kind).map(|(_, function)| function.clone()).collect()
+        blocks[block]
+            .hooks
+            .iter()
+            .filter(|(one, _)| *one == kind)
+            .map(|(_, function)| function.clone())
+            .collect()
     }
 
     pub fn is_insulated(&self, block: usize) -> bool {

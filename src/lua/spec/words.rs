@@ -21,8 +21,7 @@ pub(super) fn install(lua: &Lua, tree: &Rc<Tree>) -> mlua::Result<Table> {
         Ok(test::diff(&expected.to_string_lossy(), &actual.to_string_lossy()))
     })?;
     let metatable = Shim::of(lua)?.error_metatable;
-    let functions: Table =
-        lua.load(include_str!("assert.lua")).set_name("=mpms").call((diff, metatable))?;
+    let functions: Table = lua.load(include_str!("assert.lua")).set_name("=mpms").call((diff, metatable))?;
     blocks(lua, tree)?;
     tests(lua, tree)?;
     hooks(lua, tree)?;
@@ -33,7 +32,20 @@ pub(super) fn install(lua: &Lua, tree: &Rc<Tree>) -> mlua::Result<Table> {
     globals.raw_set("randomize", &nothing)?;
     loaded.raw_set("busted.runner", &nothing)?;
     let busted = lua.create_table()?;
-    for name in ["describe", "it", "pending", "before_each", "after_each", "setup", "teardown", "assert", "spy", "stub", "mock", "match"] {
+    for name in [
+        "describe",
+        "it",
+        "pending",
+        "before_each",
+        "after_each",
+        "setup",
+        "teardown",
+        "assert",
+        "spy",
+        "stub",
+        "mock",
+        "match",
+    ] {
         busted.raw_set(name, globals.raw_get::<Value>(name)?)?;
     }
     loaded.raw_set("busted", busted)?;
@@ -59,15 +71,17 @@ fn caller(lua: &Lua) -> String {
     "?".to_owned()
 }
 
-fn late(what: &str) -> LibError {
-    LibError::invalid(format!("{what}: tests are named while the file is loaded, not while they run"))
+fn late() -> LibError {
+    LibError::invalid("tests are named while the file is loaded, not while they run")
 }
 
 fn name_of(name: &Value) -> Result<String, LibError> {
     match name {
         Value::String(name) => Ok(name.to_string_lossy()),
         Value::Integer(_) | Value::Number(_) => Ok(name.to_string()?),
-        other => Err(LibError::invalid(format!("argument 1 (name) must be a string, got {}", other.type_name()))),
+        other => {
+            Err(LibError::invalid(format!("argument 1 (name) must be a string, got {}", other.type_name())))
+        }
     }
 }
 
@@ -83,14 +97,16 @@ fn blocks(lua: &Lua, tree: &Rc<Tree>) -> mlua::Result<()> {
         let block = global_function(lua, signature, move |lua, (name, body): (Value, Option<Function>)| {
             // `insulate` and `expose` need no name
             let (name, body) = match (name, body) {
-                (Value::Function(body), None) if word == "insulate" || word == "expose" => (String::new(), body),
+                (Value::Function(body), None) if word == "insulate" || word == "expose" => {
+                    (String::new(), body)
+                }
                 (name, Some(body)) => (name_of(&name)?, body),
                 (name, None) => {
                     name_of(&name)?;
                     return Err(LibError::invalid("argument 2 (body) must be a function, got nil"));
                 }
             };
-            let around = tree.open(name, insulated).ok_or_else(|| late(word))?;
+            let around = tree.open(name, insulated).ok_or_else(late)?;
             let ended = call::<()>(lua, &body, ());
             tree.reopen(around);
             ended
@@ -105,33 +121,36 @@ fn tests(lua: &Lua, tree: &Rc<Tree>) -> mlua::Result<()> {
     let mut it = None;
     for (word, signature) in [("it", "it(name, body)"), ("spec", "spec(name, body)")] {
         let tree = Rc::clone(tree);
-        let function = global_function(lua, signature, move |lua, (name, body): (Value, Option<Function>)| {
-            match tree.add_test(name_of(&name)?, caller(lua), body) {
+        let function =
+            global_function(lua, signature, move |lua, (name, body): (Value, Option<Function>)| match tree
+                .add_test(name_of(&name)?, caller(lua), body)
+            {
                 true => Ok(()),
-                false => Err(late(word)),
-            }
-        })?;
+                false => Err(late()),
+            })?;
         globals.raw_set(word, &function)?;
         it.get_or_insert(function);
     }
     let here = Rc::clone(tree);
-    let pending = global_function(lua, "pending(name, body)", move |lua, (name, _): (Option<Value>, Value)| {
-        let name = name.map_or_else(|| Ok(String::new()), |name| name_of(&name))?;
-        if here.add_test(name.clone(), caller(lua), None) {
-            return Ok(());
-        }
-        let table = lua.create_table()?;
-        table.raw_set("code", PENDING)?;
-        table.raw_set("message", name)?;
-        table.raw_set("retryable", false)?;
-        Err(LibError::raised(Value::Table(table)))
-    })?;
+    let pending =
+        global_function(lua, "pending(name, body)", move |lua, (name, _): (Option<Value>, Value)| {
+            let name = name.map_or_else(|| Ok(String::new()), |name| name_of(&name))?;
+            if here.add_test(name.clone(), caller(lua), None) {
+                return Ok(());
+            }
+            let table = lua.create_table()?;
+            table.raw_set("code", PENDING)?;
+            table.raw_set("message", name)?;
+            table.raw_set("retryable", false)?;
+            Err(LibError::raised(Value::Table(table)))
+        })?;
     globals.raw_set("pending", pending)?;
     let here = Rc::clone(tree);
-    let finally = global_function(lua, "finally(body)", move |_, body: Function| match here.add_finally(body) {
-        true => Ok(()),
-        false => Err(LibError::invalid("it is for the inside of a test")),
-    })?;
+    let finally =
+        global_function(lua, "finally(body)", move |_, body: Function| match here.add_finally(body) {
+            true => Ok(()),
+            false => Err(LibError::invalid("it is for the inside of a test")),
+        })?;
     globals.raw_set("finally", finally)?;
     // `test.worker(…)` is the library's, and `test("name", f)` is busted's
     let library: Table = globals.raw_get::<Table>("mpms")?.get("test")?;
@@ -155,10 +174,11 @@ fn hooks(lua: &Lua, tree: &Rc<Tree>) -> mlua::Result<()> {
     ];
     for (word, signature, kind) in words {
         let tree = Rc::clone(tree);
-        let function = global_function(lua, signature, move |_, body: Function| match tree.add_hook(kind, body) {
-            true => Ok(()),
-            false => Err(late(word)),
-        })?;
+        let function =
+            global_function(lua, signature, move |_, body: Function| match tree.add_hook(kind, body) {
+                true => Ok(()),
+                false => Err(late()),
+            })?;
         lua.globals().raw_set(word, function)?;
     }
     Ok(())

@@ -54,7 +54,9 @@ pub fn check(host: &str) -> Result<(), LibError> {
         )),
         _ => Err(LibError::new(
             DENIED,
-            format!("the network is denied in specs: `{host}` cannot be reached; serve it by `http.serve` on loopback"),
+            format!(
+                "the network is denied in specs: `{host}` cannot be reached; serve it by `http.serve` on loopback"
+            ),
         )),
     }
 }

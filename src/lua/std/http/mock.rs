@@ -77,16 +77,24 @@ pub(super) async fn exchange(
     let asked = Asked {
         method: request.method().as_str().to_owned(),
         url: request.url().clone(),
-        headers: request.headers().iter().map(|(k, v)| (k.as_str().to_owned(), v.as_bytes().to_vec())).collect(),
+        headers: request
+            .headers()
+            .iter()
+            .map(|(k, v)| (k.as_str().to_owned(), v.as_bytes().to_vec()))
+            .collect(),
         body: payload.map(Payload::bytes).transpose()?.unwrap_or_default(),
     };
-    let url = asked.url.clone();
+    // on a clock that was set, the time of the system does not pass
+    let (url, limit) = (asked.url.clone(), time.limit());
     let answered = time.wait(async move {
         let answer = stand_in(asked).await?;
         if let Answer::Reply { delay, .. } = &answer
             && !delay.is_zero()
         {
-            clock::sleep(*delay).await;
+            clock::sleep(limit.min(*delay)).await;
+            if limit < *delay {
+                return Err(LibError::timeout(format!("no reply within {limit:?}")));
+            }
         }
         Ok::<_, LibError>(answer)
     });

@@ -10,11 +10,11 @@ use mlua::Lua;
 use super::mocks::Mocks;
 use crate::lua::error::LibError;
 use crate::lua::random::Random;
+use crate::lua::std::clock;
 use crate::lua::std::http::mock::Asked;
 use crate::lua::std::http::robots;
-use crate::lua::std::reach::{self, Reach};
-use crate::lua::std::clock;
 use crate::lua::std::log::Sinks;
+use crate::lua::std::reach::{self, Reach};
 
 /// Of a state that runs a spec.
 pub struct Context {
@@ -65,7 +65,9 @@ impl Context {
     /// `invalid` where no spec runs.
     pub fn of(lua: &Lua) -> Result<Rc<Self>, LibError> {
         let found = lua.app_data_ref::<Rc<Self>>().map(|found| Rc::clone(&found));
-        found.ok_or_else(|| LibError::invalid("mpms.test is for specs: write it in a `*_spec.lua` and run `mpms test`"))
+        found.ok_or_else(|| {
+            LibError::invalid("mpms.test is for specs: write it in a `*_spec.lua` and run `mpms test`")
+        })
     }
 
     /// As it is now.

@@ -57,7 +57,9 @@ impl Mocks {
             }
         }
         // the most exact first: without `*`, then the longer
-        mocks.rules.sort_by_key(|rule| (rule.url.contains('*'), usize::MAX - rule.key.len(), rule.method.is_none()));
+        mocks
+            .rules
+            .sort_by_key(|rule| (rule.url.contains('*'), usize::MAX - rule.key.len(), rule.method.is_none()));
         Ok(mocks)
     }
 
@@ -154,9 +156,8 @@ pub fn answer(lua: &Lua, context: &Context, asked: &Asked) -> Result<Answer, Lib
 
 fn found(lua: &Lua, context: &Context, asked: &Asked) -> Result<Answer, LibError> {
     let mocks = Rc::clone(&context.mocks.borrow());
-    let may_pass = || {
-        reach::get() == Reach::Loopback && reach::is_loopback(asked.url.host_str().unwrap_or_default())
-    };
+    let may_pass =
+        || reach::get() == Reach::Loopback && reach::is_loopback(asked.url.host_str().unwrap_or_default());
     let Some(rule) = mocks.rule(asked) else {
         return if may_pass() { Ok(Answer::Pass) } else { Err(mocks.denied(asked)) };
     };
@@ -177,12 +178,13 @@ fn found(lua: &Lua, context: &Context, asked: &Asked) -> Result<Answer, LibError
             true => Ok(Answer::Pass),
             false => Err(mocks.denied(asked)),
         },
-        reply => read_reply(lua, context, reply)
-            .map_err(|error| if error.code() == "invalid" {
+        reply => read_reply(lua, context, reply).map_err(|error| {
+            if error.code() == "invalid" {
                 LibError::invalid(format!("the mock `{}`: {}", rule.key, error.message()))
             } else {
                 error
-            }),
+            }
+        }),
     }
 }
 
@@ -304,7 +306,9 @@ mod tests {
 
     #[test]
     fn a_star_is_any_letters() {
-        for (pattern, text) in [("https://x/p/*", "https://x/p/1/2"), ("*", "a"), ("a*b*c", "axxbyyc"), ("a*", "a")] {
+        for (pattern, text) in
+            [("https://x/p/*", "https://x/p/1/2"), ("*", "a"), ("a*b*c", "axxbyyc"), ("a*", "a")]
+        {
             assert!(fits(pattern, text), "{pattern} {text}");
         }
         for (pattern, text) in [("https://x/p/*", "https://x/q/1"), ("a*b*c", "axxc"), ("a*b", "abc")] {

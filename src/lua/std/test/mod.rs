@@ -21,8 +21,8 @@ mod snapshot;
 
 pub use context::Context;
 pub use diff::diff;
-pub use snapshot::set_show;
 use mocks::Mocks;
+pub use snapshot::set_show;
 
 pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
     let module = Module::new(lua, "mpms.test")
@@ -32,9 +32,12 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
                 parts::worker(lua, &script, &args, meta, options)
             },
         )
-        .waiting("handler(script, meta, ...)", |lua, (script, meta, rest): (Value, Option<Table>, MultiValue)| {
-            parts::handler(lua, &script, meta, rest)
-        })
+        .waiting(
+            "handler(script, meta, ...)",
+            |lua, (script, meta, rest): (Value, Option<Table>, MultiValue)| {
+                parts::handler(lua, &script, meta, rest)
+            },
+        )
         .waiting(
             "tasks(script, params, options)",
             |lua, (script, params, options): (Value, Option<Table>, Option<Table>)| {
@@ -60,7 +63,9 @@ fn world(module: Module<'_>) -> Module<'_> {
             match &time {
                 Value::Nil | Value::Boolean(false) => clock::set(None),
                 time => clock::set(Some(options::duration(time).map_err(|_| {
-                    LibError::invalid("argument 1 (time) must be seconds since 1970, or false for the system's clock")
+                    LibError::invalid(
+                        "argument 1 (time) must be seconds since 1970, or false for the system's clock",
+                    )
                 })?)),
             }
             Ok(())

@@ -14,9 +14,9 @@ use crate::lua::error::LibError;
 use crate::lua::options::Options;
 use crate::lua::script::FINISH;
 use crate::lua::state::{decoded, decoded_list, encoded, encoded_list};
+use crate::lua::std::log::Level;
 use crate::lua::std::path;
 use crate::lua::std::runtime::Interrupt;
-use crate::lua::std::log::Level;
 use crate::model::job::{Job, Script};
 use crate::model::task::TaskOptions;
 use crate::model::{Failure, TaskId, Value as Plain};
@@ -36,7 +36,11 @@ struct Common {
 
 /// The script, and its options when it is written as `{ "scripts/crawl.lua", params = … }`.
 fn script_and_options(script: &Value) -> Result<(PathBuf, Option<Table>), LibError> {
-    let wrong = || LibError::invalid("argument 1 (script) must be a file, or a table as {\"scripts/crawl.lua\", params = {}}");
+    let wrong = || {
+        LibError::invalid(
+            "argument 1 (script) must be a file, or a table as {\"scripts/crawl.lua\", params = {}}",
+        )
+    };
     match script {
         Value::String(file) => Ok((path::of(file), None)),
         Value::Table(table) => {
@@ -73,9 +77,8 @@ impl Common {
         let bytes = std::fs::read(&path).map_err(|error| LibError::file(&error, &path))?;
         let path = path.canonicalize().map_err(|error| LibError::file(&error, &path))?;
         let dir = options.bytes("dir")?.map(|dir| path::of(&dir));
-        let dir = dir
-            .map(|dir| dir.canonicalize().map_err(|error| LibError::file(&error, &dir)))
-            .transpose()?;
+        let dir =
+            dir.map(|dir| dir.canonicalize().map_err(|error| LibError::file(&error, &dir))).transpose()?;
         let params = match params {
             Some(params) => Some(params),
             None => options.table("params")?,
@@ -121,7 +124,8 @@ fn plain_map(lua: &Lua, table: Option<Table>, what: &str) -> Result<Plain, LibEr
 
 /// What the task at hand is, apart from its arguments.
 fn task_of(options: &mut Options) -> Result<Task, LibError> {
-    let number = |found: Option<usize>, usual: u32| found.map_or(usual, |n| u32::try_from(n).unwrap_or(u32::MAX));
+    let number =
+        |found: Option<usize>, usual: u32| found.map_or(usual, |n| u32::try_from(n).unwrap_or(u32::MAX));
     let attempt = number(options.count("attempt")?, 1);
     let elapsed = options.duration("duration")?.unwrap_or_default();
     Ok(Task {
@@ -300,7 +304,10 @@ struct Place {
 impl Place {
     fn enter(context: &Rc<Context>, dir: Option<PathBuf>) -> Result<Self, LibError> {
         if context.elsewhere.get() || (dir.is_some() && context.playing.get() > 0) {
-            return Err(LibError::new("busy", "with the option `dir` one role runs at a time: the process has one folder"));
+            return Err(LibError::new(
+                "busy",
+                "with the option `dir` one role runs at a time: the process has one folder",
+            ));
         }
         if let Some(dir) = &dir {
             std::env::set_current_dir(dir).map_err(|error| LibError::file(&error, dir))?;

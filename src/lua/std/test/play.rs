@@ -176,7 +176,10 @@ fn effect(
     let called = watchdog::during(&state.bridge, order.limit_ns, || {
         watchdog::checked(state.bridge.call_for_effect(role, first, &[]))
     });
-    called.map_err(|failure| Failure { message: format!("role `{name}` raised: {}", failure.message), ..failure })
+    called.map_err(|failure| Failure {
+        message: format!("role `{name}` raised: {}", failure.message),
+        ..failure
+    })
 }
 
 fn worker(order: &Order, task: &Task, stage: &Rc<Stage>, lines: &Lines) -> Result<Played, Failure> {
@@ -256,8 +259,7 @@ fn tasks(order: &Order, stage: &Rc<Stage>, lines: &Lines) -> Result<Played, Fail
     state.random.borrow_mut().seed(order.job.seed, u128::MAX - 1);
     let roles = script::load_within(order.limit_ns, &state, &order.script, "tasks")?;
     let tasks = role_of(order, &roles, "tasks")?;
-    let call =
-        role::generator::bind(&state, tasks, &order.job.meta, stage).map_err(call::unavailable)?;
+    let call = role::generator::bind(&state, tasks, &order.job.meta, stage).map_err(call::unavailable)?;
     let result = watchdog::during(&state.bridge, order.limit_ns, || {
         watchdog::checked(state.bridge.call_for_effect(call, None, &[]))
     });

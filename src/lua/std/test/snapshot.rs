@@ -47,11 +47,15 @@ pub fn check(lua: &Lua, name: &LuaString, value: &Value) -> Result<(), LibError>
     let spec = context.shown(&context.file);
     let message = match old {
         None => {
-            format!("test.snapshot: `{name}` is not written yet; look at the value and write it: mpms test {spec} --update")
+            format!(
+                "test.snapshot: `{name}` is not written yet; look at the value and write it: mpms test {spec} --update"
+            )
         }
         Some(old) => {
             let lines = diff(&String::from_utf8_lossy(&old), &String::from_utf8_lossy(&text));
-            format!("test.snapshot: `{name}` has changed; if that is right: mpms test {spec} --update\n{lines}")
+            format!(
+                "test.snapshot: `{name}` has changed; if that is right: mpms test {spec} --update\n{lines}"
+            )
         }
     };
     let table = lua.create_table()?;
