@@ -364,7 +364,7 @@ it("last", function() end)"#,
         .says("a_spec.lua:6   timeout after 700ms")
         .says("a_spec.lua:9   timeout after 700ms")
         .says("8 tests: 3 passed, 5 failed");
-    for leftover in ["sleep\01000.375", "sleep\01000.625"] {
+    for leftover in ["sleep\x001000.375", "sleep\x001000.625"] {
         assert!(!is_running(leftover), "{leftover}");
     }
 }
@@ -414,7 +414,7 @@ fn specs_die_with_the_call() {
         .stdout(Stdio::null())
         .spawn()
         .expect("mpms can be started");
-    let words = format!("sleep\0{seconds}");
+    let words = format!("sleep\x00{seconds}");
     wait_until(|| is_running(&words));
     child.kill().expect("it can be killed");
     child.wait().expect("it has ended");

@@ -21,7 +21,10 @@ pub(super) fn install(lua: &Lua, tree: &Rc<Tree>) -> mlua::Result<Table> {
         Ok(test::diff(&expected.to_string_lossy(), &actual.to_string_lossy()))
     })?;
     let metatable = Shim::of(lua)?.error_metatable;
-    let functions: Table = lua.load(include_str!("assert.lua")).set_name("=mpms").call((diff, metatable))?;
+    let load = |text: &'static str| lua.load(text).set_name("=mpms");
+    let values: Table = load(include_str!("values.lua")).call((diff, metatable))?;
+    let spies: Table = load(include_str!("spies.lua")).call(&values)?;
+    let functions: Table = load(include_str!("assert.lua")).call((values, spies))?;
     blocks(lua, tree)?;
     tests(lua, tree)?;
     hooks(lua, tree)?;

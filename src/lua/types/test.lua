@@ -152,7 +152,7 @@ function test.http(rules) end
 function test.requests() end
 
 ---Sets the clock of `mpms.time`, `sleep`, and the waits between retries. It stands still, but a wait moves it on at once, the shortest
----first. Time limits go by the system's clock.
+---first. Time limits, `os.time` and `os.clock` go by the system's clock.
 ---
 ---```lua
 ---test.clock(1e9)

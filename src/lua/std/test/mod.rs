@@ -14,10 +14,13 @@ use crate::lua::random;
 
 pub mod context;
 mod diff;
+mod effects;
 pub mod mocks;
+mod order;
 mod parts;
 mod play;
 mod snapshot;
+mod stage;
 
 pub use context::Context;
 pub use diff::diff;
