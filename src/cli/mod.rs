@@ -1,6 +1,8 @@
 //! The command line, typed.
 
 mod display;
+mod doc;
+mod lua;
 mod resume;
 mod run;
 mod runs;
@@ -13,6 +15,8 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use display::{Display, Workers};
+pub use doc::{DocArgs, TypesArgs};
+pub use lua::LuaArgs;
 pub use resume::ResumeArgs;
 pub use run::RunArgs;
 pub use runs::{ListArgs, LogsArgs, RmArgs, RunsArgs, RunsCommand, ShowArgs};
@@ -34,6 +38,7 @@ Examples:
   mpms resume                           go on with the latest run that is not complete
   mpms runs                             list the runs of this folder
   mpms check jobs/                      look for mistakes in every job of a folder
+  mpms lua report.lua                   run a script by hand, with the whole library
 
 `mpms run --help` explains every option.";
 
@@ -48,6 +53,12 @@ pub enum Command {
     Runs(RunsArgs),
     /// Look for mistakes in jobs and their scripts; nothing runs.
     Check(CheckArgs),
+    /// Run a Lua script with the whole library; without one, read lines and answer each.
+    Lua(LuaArgs),
+    /// Show what the library has: a module, a function, its options.
+    Doc(DocArgs),
+    /// Write what editors need to know of the library.
+    Types(TypesArgs),
     /// Run the tests of scripts: every *_spec.lua below this folder, with the network denied.
     Test(TestArgs),
     /// The process between a run and its workers; started by `run`.

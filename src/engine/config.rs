@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::engine::Ends;
-use crate::model::handling::StoredPuts;
+use crate::model::handling::{States, StoredPuts};
 use crate::model::policy::{Limit, Recycle, Retries, Times};
 use crate::model::{TaskId, Tried};
 use crate::plan::MaxFail;
@@ -44,6 +44,12 @@ pub struct Config {
     pub pending: Vec<StoredPuts>,
     /// What happened to tasks that have not ended.
     pub tried: HashMap<TaskId, Tried>,
+    /// Saved states go to the journal.
+    pub keeps_states: bool,
+    /// Those of tasks that have not ended.
+    pub states: States,
+    /// Tasks that have a folder.
+    pub dirs: Vec<TaskId>,
 }
 
 #[cfg(test)]
@@ -67,6 +73,9 @@ impl Config {
             before_ns: 0,
             pending: Vec::new(),
             tried: HashMap::new(),
+            keeps_states: true,
+            states: Vec::new(),
+            dirs: Vec::new(),
         }
     }
 }

@@ -5,7 +5,6 @@
 //! A Lua state as every role gets it.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use mlua::{Function, Lua, LuaOptions, StdLib, Table};
@@ -17,7 +16,7 @@ use super::error::LibError;
 use super::frozen::Frozen;
 use super::prelude::{self, OpenLines};
 use super::random::Random;
-use super::require::{self, Roots};
+use super::require::{self, Roots, project_root};
 use super::shell;
 use super::stack;
 use super::std::log::Sinks;
@@ -55,12 +54,38 @@ impl State {
     /// # Errors
     /// When there is no memory.
     pub fn new(job: &Job, script: &Script, role: &str, around: &Around) -> mlua::Result<Self> {
+        let log = Rc::clone(&around.logs.here);
+        Self::made(job, script, role, around, |lua| prelude::install(lua, &job.env, log))
+    }
+
+    /// Makes one for a script that somebody runs by hand: the standard streams are its own, and `os.exit` is `exit`.
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn by_hand(
+        job: &Job,
+        script: &Script,
+        around: &Around,
+        exit: impl FnOnce(&'static Lua) -> mlua::Result<Function>,
+    ) -> mlua::Result<Self> {
+        Self::made(job, script, "lua", around, |lua| {
+            Ok((prelude::install_by_hand(lua, exit(lua)?)?, OpenLines::default()))
+        })
+    }
+
+    fn made(
+        job: &Job,
+        script: &Script,
+        role: &str,
+        around: &Around,
+        install: impl FnOnce(&'static Lua) -> mlua::Result<(Table, OpenLines)>,
+    ) -> mlua::Result<Self> {
         // SAFETY: `debug` is trimmed by the prelude before any script runs, C modules cannot be loaded
         // (`install_require` removes their searchers), only text is loaded
         let lua = unsafe { Lua::unsafe_new_with(StdLib::ALL, LuaOptions::default()) };
         let lua: &'static Lua = Box::leak(Box::new(lua));
         coroutine::install(lua)?;
-        let (prelude, lines) = prelude::install(lua, &job.env, Rc::clone(&around.logs.here))?;
+        let (prelude, lines) = install(lua)?;
         let env = StdEnv { log: around.logs.clone(), ..StdEnv::quiet(role) };
         library::install(lua, &env)?;
         let frozen = around.frozen.clone();
@@ -195,13 +220,4 @@ pub fn decoded_list(lua: &Lua, bytes: &[u8]) -> mlua::Result<Table> {
         unsafe { lua.exec_raw::<mlua::MultiValue>((), |state| result = stack::push_list(state, bytes))? };
     result.map_err(mlua::Error::external)?;
     lua.create_sequence_from(values)
-}
-
-/// Where `lib` and `lua_modules` are: the nearest folder with `mpms.toml` or `.mpms`, else with `.git`, else the
-/// script's own.
-pub fn project_root(dir: &std::path::Path) -> PathBuf {
-    let has = |names: &'static [&'static str]| {
-        dir.ancestors().find(|folder| names.iter().any(|name| folder.join(name).exists()))
-    };
-    has(&["mpms.toml", ".mpms"]).or_else(|| has(&[".git"])).unwrap_or(dir).to_path_buf()
 }

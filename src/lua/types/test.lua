@@ -15,28 +15,33 @@
 ---@class mpms.test
 local test = {}
 
----A script: its file, or a table with the file first and options behind it. A file is looked for beside the spec, in the
----folder where the tests were started, and in that of the project; `./x.lua` beside the spec alone.
----@alias test.Script string|test.ScriptOptions
-
----What all roles take. In `worker` and `tasks` these may stand in the last argument as well.
----@class test.ScriptOptions
----@field [1] string   the file
+---What all roles take.
+---@class test.JobOptions
 ---@field params? table   `job.params`
 ---@field dir? string   the folder in which the role runs, as a run does in that of its manifest; while it does, no other can
 ---@field seed? integer   of `math.random`; that of `test.seed` unless it is given
 ---@field name? string   `job.name`; default `test`
 ---@field env? table<string, string>   the job's `env`
----@field timeout? number|string   for each call; that of the test unless it is given
----@field role? "handler"|"failed"|"start"|"finish"   which one `test.handler` calls; default `handler`
----@field args? any[]   `meta.task` of `test.handler`: the arguments that the task had
+---@field timeout? duration   for each call; that of the test unless it is given
+
+---@class test.WorkerOptions: test.JobOptions
 ---@field key? string   `task.key`
 ---@field id? integer   the position from which `task.id` is made; default 1
 ---@field attempt? integer   default 1
 ---@field max_attempts? integer   default `attempt`
----@field worker? integer   `meta.worker`; default 1
----@field duration? number|string   `meta.duration`
 ---@field cancelled? boolean   what `task.cancelled()` says
+---@field state? any   `task.state`: what an attempt before saved
+
+---A script of `test.handler` with its options: the file comes first, without a name.
+---@class test.HandlerScript: test.JobOptions
+---@field [1] string   the file
+---@field role? "handler"|"failed"|"start"|"finish"   which one is called; default `handler`
+---@field args? any[]   `meta.task`: the arguments that the task had
+---@field key? string
+---@field id? integer   the position from which `meta.task_id` is made; default 1
+---@field attempt? integer   `meta.attempt`; default 1
+---@field worker? integer   `meta.worker`; default 1
+---@field duration? duration   `meta.duration`
 
 ---A put of a role: the arguments of the task, and its options where it has some.
 ---@class test.Put
@@ -58,6 +63,8 @@ local test = {}
 ---@field after? number   seconds until the next attempt, when it asks for that
 ---@field error? mpms.error   why it failed; with its `traceback`
 ---@field died? string   the reason of `task.die`
+---@field saved? any   the last state of `task.save`; it stays, also when the attempt fails
+---@field cancels string[]   the keys of `task.cancel`; they count as puts do
 
 ---Plays the `worker` role for one attempt, as a worker does: in a new state, after `init`, with `task`, `emit` and `job`,
 ---and with what it deferred. Gives its first result (nil when it failed), and all its effects. A script that cannot be
@@ -68,10 +75,10 @@ local test = {}
 ---assert.equal("http_status", effects.error.code)
 ---```
 ---@async
----@param script test.Script
+---@param script string   its file: beside the spec, in the folder where the tests were started, or in that of the project; `./x.lua` beside the spec alone
 ---@param args any[]   the arguments of the task; with `n` when there is a nil among them
 ---@param meta? table   the read-only copy that `init` gets
----@param options? test.ScriptOptions
+---@param options? test.WorkerOptions
 ---@return any result
 ---@return test.Effects effects
 function test.worker(script, args, meta, options) end
@@ -84,7 +91,7 @@ function test.worker(script, args, meta, options) end
 ---local _, _, _, said = test.handler({ "scripts/spider.lua", role = "finish" }, meta, { elapsed = 2 })
 ---```
 ---@async
----@param script test.Script
+---@param script string|test.HandlerScript
 ---@param meta? table   as it is before
 ---@param ... any   what the role is called with: results of the worker, the error of `failed`, the summary of `finish`
 ---@return table meta
@@ -93,7 +100,7 @@ function test.worker(script, args, meta, options) end
 ---@return any result
 function test.handler(script, meta, ...) end
 
----@class test.TasksOptions: test.ScriptOptions
+---@class test.TasksOptions: test.JobOptions
 ---@field limit? integer   tasks after which the generator is stopped; default 1000
 ---@field meta? table   the read-only copy that it gets
 
@@ -104,7 +111,7 @@ function test.handler(script, meta, ...) end
 ---assert.same({ { 1, "https://x.example/?q=1" } }, test.tasks("scripts/crawl.lua", { count = 1, base = "https://x.example" }))
 ---```
 ---@async
----@param script test.Script
+---@param script string
 ---@param params? table   `job.params`
 ---@param options? test.TasksOptions
 ---@return test.Put[]
@@ -118,7 +125,7 @@ function test.tasks(script, params, options) end
 ---@field json? any   the body as JSON
 ---@field file? string   the body from a file, looked for as scripts are
 ---@field headers? table<string, string|string[]>
----@field delay? number|string   before it comes
+---@field delay? duration   before it comes
 ---@field error? string   no reply, but this code is raised: `timeout`, `connect`, `dns`, `tls`
 
 ---@class test.Request

@@ -18,7 +18,7 @@ pub fn puts(lua: &Lua, played: &Played) -> Result<Table, LibError> {
     let list = lua.create_table()?;
     for (args, options) in &played.puts {
         let put = decoded_list(lua, args)?;
-        if let Some(TaskOptions { key, priority, delay_ns }) = options {
+        if let Some(TaskOptions { key, priority, delay_ns, .. }) = options {
             put.raw_set("key", key.as_deref().map(|key| lua.create_string(key)).transpose()?)?;
             if *priority != 0 {
                 put.raw_set("priority", *priority)?;
@@ -72,6 +72,10 @@ pub fn effects(lua: &Lua, played: &Played) -> Result<Table, LibError> {
     }
     table.raw_set("progress", progress)?;
     table.raw_set("died", played.died.as_deref())?;
+    if let Some(saved) = &played.saved {
+        table.raw_set("saved", decoded(lua, saved)?)?;
+    }
+    table.raw_set("cancels", lua.create_sequence_from(played.cancels.iter().map(String::as_str))?)?;
     let retries = lua.create_table()?;
     if let Some(failure) = &played.failure {
         set_ending(lua, &table, &retries, played.skipped, failure)?;

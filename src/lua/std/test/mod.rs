@@ -31,7 +31,7 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
     let module = Module::new(lua, "mpms.test")
         .waiting(
             "worker(script, args, meta, options)",
-            |lua, (script, args, meta, options): (Value, Table, Option<Table>, Option<Table>)| {
+            |lua, (script, args, meta, options): (LuaString, Table, Option<Table>, Option<Table>)| {
                 parts::worker(lua, &script, &args, meta, options)
             },
         )
@@ -43,7 +43,7 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
         )
         .waiting(
             "tasks(script, params, options)",
-            |lua, (script, params, options): (Value, Option<Table>, Option<Table>)| {
+            |lua, (script, params, options): (LuaString, Option<Table>, Option<Table>)| {
                 parts::tasks(lua, &script, params, options)
             },
         );

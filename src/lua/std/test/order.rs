@@ -1,6 +1,6 @@
 //! What a spec says of a role that it wants to be played.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,17 +16,30 @@ use crate::model::job::{Job, Script};
 use crate::model::{TaskId, Value as Plain};
 use crate::wire::value;
 
-/// What every role takes.
-pub struct Common {
+/// The options that every role takes.
+pub struct Asked {
+    dir: Option<PathBuf>,
+    params: Option<Table>,
+    name: Option<String>,
+    seed: Option<i64>,
+    env: Option<Table>,
+    timeout: Option<Duration>,
+}
+
+/// A role that can be played.
+pub struct Ready {
     script: Script,
-    pub job: Job,
+    job: Job,
     limit: Duration,
     /// Where the role runs, if elsewhere.
     dir: Option<PathBuf>,
 }
 
-/// The script, and its options when it is written as `{ "scripts/crawl.lua", params = … }`.
-pub fn script_and_options(script: &Value) -> Result<(PathBuf, Option<Table>), LibError> {
+/// The script of `test.handler`, and its options when it is written as `{ "scripts/crawl.lua", params = … }`.
+///
+/// # Errors
+/// When it is neither.
+pub fn script_and_options(lua: &Lua, script: &Value) -> Result<(PathBuf, Option<Table>), LibError> {
     let wrong = || {
         LibError::invalid(
             "argument 1 (script) must be a file, or a table as {\"scripts/crawl.lua\", params = {}}",
@@ -36,66 +49,84 @@ pub fn script_and_options(script: &Value) -> Result<(PathBuf, Option<Table>), Li
         Value::String(file) => Ok((path::of(file), None)),
         Value::Table(table) => {
             let Value::String(file) = table.raw_get::<Value>(1)? else { return Err(wrong()) };
-            Ok((path::of(&file), Some(table.clone())))
+            let named = lua.create_table()?;
+            table.for_each(|key: Value, value: Value| {
+                if key != Value::Integer(1) {
+                    named.raw_set(key, value)?;
+                }
+                Ok(())
+            })?;
+            Ok((path::of(&file), Some(named)))
         }
         _ => Err(wrong()),
     }
 }
 
-/// The options of the table, without its first item.
-pub fn named(lua: &Lua, table: Option<Table>) -> Result<Option<Table>, LibError> {
-    let Some(table) = table else { return Ok(None) };
-    let named = lua.create_table()?;
-    table.for_each(|key: Value, value: Value| {
-        if key != Value::Integer(1) {
-            named.raw_set(key, value)?;
-        }
-        Ok(())
-    })?;
-    Ok(Some(named))
-}
+impl Asked {
+    /// # Errors
+    /// On wrong values.
+    pub fn read(options: &mut Options) -> Result<Self, LibError> {
+        Ok(Self {
+            dir: options.bytes("dir")?.map(|dir| path::of(&dir)),
+            params: options.table("params")?,
+            name: options.string("name")?,
+            seed: options.int("seed")?,
+            env: options.table("env")?,
+            timeout: options.duration("timeout")?,
+        })
+    }
 
-impl Common {
-    pub fn read(
+    /// With other parameters, where some are given.
+    pub fn with_params(self, params: Option<Table>) -> Self {
+        Self { params: params.or(self.params), ..self }
+    }
+
+    /// Finds and reads the script.
+    ///
+    /// # Errors
+    /// When it is not there, and when `params` and `meta` cannot cross.
+    pub fn ready(
+        self,
         lua: &Lua,
         context: &Context,
-        file: PathBuf,
+        file: &Path,
         meta: Option<Table>,
-        params: Option<Table>,
-        options: &mut Options,
-    ) -> Result<Self, LibError> {
-        let path = context.find(&file);
-        let bytes = std::fs::read(&path).map_err(|error| LibError::file(&error, &path))?;
-        let path = path.canonicalize().map_err(|error| LibError::file(&error, &path))?;
-        let dir = options.bytes("dir")?.map(|dir| path::of(&dir));
-        let dir =
-            dir.map(|dir| dir.canonicalize().map_err(|error| LibError::file(&error, &dir))).transpose()?;
-        let params = match params {
-            Some(params) => Some(params),
-            None => options.table("params")?,
-        };
-        let name = options.string("name")?.unwrap_or_else(|| "test".to_owned());
-        let seed = options.int("seed")?.unwrap_or(context.seed.get());
-        let env = options.table("env")?;
-        let limit = options.duration("timeout")?.unwrap_or(Duration::from_nanos(context.limit_ns));
+    ) -> Result<Ready, LibError> {
+        let path = context.find(file);
+        let failed = |error: std::io::Error| LibError::file(&error, &path);
+        let bytes = std::fs::read(&path).map_err(failed)?;
+        let path = path.canonicalize().map_err(failed)?;
+        let whole = |dir: PathBuf| dir.canonicalize().map_err(|error| LibError::file(&error, &dir));
+        let dir = self.dir.map(whole).transpose()?;
         let job = Job {
-            name,
+            name: self.name.unwrap_or_else(|| "test".to_owned()),
             description: String::new(),
             manifest: path.clone(),
             dir: dir.clone().unwrap_or_else(|| context.cwd.clone()),
-            seed,
-            params: plain_map(lua, params, "params")?,
+            seed: self.seed.unwrap_or(context.seed.get()),
+            params: plain_map(lua, self.params, "params")?,
             meta: plain_map(lua, meta, "meta")?,
-            env: env.map_or(Ok(Vec::new()), |env| env.pairs::<String, String>().collect())?,
+            env: self.env.map_or(Ok(Vec::new()), |env| env.pairs::<String, String>().collect())?,
         };
         let script = Script {
             name: context.shown(&path),
             dir: path.parent().unwrap_or(&context.cwd).to_path_buf(),
             text: Arc::from(bytes),
         };
-        Ok(Self { script, job, limit, dir })
+        let limit = self.timeout.unwrap_or(Duration::from_nanos(context.limit_ns));
+        Ok(Ready { script, job, limit, dir })
+    }
+}
+
+impl Ready {
+    /// `[meta]`, encoded.
+    pub fn meta(&self) -> Vec<u8> {
+        let mut meta = Vec::new();
+        value::encode(&mut meta, &self.job.meta);
+        meta
     }
 
+    /// The order, and the folder to go to.
     pub fn order(self, part: Part) -> (Order, Option<PathBuf>) {
         let limit_ns = u64::try_from(self.limit.as_nanos()).unwrap_or(u64::MAX);
         (Order { script: self.script, job: self.job, part, limit_ns }, self.dir)
@@ -113,26 +144,38 @@ fn plain_map(lua: &Lua, table: Option<Table>, what: &str) -> Result<Plain, LibEr
     }
 }
 
-/// What the task at hand is, apart from its arguments.
+/// What both roles of a task know of it, apart from its arguments.
+///
+/// # Errors
+/// On wrong values.
 pub fn task_of(options: &mut Options) -> Result<Task, LibError> {
-    let number =
-        |found: Option<usize>, usual: u32| found.map_or(usual, |n| u32::try_from(n).unwrap_or(u32::MAX));
-    let attempt = number(options.count("attempt")?, 1);
-    let elapsed = options.duration("duration")?.unwrap_or_default();
+    let attempt = number(options, "attempt")?.unwrap_or(1);
     Ok(Task {
         id: TaskId::at(options.count("id")?.unwrap_or(1) as u64),
         key: options.bytes("key")?.map(|key| key.as_bytes().to_vec()),
         args: Vec::new(),
         own_args: Vec::new(),
         attempt,
-        max_attempts: number(options.count("max_attempts")?, attempt.max(1)),
-        worker: number(options.count("worker")?, 1),
-        elapsed_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
-        cancelled: options.bool("cancelled")?.unwrap_or(false),
+        max_attempts: attempt.max(1),
+        worker: 1,
+        elapsed_ns: 0,
+        cancelled: false,
+        state: None,
     })
 }
 
+/// A count that fits.
+///
+/// # Errors
+/// On wrong values.
+pub fn number(options: &mut Options, key: &'static str) -> Result<Option<u32>, LibError> {
+    Ok(options.count(key)?.map(|number| u32::try_from(number).unwrap_or(u32::MAX)))
+}
+
 /// The values `1..=n` of a list, `n` too.
+///
+/// # Errors
+/// When Lua has no memory left.
 pub fn values(list: &Table) -> Result<MultiValue, LibError> {
     let count = match list.raw_get::<Value>("n")? {
         Value::Integer(n @ 0..=250) => n as usize,

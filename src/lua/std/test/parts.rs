@@ -4,44 +4,45 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use mlua::{Lua, MultiValue, Table, Value};
+use mlua::{Lua, LuaString, MultiValue, Table, Value};
 
 use super::context::Context;
 use super::effects::{effects, error_of, puts, rows};
 use super::mocks;
-use super::order::{Common, named, script_and_options, task_of, values};
+use super::order::{Asked, number, script_and_options, task_of, values};
 use super::play::{self, Message, Order, Part, Played};
 use crate::lua::error::LibError;
 use crate::lua::options::Options;
 use crate::lua::script::FINISH;
-use crate::lua::state::{decoded, decoded_list, encoded_list};
+use crate::lua::state::{decoded, decoded_list, encoded, encoded_list};
+use crate::lua::std::path;
 use crate::lua::std::runtime::Interrupt;
-use crate::wire::value;
 
 /// Tasks that `test.tasks` takes unless it is told otherwise.
 const TASKS: usize = 1000;
 
 pub fn worker(
     lua: &Lua,
-    script: &Value,
+    file: &LuaString,
     args: &Table,
     meta: Option<Table>,
     options: Option<Table>,
 ) -> impl Future<Output = Result<MultiValue, LibError>> + 'static + use<> {
     let lua = lua.clone();
     let read = (|| {
-        let context = Context::of(&lua)?;
-        let (file, more) = script_and_options(script)?;
-        let mut options = Options::new(match options {
-            Some(options) => Some(options),
-            None => named(&lua, more)?,
-        });
-        let common = Common::read(&lua, &context, file, meta, None, &mut options)?;
+        let mut options = Options::new(options);
+        let asked = Asked::read(&mut options)?;
         let mut task = task_of(&mut options)?;
+        task.max_attempts = number(&mut options, "max_attempts")?.unwrap_or(task.max_attempts);
+        task.cancelled = options.bool("cancelled")?.unwrap_or(false);
+        let state = options.value("state")?;
         options.finish()?;
+        let context = Context::of(&lua)?;
+        task.state = state.map(|state| encoded(&lua, state, "option `state`")).transpose()?;
         task.args = encoded_list(&lua, values(args)?, "args: argument")?;
         task.own_args.clone_from(&task.args);
-        Ok::<_, LibError>((context, common.order(Part::Worker(task))))
+        let ready = asked.ready(&lua, &context, &path::of(file), meta)?;
+        Ok::<_, LibError>((context, ready.order(Part::Worker(task))))
     })();
     async move {
         let (context, (order, dir)) = read?;
@@ -62,21 +63,24 @@ pub fn handler(
 ) -> impl Future<Output = Result<MultiValue, LibError>> + 'static + use<> {
     let lua = lua.clone();
     let read = (|| {
-        let context = Context::of(&lua)?;
-        let (file, more) = script_and_options(script)?;
-        let mut options = Options::new(named(&lua, more)?);
-        let common = Common::read(&lua, &context, file, meta.clone(), None, &mut options)?;
+        let (file, options) = script_and_options(&lua, script)?;
+        let mut options = Options::new(options);
+        let asked = Asked::read(&mut options)?;
         let role = options.word("role", &["handler", "failed", "start", FINISH])?.unwrap_or("handler");
         let own = options.table("args")?;
         let mut task = task_of(&mut options)?;
+        task.worker = number(&mut options, "worker")?.unwrap_or(1);
+        let elapsed = options.duration("duration")?.unwrap_or_default();
         options.finish()?;
+        let context = Context::of(&lua)?;
+        task.elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
         task.args = encoded_list(&lua, rest, "argument")?;
         if let Some(own) = own {
             task.own_args = encoded_list(&lua, values(&own)?, "args")?;
         }
-        let mut meta = Vec::new();
-        value::encode(&mut meta, &common.job.meta);
-        Ok::<_, LibError>((context, common.order(Part::Handler { role, meta, task })))
+        let ready = asked.ready(&lua, &context, &file, meta)?;
+        let meta = ready.meta();
+        Ok::<_, LibError>((context, ready.order(Part::Handler { role, meta, task })))
     })();
     async move {
         let (context, (order, dir)) = read?;
@@ -97,23 +101,20 @@ pub fn handler(
 
 pub fn tasks(
     lua: &Lua,
-    script: &Value,
+    file: &LuaString,
     params: Option<Table>,
     options: Option<Table>,
 ) -> impl Future<Output = Result<Table, LibError>> + 'static + use<> {
     let lua = lua.clone();
     let read = (|| {
-        let context = Context::of(&lua)?;
-        let (file, more) = script_and_options(script)?;
-        let mut options = Options::new(match options {
-            Some(options) => Some(options),
-            None => named(&lua, more)?,
-        });
+        let mut options = Options::new(options);
+        let asked = Asked::read(&mut options)?.with_params(params);
         let meta = options.table("meta")?;
-        let common = Common::read(&lua, &context, file, meta, params, &mut options)?;
         let limit = options.count("limit")?.unwrap_or(TASKS);
         options.finish()?;
-        Ok::<_, LibError>((context, common.order(Part::Tasks { limit })))
+        let context = Context::of(&lua)?;
+        let ready = asked.ready(&lua, &context, &path::of(file), meta)?;
+        Ok::<_, LibError>((context, ready.order(Part::Tasks { limit })))
     })();
     async move {
         let (context, (order, dir)) = read?;

@@ -56,6 +56,8 @@ pub struct Task {
     pub worker: u32,
     pub elapsed_ns: u64,
     pub cancelled: bool,
+    /// Encoded: what an attempt before this one saved.
+    pub state: Option<Vec<u8>>,
 }
 
 /// What came of it.
@@ -73,6 +75,10 @@ pub struct Played {
     pub skipped: bool,
     /// The reason of `task.die`.
     pub died: Option<String>,
+    /// Encoded, the last one.
+    pub saved: Option<Vec<u8>>,
+    /// Keys.
+    pub cancels: Vec<String>,
     /// Of the handler, afterwards.
     pub meta: Vec<u8>,
     /// The generator would have gone on.
@@ -144,9 +150,11 @@ fn play(order: &Order) -> Played {
     if counts {
         played.puts = stage.puts.take();
         played.rows = stage.rows.take();
+        played.cancels = stage.cancels.take();
     }
     played.progress = stage.progress.take();
     played.died = stage.died.take();
+    played.saved = stage.saved.take();
     played.more = stage.full.get();
     played.lines = std::mem::take(&mut *lines.lock().unwrap_or_else(PoisonError::into_inner));
     played

@@ -1,9 +1,13 @@
 //! What stands in for the attempt of a worker, the desk of the handler and the source.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::io;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
 
 use super::play::{Order, Part, Progress};
-use crate::lua::role::worker::Attempts;
+use crate::lua::role::worker::{Attempts, check_state};
 use crate::lua::role::{AtHand, Facts, Outlet};
 use crate::lua::watchdog;
 use crate::model::TaskId;
@@ -19,6 +23,11 @@ pub struct Stage {
     worker: u32,
     elapsed_ns: u64,
     cancelled: bool,
+    state: Option<Vec<u8>>,
+    pub saved: RefCell<Option<Vec<u8>>>,
+    pub cancels: RefCell<Vec<String>>,
+    /// `task.dir`
+    folder: OnceCell<TempDir>,
     /// For how many puts there is room.
     room: usize,
     emits: bool,
@@ -52,6 +61,10 @@ impl Stage {
             worker: task.map_or(1, |task| task.worker),
             elapsed_ns: task.map_or(0, |task| task.elapsed_ns),
             cancelled: task.is_some_and(|task| task.cancelled),
+            state: task.and_then(|task| task.state.clone()),
+            saved: RefCell::default(),
+            cancels: RefCell::default(),
+            folder: OnceCell::new(),
             room,
             emits: task.is_some(),
             puts_outside: !matches!(order.part, Part::Worker(_)),
@@ -133,6 +146,33 @@ impl Attempts for Stage {
 
     fn die(&self, reason: &str) {
         self.died.replace(Some(reason.to_owned()));
+    }
+
+    fn save(&self, state: &[u8]) -> Result<(), String> {
+        self.may("task.save")?;
+        check_state(state)?;
+        self.saved.replace(Some(state.to_vec()));
+        Ok(())
+    }
+
+    fn state(&self, read: &mut dyn FnMut(&[u8])) {
+        if let Some(state) = self.saved.borrow().as_ref().or(self.state.as_ref()) {
+            read(state);
+        }
+    }
+
+    fn dir(&self) -> Result<PathBuf, (PathBuf, io::Error)> {
+        if let Some(folder) = self.folder.get() {
+            return Ok(folder.path().to_path_buf());
+        }
+        let made = tempfile::tempdir().map_err(|error| (std::env::temp_dir(), error))?;
+        Ok(self.folder.get_or_init(|| made).path().to_path_buf())
+    }
+
+    fn cancel(&self, key: &str, _: &[u128]) -> Result<(), String> {
+        self.may("task.cancel")?;
+        self.cancels.borrow_mut().push(key.to_owned());
+        Ok(())
     }
 
     fn set_deferring(&self) -> u32 {
