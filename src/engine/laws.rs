@@ -303,6 +303,44 @@ fn any_limit() -> impl Strategy<Value = Limit> {
 }
 
 /// Everything that can go wrong at once, in jobs that nobody thought of.
+#[test]
+fn a_cancelled_task_passes_its_turn_at_a_limit_on() {
+    let limit = |per: Option<&str>, concurrency: Option<u32>| Limit {
+        name: "site".into(),
+        rate: None,
+        burst: 1,
+        concurrency,
+        per: per.map(Into::into),
+        retry_after: concurrency.is_some(),
+    };
+    for seed in 4_581_045_066_018_755_052..4_581_045_066_018_755_152 {
+        let job = Job {
+            tasks: 64,
+            processes: 1,
+            threads: 1,
+            queue: 41,
+            backlog: 1,
+            crash_limit: 1,
+            task_ns: 3 * MS,
+            handler_ns: 0,
+            put_each: Some(15),
+            puts: 2,
+            commit_each_ns: Some(0),
+            commit_ns: 0,
+            crashes: (1, 100),
+            options: true,
+            start_fails_each: Some(2),
+            retries: 1,
+            flaky_each: Some(26),
+            limits: vec![limit(Some("site"), None), limit(None, Some(1))],
+            sites: 2,
+            cancel_each: Some(1),
+            ..Job::new(seed)
+        };
+        job.run();
+    }
+}
+
 fn any_job() -> impl Strategy<Value = Job> {
     let shape = (any::<u64>(), 0..400_u64, 1..5_usize, 1..5_usize, any::<bool>(), 1..600_usize, 1..200_usize);
     let work = (

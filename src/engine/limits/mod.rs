@@ -3,7 +3,8 @@
 //! A task needs a bucket of each limit, and starts only when all of them grant: none is held while another is waited
 //! for. Tasks that need the same buckets stand in one *lane*. A lane whose buckets grant is open; any other waits at
 //! the first bucket that refused it. A bucket that grants again wakes one waiter, and each open lane that has had its
-//! turn wakes the next one of each of its buckets: so of many lanes at a narrow bucket only one is looked at a time.
+//! turn, or goes before it, wakes the next one of each of its buckets: so of many lanes at a narrow bucket only one is
+//! looked at a time.
 
 mod bucket;
 mod key;
@@ -118,10 +119,15 @@ impl Limits {
         }
         self.lane_of.remove(&lane.key);
         let buckets = std::mem::take(&mut lane.buckets);
+        // its last task was cancelled when it was about to start: the turn passes on
+        let had_turn = lane.standing == Standing::Open;
         lane.retire();
         self.free_lanes.push(id);
         for bucket in buckets {
             self.buckets[bucket as usize].lanes -= 1;
+            if had_turn {
+                self.look_at(bucket, now_ns);
+            }
             self.forget_if_quiet(bucket, now_ns);
         }
     }
