@@ -11,9 +11,12 @@ use mlua::{LightUserData, Lua, Table, Value};
 use super::error::LibError;
 use super::module::{self, Make, Shim, waiting_function};
 
+pub mod archive;
+mod batches;
 #[cfg(test)]
 mod bench;
 pub mod co;
+pub mod compress;
 pub mod feed;
 pub mod fs;
 pub mod html;
@@ -25,6 +28,7 @@ pub mod net;
 pub mod path;
 pub mod robots;
 pub mod runtime;
+pub mod sqlite;
 #[cfg(test)]
 pub(super) mod testing;
 pub mod time;
@@ -49,7 +53,9 @@ impl StdEnv {
 }
 
 const MODULES: &[(&str, Make)] = &[
+    ("archive", archive::module),
     ("co", co::module),
+    ("compress", compress::module),
     ("feed", feed::module),
     ("fs", fs::module),
     ("html", html::module),
@@ -59,6 +65,7 @@ const MODULES: &[(&str, Make)] = &[
     ("net", net::module),
     ("path", path::module),
     ("robots", robots::module),
+    ("sqlite", sqlite::module),
     ("time", time::module),
     ("url", url::module),
 ];
