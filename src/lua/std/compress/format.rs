@@ -165,9 +165,6 @@ impl<W: Write> Write for Writer<W> {
 /// Why packed data cannot be read: `parse` for what is wrong with the data itself.
 pub(in crate::lua::std) fn unreadable(error: &io::Error, what: &str) -> LibError {
     use io::ErrorKind as K;
-    if let Some(own) = error.get_ref().and_then(|below| below.downcast_ref::<LibError>()) {
-        return own.clone();
-    }
     match error.kind() {
         K::UnexpectedEof => LibError::parse(format!("the {what} data is cut short")),
         // its decoder makes no difference

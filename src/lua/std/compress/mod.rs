@@ -10,7 +10,7 @@ use crate::lua::error::LibError;
 use crate::lua::module::Module;
 use crate::lua::options::Options;
 
-mod file;
+pub(super) mod file;
 pub(super) mod format;
 mod lines;
 mod memory;
