@@ -1,25 +1,14 @@
--- The items of one batch after the other. While one coroutine fetches, another may come and fetch too: a batch that
--- comes before the last one is used up is put behind it.
-local fetch = ...
-local items, at, count, over, beside = { }, 0, 0, false, nil
-
+-- Steps through the values of a batch; `refill` waits for the next one: values, their count, how many came before.
+local refill = ...
+local values, at, count, before = nil, 0, 0, 0
 return function()
-  while true do
-    if at < count then
-      at = at + 1
-      local item = items[at]
-      items[at] = false
-      return item, beside
-    end
-    if over then return nil end
-    local more, size, other = fetch()
-    if more == nil then
-      over = true
-    elseif at >= count then
-      items, at, count, beside = more, 0, size, other
-    else
-      for i = 1, size do items[count + i] = more[i] end
-      count = count + size
+  if at == count then
+    values, at, count = nil, 0, 0
+    values, count, before = refill()
+    if count == 0 then
+      return nil
     end
   end
+  at = at + 1
+  return values[at], before + at
 end

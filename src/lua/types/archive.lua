@@ -16,7 +16,7 @@ local archive = {}
 ---@field target? string   where a link leads
 
 ---@class archive.ListOptions
----@field max_size? integer|string   of all files together; default: no limit up to 1 GiB, and then 200 times the size of the archive
+---@field max_size? integer|string   of all files together; default: 1 GiB, or 200 times the archive's size
 ---@field max_entries? integer   default 1000000
 
 ---What is in an archive, in its order.
@@ -43,10 +43,10 @@ function archive.read(path, name, options) end
 
 ---@class archive.ExtractOptions
 ---@field strip? integer   so many leading parts of each name are left out; default 0
----@field glob? string|string[]   only names that fit; a pattern with a slash is for the whole name, before `strip`, one without for its last part
+---@field glob? string|string[]   only names that fit: with a slash the whole name, before `strip`, without one its last part
 ---@field overwrite? boolean   files that are there are replaced, else `exists` is raised; default false
 ---@field unsafe? "refuse"|"skip"   what becomes of entries that lead out of the folder and of devices; default "refuse"
----@field max_size? integer|string   of all files together; default: no limit up to 1 GiB, and then 200 times the size of the archive
+---@field max_size? integer|string   of all files together; default: 1 GiB, or 200 times the archive's size
 ---@field max_entries? integer   default 1000000
 
 ---@class archive.Extracted

@@ -104,7 +104,7 @@ function compress.inflate(data, options) end
 function compress.file(src, dst, options) end
 
 ---@class compress.DecompressFileOptions
----@field max_size? integer|string   more than this is `too_large`; default: no limit up to 1 GiB, and then 200 times the size of the packed file
+---@field max_size? integer|string   more than this is `too_large`; default: 1 GiB, or 200 times the file's size
 ---@field overwrite? boolean   a file that is there is replaced; default false
 
 ---Unpacks a file into another; gives its size. Its first bytes say how it is packed, or else its name.
@@ -118,8 +118,8 @@ function compress.decompress_file(src, dst, options) end
 ---@class compress.LinesOptions
 ---@field max_line? integer|string   a longer line is `too_large`; default "64MiB"
 
----Goes over the lines of a file, packed or not, without their line ends. Its first bytes say how it is packed, or else its
----name. Several coroutines may take lines from one iterator.
+---Goes over the lines of a file, packed or not, without their line ends; gives each line and its number. The first bytes
+---say how the file is packed, or else its name.
 ---
 ---```lua
 ---for line in compress.lines("access.log.1.gz") do print(line) end
@@ -128,7 +128,7 @@ function compress.decompress_file(src, dst, options) end
 ---@nodiscard
 ---@param path string
 ---@param options? compress.LinesOptions
----@return fun(): string? next
+---@return fun(): string?, integer? next
 function compress.lines(path, options) end
 
 return compress

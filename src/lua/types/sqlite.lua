@@ -18,8 +18,8 @@ local sqlite = {}
 
 ---@class sqlite.OpenOptions
 ---@field readonly? boolean   the file must be there, and is not changed; default false
----@field wal? boolean   a write-ahead log, so that readers and a writer do not wait for each other; false leaves the file as it is; default true
----@field busy_timeout? number|string   how long a call waits for another process, or for a transaction of another coroutine; default "5s"
+---@field wal? boolean   a write-ahead log: readers and a writer do not wait for each other; false changes nothing; default true
+---@field busy_timeout? number|string   the longest wait for another process or another coroutine's transaction; default "5s"
 ---@field foreign_keys? boolean   whether they are enforced; default true
 
 ---Opens a database, which is made when there is none. `:memory:` is one without a file. Raises `not_found`, `permission`,
@@ -39,7 +39,6 @@ local sqlite = {}
 function sqlite.open(path, options) end
 
 ---@alias sqlite.Value string|number|boolean|lightuserdata
----@alias sqlite.Params sqlite.Value[]|table<string, sqlite.Value>
 
 ---A database. Calls of several coroutines take turns, and those of others wait while a transaction is open. `close` is
 ---called when a `local db <close>` leaves its block.
@@ -60,7 +59,7 @@ local Database = {}
 ---```
 ---@async
 ---@param sql string
----@param params? sqlite.Params
+---@param params? sqlite.Value[]|table<string, sqlite.Value>
 ---@return integer changes
 ---@return integer last_id
 function Database:exec(sql, params) end
@@ -70,7 +69,7 @@ function Database:exec(sql, params) end
 ---@async
 ---@nodiscard
 ---@param sql string
----@param params? sqlite.Params
+---@param params? sqlite.Value[]|table<string, sqlite.Value>
 ---@param options? sqlite.QueryOptions
 ---@return table[] rows
 ---@return string[] columns
@@ -87,7 +86,7 @@ function Database:query(sql, params, options) end
 ---@async
 ---@nodiscard
 ---@param sql string
----@param params? sqlite.Params
+---@param params? sqlite.Value[]|table<string, sqlite.Value>
 ---@param options? sqlite.QueryOptions
 ---@return fun(): table?, string[]? next
 function Database:rows(sql, params, options) end
@@ -96,7 +95,7 @@ function Database:rows(sql, params, options) end
 ---@async
 ---@nodiscard
 ---@param sql string
----@param params? sqlite.Params
+---@param params? sqlite.Value[]|table<string, sqlite.Value>
 ---@param options? sqlite.QueryOptions
 ---@return table? row
 ---@return string[] columns
@@ -106,7 +105,7 @@ function Database:one(sql, params, options) end
 ---@async
 ---@nodiscard
 ---@param sql string
----@param params? sqlite.Params
+---@param params? sqlite.Value[]|table<string, sqlite.Value>
 ---@return any
 function Database:scalar(sql, params) end
 
@@ -124,9 +123,8 @@ function Database:scalar(sql, params) end
 ---end)
 ---```
 ---@async
----@generic T
----@param fn fun(tx: sqlite.Database): T...
----@return T...
+---@param fn async fun(tx: sqlite.Database): ...
+---@return any ...   the results of `fn`
 function Database:tx(fn) end
 
 ---@class sqlite.InsertOptions

@@ -47,7 +47,9 @@ impl Asked {
         options.finish()?;
         let packing = Packing::of(&path, level)?;
         if mtime < 0 || matches!(packing, Packing::Zip(_)) && !(FIXED..4_354_819_200).contains(&mtime) {
-            return Err(LibError::invalid("option `mtime` must be seconds since 1970 (for a zip from 1980 to 2107)"));
+            return Err(LibError::invalid(
+                "option `mtime` must be seconds since 1970 (for a zip from 1980 to 2107)",
+            ));
         }
         let mut asked = Self { path, packing, files: BTreeMap::new(), overwrite, mtime };
         let mut failed = None;
@@ -67,12 +69,14 @@ impl Asked {
                 let given = path::of(text);
                 let at = base.map_or_else(|| given.clone(), |base| base.join(&given));
                 let name = match base {
-                    Some(base) => at.strip_prefix(base).map(Path::to_path_buf).map_err(|_| {
-                        LibError::invalid("is not below option `base`").path(&at)
-                    })?,
+                    Some(base) => at
+                        .strip_prefix(base)
+                        .map(Path::to_path_buf)
+                        .map_err(|_| LibError::invalid("is not below option `base`").path(&at))?,
                     None => given,
                 };
-                self.add(name.as_os_str().as_bytes(), Source::Disk(at.clone())).map_err(|error| error.path(at))
+                self.add(name.as_os_str().as_bytes(), Source::Disk(at.clone()))
+                    .map_err(|error| error.path(at))
             }
             (Value::String(name), Value::String(text)) => {
                 let given = path::of(text);

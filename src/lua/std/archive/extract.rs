@@ -79,8 +79,7 @@ pub(super) fn extract(
     // made as any folder is: the hidden one is for us alone
     let root = hidden.path().join("files");
     fs::create_dir(&root).map_err(failed)?;
-    let mut stage =
-        Stage { root, how, links: BTreeMap::new(), dirs: BTreeMap::new(), done: Done::default() };
+    let mut stage = Stage { root, how, links: BTreeMap::new(), dirs: BTreeMap::new(), done: Done::default() };
     walk::walk(path, limits, stop, &mut |entry, data| stage.take(entry, data, stop))?;
     stage.make_links().map_err(|error| error.path(path))?;
     stage.finish_dirs().map_err(failed)?;
@@ -98,7 +97,10 @@ fn refused(entry: &Entry, why: &str) -> LibError {
     let name = String::from_utf8_lossy(&entry.name).into_owned();
     LibError::new(
         "permission",
-        format!("the entry `{}` is refused: {why} (unsafe = \"skip\" leaves such entries out)", name.escape_debug()),
+        format!(
+            "the entry `{}` is refused: {why} (unsafe = \"skip\" leaves such entries out)",
+            name.escape_debug()
+        ),
     )
 }
 
@@ -123,7 +125,13 @@ impl Stage<'_> {
         Ok(Some(rest).filter(|rest| !rest.as_os_str().is_empty()))
     }
 
-    fn make(&mut self, entry: &Entry, place: &Path, data: &mut Data<'_>, stop: &Stop) -> Result<(), LibError> {
+    fn make(
+        &mut self,
+        entry: &Entry,
+        place: &Path,
+        data: &mut Data<'_>,
+        stop: &Stop,
+    ) -> Result<(), LibError> {
         let odd = |error: io::Error| match error.kind() {
             ErrorKind::NotADirectory | ErrorKind::AlreadyExists | ErrorKind::IsADirectory => {
                 LibError::parse(format!("`{}` is a file and a folder in the archive", place.display()))
@@ -150,7 +158,9 @@ impl Stage<'_> {
                 self.links.insert(place.to_path_buf(), PathBuf::from(OsStr::from_bytes(target)));
             }
             Kind::Hardlink(target) => match self.place(target) {
-                Ok(Some(first)) if self.root.join(&first).symlink_metadata().is_ok_and(|one| one.is_file()) => {
+                Ok(Some(first))
+                    if self.root.join(&first).symlink_metadata().is_ok_and(|one| one.is_file()) =>
+                {
                     self.make_room(place).map_err(odd)?;
                     fs::hard_link(self.root.join(first), &at).map_err(odd)?;
                     self.done.links += 1;
@@ -194,12 +204,14 @@ impl Stage<'_> {
             }
         }
         for (place, target) in &self.links {
-            std::os::unix::fs::symlink(target, self.root.join(place)).map_err(|error| match error.kind() {
-                ErrorKind::AlreadyExists | ErrorKind::NotADirectory => LibError::parse(format!(
-                    "`{}` is a link and something else in the archive",
-                    place.display()
-                )),
-                _ => LibError::from(error),
+            std::os::unix::fs::symlink(target, self.root.join(place)).map_err(|error| {
+                match error.kind() {
+                    ErrorKind::AlreadyExists | ErrorKind::NotADirectory => LibError::parse(format!(
+                        "`{}` is a link and something else in the archive",
+                        place.display()
+                    )),
+                    _ => LibError::from(error),
+                }
             })?;
             self.done.links += 1;
         }
@@ -260,10 +272,15 @@ fn check_merge(from: &Path, to: &Path, overwrite: bool) -> Result<(), LibError> 
         match (is_dir, found.is_dir()) {
             (true, true) => check_merge(&entry.path(), &target, overwrite)?,
             (true, false) if found.is_symlink() => {
-                return Err(LibError::new("permission", "is a link, by way of which nothing is extracted").path(target));
+                return Err(LibError::new("permission", "is a link, by way of which nothing is extracted")
+                    .path(target));
             }
-            (true, false) => return Err(LibError::new("not_directory", "is there, and is no folder").path(target)),
-            (false, true) => return Err(LibError::new("is_directory", "is there, and is a folder").path(target)),
+            (true, false) => {
+                return Err(LibError::new("not_directory", "is there, and is no folder").path(target));
+            }
+            (false, true) => {
+                return Err(LibError::new("is_directory", "is there, and is a folder").path(target));
+            }
             (false, false) if !overwrite => return Err(taken(&target)),
             (false, false) => {}
         }
@@ -276,8 +293,8 @@ fn merge(from: &Path, to: &Path) -> io::Result<()> {
         let entry = entry?;
         let target = to.join(entry.file_name());
         let is_folder = |kind: &fs::FileType| kind.is_dir();
-        let both = is_folder(&entry.file_type()?)
-            && fs::symlink_metadata(&target).is_ok_and(|found| found.is_dir());
+        let both =
+            is_folder(&entry.file_type()?) && fs::symlink_metadata(&target).is_ok_and(|found| found.is_dir());
         match both {
             true => merge(&entry.path(), &target)?,
             false => fs::rename(entry.path(), &target)?,

@@ -65,8 +65,8 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
                 let lua = lua.clone();
                 async move {
                     let (limits, how) = asked?;
-                    let done =
-                        pool::run(&lua, move |stop| extract::extract(&path, &dir, limits, &how, stop)).await?;
+                    let done = pool::run(&lua, move |stop| extract::extract(&path, &dir, limits, &how, stop))
+                        .await?;
                     let table = lua.create_table()?;
                     table.raw_set("files", done.files)?;
                     table.raw_set("dirs", done.dirs)?;
@@ -189,7 +189,9 @@ fn read(
 ) -> Result<Vec<u8>, LibError> {
     let wanted: PathBuf = match names::plain(wanted) {
         Ok(Some(name)) => name,
-        Ok(None) | Err(_) => return Err(LibError::invalid("argument 2 (name) is not a name within an archive")),
+        Ok(None) | Err(_) => {
+            return Err(LibError::invalid("argument 2 (name) is not a name within an archive"));
+        }
     };
     let most = usize::try_from(limits.size.unwrap_or(MOST_READ)).unwrap_or(usize::MAX);
     let mut found = None;

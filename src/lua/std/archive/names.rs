@@ -84,7 +84,8 @@ mod tests {
 
     #[test]
     fn names_are_below_the_folder_or_refused() {
-        let path = |name: &str| plain(name.as_bytes()).map(|path| path.map(|path| path.display().to_string()));
+        let path =
+            |name: &str| plain(name.as_bytes()).map(|path| path.map(|path| path.display().to_string()));
         assert_eq!(path("./a//b/"), Ok(Some("a/b".into())));
         assert_eq!(path("./"), Ok(None));
         assert_eq!(path("a\\..\\b"), Ok(Some("a\\..\\b".into())));

@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -29,7 +30,8 @@ fn tree(folder: &Path) {
     let tree = folder.join("tree");
     fs::create_dir_all(tree.join("sub/empty")).expect("folders");
     fs::write(tree.join("a.txt"), "text of a\n").expect("written");
-    fs::write(tree.join("sub/b.bin"), (0..100_000u32).flat_map(u32::to_le_bytes).collect::<Vec<u8>>()).expect("written");
+    fs::write(tree.join("sub/b.bin"), (0..100_000u32).flat_map(u32::to_le_bytes).collect::<Vec<u8>>())
+        .expect("written");
     fs::write(tree.join("sub/none"), "").expect("written");
     fs::write(tree.join("run.sh"), "#!/bin/sh\n").expect("written");
     fs::set_permissions(tree.join("run.sh"), fs::Permissions::from_mode(0o755)).expect("a mode");
@@ -55,14 +57,14 @@ fn what_is_packed_is_extracted_the_same_by_us_and_by_the_programs() {
     for kind in KINDS {
         run_with::<()>(
             &lua,
-            r#"
+            r##"
             local kind = ...
             local p = dir .. "/x." .. kind
             assert(a.create(p, { "tree" }, { base = dir }) == fs.stat(p).size)
             local done = a.extract(p, dir .. "/out-" .. kind)
             assert(done.files == 6 and done.links == 1 and done.size == 400000 + 10 + 10 + 4 + 7, kind)
             assert(a.read(p, "tree/a.txt") == "text of a\n" and a.read(p, "./tree//run.sh") == "#!/bin/sh\n" and a.read(p, "tree/sub/none") == "")
-            "#,
+            "##,
             kind,
         );
         let out = folder.path().join(format!("out-{kind}"));
@@ -184,7 +186,13 @@ fn lists_and_names_of_files() {
         }
     }
     run::<()>(&lua, "assert(#a.list(dir .. '/x.zip') == 0)");
-    assert!(!fs::read_dir(folder.path()).expect("a folder").any(|one| one.expect("one").file_name().to_string_lossy().contains("part")));
+    assert!(
+        !fs::read_dir(folder.path()).expect("a folder").any(|one| one
+            .expect("one")
+            .file_name()
+            .to_string_lossy()
+            .contains("part"))
+    );
 }
 
 #[test]
@@ -193,10 +201,16 @@ fn an_archive_within_its_folder_does_not_contain_itself() {
     let lua = at(folder.path());
     tree(folder.path());
     for _ in 0..2 {
-        run::<()>(&lua, "a.create(dir .. '/tree/self.tar', { '.' }, { base = dir .. '/tree', overwrite = true })");
+        run::<()>(
+            &lua,
+            "a.create(dir .. '/tree/self.tar', { '.' }, { base = dir .. '/tree', overwrite = true })",
+        );
     }
     let listed: String = run(&lua, "return names(dir .. '/tree/self.tar')");
-    assert!(listed.starts_with("a.txt run.sh sub/") && !listed.contains("self") && !listed.contains(".mpms"), "{listed}");
+    assert!(
+        listed.starts_with("a.txt run.sh sub/") && !listed.contains("self") && !listed.contains(".mpms"),
+        "{listed}"
+    );
 }
 
 #[test]
@@ -233,7 +247,11 @@ fn strip_globs_and_existing_files() {
         assert_eq!(fails(&lua, call).code, code, "{call}");
     }
     assert!(!folder.path().join("n").exists());
-    let hidden = |at: &Path| fs::read_dir(at).expect("a folder").any(|one| one.expect("one").file_name().to_string_lossy().starts_with(".mpms"));
+    let hidden = |at: &Path| {
+        fs::read_dir(at)
+            .expect("a folder")
+            .any(|one| one.expect("one").file_name().to_string_lossy().starts_with(".mpms"))
+    };
     assert!(!hidden(folder.path()) && !hidden(&folder.path().join("one")));
 }
 
@@ -297,7 +315,10 @@ fn what_leads_out_of_the_folder_is_refused_and_leaves_nothing() {
             name.as_str(),
         );
     }
-    assert!(!folder.path().parent().expect("a parent").join("evil").exists() && !Path::new("/tmp/evil-of-mpms").exists());
+    assert!(
+        !folder.path().parent().expect("a parent").join("evil").exists()
+            && !Path::new("/tmp/evil-of-mpms").exists()
+    );
     // a link that was in the folder before
     run::<()>(
         &lua,
@@ -305,7 +326,10 @@ fn what_leads_out_of_the_folder_is_refused_and_leaves_nothing() {
          a.create(dir .. '/ok.tar', { ['l/evil'] = { data = 'x' } })",
     );
     let error = fails(&lua, "a.extract(dir .. '/ok.tar', dir .. '/out', { overwrite = true })");
-    assert_eq!((error.code.as_str(), error.path.is_some_and(|path| path.ends_with("/out/l"))), ("permission", true));
+    assert_eq!(
+        (error.code.as_str(), error.path.is_some_and(|path| path.ends_with("/out/l"))),
+        ("permission", true)
+    );
     assert!(!folder.path().join("elsewhere/evil").exists());
 }
 
@@ -366,9 +390,9 @@ fn odd_archives_are_read() {
     let lua = at(folder.path());
     let dir = folder.path();
     // bytes that are no UTF-8, hard links, holes, files that come twice
-    let odd = std::ffi::OsString::from(std::os::unix::ffi::OsStringExt::from_vec(b"caf\xe9".to_vec()));
+    let odd = std::ffi::OsStr::from_bytes(b"caf\xe9");
     fs::create_dir(dir.join("odd")).expect("a folder");
-    fs::write(dir.join("odd").join(&odd), "latin").expect("written");
+    fs::write(dir.join("odd").join(odd), "latin").expect("written");
     fs::write(dir.join("odd/first"), "one file").expect("written");
     fs::hard_link(dir.join("odd/first"), dir.join("odd/second")).expect("a link");
     let holes = fs::File::create(dir.join("odd/holes")).expect("a file");

@@ -34,6 +34,8 @@ pub(super) struct Data<'a> {
     what: &'static str,
     /// Bytes of all files so far.
     total: &'a Cell<u64>,
+    /// Bytes of the archive so far, unpacked.
+    stream: &'a Cell<u64>,
     bound: Bound,
 }
 
@@ -41,7 +43,10 @@ impl Data<'_> {
     /// The next bytes; none at the end.
     pub fn read(&mut self, block: &mut [u8], stop: &Stop) -> Result<usize, LibError> {
         stop.check()?;
-        let count = self.from.read(block).map_err(|error| unreadable(&error, self.what))?;
+        let count = self.from.read(block).map_err(|error| {
+            let over = stop.check().and_then(|()| self.bound.check(self.stream.get()));
+            over.err().unwrap_or_else(|| unreadable(&error, self.what))
+        })?;
         if count == 0 && self.left > 0 {
             return Err(LibError::parse(format!("the {} data is cut short", self.what)));
         }
@@ -99,9 +104,9 @@ fn walk_file(path: &Path, limits: Limits, stop: &Stop, visit: &mut Visit<'_>) ->
             walk_zip(file, limits, bound, stop, visit)
         }
         _ if is_named_zip => walk_zip(file, limits, bound, stop, visit),
-        [0xfd, b'7', b'z', b'X', b'Z', ..] | [b'B', b'Z', b'h', ..] | [b'7', b'z', ..] => {
-            Err(LibError::invalid("a format that is not built in: unpack it with its program first (proc.run)"))
-        }
+        [0xfd, b'7', b'z', b'X', b'Z', ..] | [b'B', b'Z', b'h', ..] | [b'7', b'z', ..] => Err(
+            LibError::invalid("a format that is not built in: unpack it with its program first (proc.run)"),
+        ),
         head => match Format::of_head(head).or_else(|| Format::of_name(path)) {
             None => walk_tar(&mut file, "tar", limits, bound, stop, visit),
             Some(format) => {
@@ -113,15 +118,21 @@ fn walk_file(path: &Path, limits: Limits, stop: &Stop, visit: &mut Visit<'_>) ->
     }
 }
 
-/// Counts, and knows whether the end was met.
+/// Counts, and knows whether the end was met. Also what is passed over goes through it, so it looks at the limits.
 struct Counted<'a> {
     from: &'a mut dyn Read,
     bytes: Rc<Cell<u64>>,
     at_end: Rc<Cell<bool>>,
+    bound: Bound,
+    stop: &'a Stop,
 }
 
 impl Read for Counted<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.stop.check().and_then(|()| self.bound.check(self.bytes.get())).is_err() {
+            // whoever gets it asks again, and knows why
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         let count = self.from.read(into)?;
         self.bytes.set(self.bytes.get() + count as u64);
         if count == 0 && !into.is_empty() {
@@ -132,7 +143,10 @@ impl Read for Counted<'_> {
 }
 
 fn too_many(limits: Limits) -> LibError {
-    LibError::new("too_large", format!("it has more than {} entries: max_entries allows more", limits.entries))
+    LibError::new(
+        "too_large",
+        format!("it has more than {} entries: max_entries allows more", limits.entries),
+    )
 }
 
 fn walk_tar(
@@ -143,21 +157,18 @@ fn walk_tar(
     stop: &Stop,
     visit: &mut Visit<'_>,
 ) -> Result<(), LibError> {
-    let wrong = |error: io::Error| match what {
-        "tar" => unreadable(&error, "tar"),
-        // the error is of one or of the other
-        _ if error.kind() == io::ErrorKind::Other => unreadable(&error, "tar"),
-        _ => unreadable(&error, what),
-    };
     let (bytes, at_end) = (Rc::<Cell<u64>>::default(), Rc::<Cell<bool>>::default());
-    let counted = Counted { from, bytes: Rc::clone(&bytes), at_end: Rc::clone(&at_end) };
+    let wrong = |error: io::Error| match stop.check().and_then(|()| bound.check(bytes.get())) {
+        Err(over) => over,
+        // the error is of the one or of the other
+        Ok(()) if error.kind() == io::ErrorKind::Other => unreadable(&error, "tar"),
+        Ok(()) => unreadable(&error, what),
+    };
+    let counted = Counted { from, bytes: Rc::clone(&bytes), at_end: Rc::clone(&at_end), bound, stop };
     let total = Cell::new(0);
     let mut archive = tar::Archive::new(counted);
     let mut count = 0;
     for entry in archive.entries().map_err(wrong)? {
-        stop.check()?;
-        // what is passed over counts too
-        bound.check(bytes.get())?;
         let mut entry = entry.map_err(wrong)?;
         let Some(facts) = tar_facts(&mut entry).map_err(wrong)? else { continue };
         count += 1;
@@ -165,7 +176,8 @@ fn walk_tar(
             return Err(too_many(limits));
         }
         let left = facts.size;
-        visit(facts, &mut Data { from: &mut entry, left, what: "tar", total: &total, bound })?;
+        let stream = &*bytes;
+        visit(facts, &mut Data { from: &mut entry, left, what: "tar", total: &total, stream, bound })?;
     }
     if at_end.get() {
         return Err(LibError::parse("the tar data is cut short: its end is not marked"));
@@ -173,13 +185,8 @@ fn walk_tar(
     // checksums come last
     let mut rest = archive.into_inner();
     let mut block = vec![0; BLOCK];
-    loop {
-        stop.check()?;
-        bound.check(bytes.get())?;
-        if rest.read(&mut block).map_err(wrong)? == 0 {
-            return Ok(());
-        }
-    }
+    while rest.read(&mut block).map_err(wrong)? > 0 {}
+    Ok(())
 }
 
 /// None for what is no entry but a note about others.
@@ -236,13 +243,14 @@ fn walk_zip(
     if archive.len() > limits.entries {
         return Err(too_many(limits));
     }
-    let total = Cell::new(0);
+    let (total, stream) = (Cell::new(0), Cell::new(0));
     for index in 0..archive.len() {
         stop.check()?;
         let mut file = archive.by_index(index).map_err(bad_zip)?;
         let entry = zip_facts(&mut file)?;
         let left = entry.size;
-        visit(entry, &mut Data { from: &mut file, left, what: "zip", total: &total, bound })?;
+        let stream = &stream;
+        visit(entry, &mut Data { from: &mut file, left, what: "zip", total: &total, stream, bound })?;
     }
     Ok(())
 }

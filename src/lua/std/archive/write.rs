@@ -32,15 +32,20 @@ impl Packing {
     pub fn of(path: &Path, level: Option<i64>) -> Result<Self, LibError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         let format = Format::of_name(path);
-        let is_tar = [".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.br", ".tar.zz"].iter().any(|end| name.ends_with(end));
+        let is_tar = [".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.br", ".tar.zz"]
+            .iter()
+            .any(|end| name.ends_with(end));
         match format {
             _ if name.ends_with(".zip") => Ok(Self::Zip(Format::Deflate.level(level)?)),
-            _ if name.ends_with(".tar") && level.is_some() => {
-                Err(LibError::invalid("option `level` is for archives that are packed: .zip, .tar.gz, .tar.zst"))
-            }
+            _ if name.ends_with(".tar") && level.is_some() => Err(LibError::invalid(
+                "option `level` is for archives that are packed: .zip, .tar.gz, .tar.zst",
+            )),
             _ if name.ends_with(".tar") => Ok(Self::Tar),
             Some(format) if is_tar => Ok(Self::Packed(format, format.level(level)?)),
-            _ => Err(LibError::invalid("the name must end in .zip, .tar, .tar.gz, .tgz or .tar.zst").path(path)),
+            _ => {
+                Err(LibError::invalid("the name must end in .zip, .tar, .tar.gz, .tgz or .tar.zst")
+                    .path(path))
+            }
         }
     }
 }

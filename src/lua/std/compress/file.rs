@@ -119,7 +119,8 @@ pub(super) fn decompress(
 }
 
 fn unknown(path: &Path) -> LibError {
-    LibError::invalid("no known format: a name ends in .gz, .zst, .br or .zz (for others run their program)").path(path)
+    LibError::invalid("no known format: a name ends in .gz, .zst, .br or .zz (for others run their program)")
+        .path(path)
 }
 
 /// The format of a file, by its first bytes or else its name.

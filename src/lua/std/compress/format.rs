@@ -97,9 +97,7 @@ impl Format {
     pub fn writer<W: Write>(self, level: u32, to: W) -> io::Result<Writer<W>> {
         use flate2::Compression;
         Ok(match self {
-            Self::Gzip => {
-                Writer::Gzip(flate2::write::GzEncoder::new(to, Compression::new(level)))
-            }
+            Self::Gzip => Writer::Gzip(flate2::write::GzEncoder::new(to, Compression::new(level))),
             Self::Zlib => Writer::Zlib(flate2::write::ZlibEncoder::new(to, Compression::new(level))),
             Self::Deflate => Writer::Deflate(flate2::write::DeflateEncoder::new(to, Compression::new(level))),
             Self::Zstd => {
@@ -168,8 +166,12 @@ pub(in crate::lua::std) fn unreadable(error: &io::Error, what: &str) -> LibError
     match error.kind() {
         K::UnexpectedEof => LibError::parse(format!("the {what} data is cut short")),
         // its decoder makes no difference
-        K::InvalidData if what == "brotli" => LibError::parse("the brotli data is cut short, damaged or followed by something"),
-        K::InvalidData | K::InvalidInput | K::Other => LibError::parse(format!("no valid {what} data: {error}")),
+        K::InvalidData if what == "brotli" => {
+            LibError::parse("the brotli data is cut short, damaged or followed by something")
+        }
+        K::InvalidData | K::InvalidInput | K::Other => {
+            LibError::parse(format!("no valid {what} data: {error}"))
+        }
         _ => LibError::from(error),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use mlua::{Function, Lua, Table, Value};
 
@@ -10,32 +9,19 @@ use super::file::{format_of, open};
 use super::format::{BLOCK, unreadable};
 use crate::lua::error::LibError;
 use crate::lua::options::Options;
-use crate::lua::pool::{self, Stop};
-use crate::lua::std::batches::{self, Batch};
-
-/// Bytes of lines that a loop takes at once, and how many they may be.
-const BATCH: (usize, usize) = (64 << 10, 4096);
+use crate::lua::pool;
+use crate::lua::std::batches::{self, Batch, Source};
 
 /// An open file.
 struct Lines {
-    /// None: at the end.
-    from: Option<BufReader<Box<dyn Read + Send>>>,
-    /// Comes after the lines before it.
-    failed: Option<LibErrorParts>,
+    from: BufReader<Box<dyn Read + Send>>,
+    line: Vec<u8>,
+    number: u64,
     path: PathBuf,
     /// Bytes that a line may have.
     most: usize,
     /// Of the format, for errors.
     name: &'static str,
-}
-
-type LibErrorParts = crate::lua::error::Carried;
-
-/// Lines without their ends: all bytes, and where each ends.
-#[derive(Default)]
-struct Taken {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
 }
 
 impl Lines {
@@ -53,56 +39,35 @@ impl Lines {
                 (format.reader(file).map_err(|error| unreadable(&error, name).path(&path))?, name)
             }
         };
-        Ok(Self { from: Some(BufReader::with_capacity(BLOCK, from)), failed: None, path, most, name })
+        let from = BufReader::with_capacity(BLOCK, from);
+        Ok(Self { from, line: Vec::new(), number: 0, path, most, name })
     }
 
-    /// The next lines; none at the end.
-    fn take(&mut self, stop: &Stop) -> Result<Taken, LibError> {
-        let mut taken = Taken::default();
-        while self.from.is_some() && taken.bytes.len() < BATCH.0 && taken.ends.len() < BATCH.1 {
-            stop.check()?;
-            let begin = taken.bytes.len();
-            match self.line(&mut taken.bytes, stop) {
-                Ok(true) => taken.ends.push(taken.bytes.len()),
-                Ok(false) => self.from = None,
-                Err(error) => {
-                    taken.bytes.truncate(begin);
-                    self.from = None;
-                    self.failed = Some(error.carry());
-                }
-            }
+    /// Reads a line without its end; false at the end of the file.
+    fn next(&mut self) -> Result<bool, LibError> {
+        self.line.clear();
+        let mut bounded = (&mut self.from).take(self.most as u64 + 1);
+        let read = bounded.read_until(b'\n', &mut self.line);
+        let read = read.map_err(|error| unreadable(&error, self.name).path(&self.path))?;
+        self.number += 1;
+        if self.line.last() == Some(&b'\n') {
+            self.line.pop();
         }
-        match self.failed.take() {
-            Some(error) if taken.ends.is_empty() => Err(error.into()),
-            failed => {
-                self.failed = failed;
-                Ok(taken)
-            }
+        if self.line.len() > self.most {
+            let text = format!("line {} is more than {} bytes: max_line allows more", self.number, self.most);
+            return Err(LibError::new("too_large", text).path(&self.path));
         }
+        Ok(read > 0)
     }
+}
 
-    /// Adds a line; false at the end.
-    fn line(&mut self, into: &mut Vec<u8>, stop: &Stop) -> Result<bool, LibError> {
-        let Some(from) = &mut self.from else { return Ok(false) };
-        let begin = into.len();
-        loop {
-            let ahead = from.fill_buf().map_err(|error| unreadable(&error, self.name).path(&self.path))?;
-            if ahead.is_empty() {
-                return Ok(into.len() > begin);
-            }
-            let end = ahead.iter().position(|byte| *byte == b'\n');
-            into.extend_from_slice(&ahead[..end.unwrap_or(ahead.len())]);
-            let used = end.map_or(ahead.len(), |end| end + 1);
-            from.consume(used);
-            if into.len() - begin > self.most {
-                let text = format!("a line is more than {} bytes: max_line allows more", self.most);
-                return Err(LibError::new("too_large", text).path(&self.path));
-            }
-            if end.is_some() {
-                return Ok(true);
-            }
-            stop.check()?;
+impl Source for Lines {
+    fn fill(&mut self, batch: &mut Batch) -> Result<(), LibError> {
+        while !batch.is_full() && self.next()? {
+            batch.tape.text(&self.line);
+            batch.add();
         }
+        Ok(())
     }
 }
 
@@ -115,33 +80,12 @@ pub(super) fn lines(
         let mut options = Options::new(options);
         let most = options.size("max_line")?.unwrap_or(64 << 20);
         options.finish()?;
-        Ok::<_, LibError>(usize::try_from(most).unwrap_or(usize::MAX))
+        Ok::<_, LibError>(usize::try_from(most).unwrap_or(usize::MAX - 1))
     })();
     let lua = lua.clone();
     async move {
         let most = most?;
         let lines = pool::run(&lua, move |_| Lines::open(path, most)).await?;
-        let lines = Arc::new(Mutex::new(lines));
-        let iterator = batches::iterator(&lua, "compress.lines", move |lua| {
-            let (lua, lines) = (lua.clone(), Arc::clone(&lines));
-            let taken = pool::run(&lua, move |stop| {
-                lines.lock().unwrap_or_else(PoisonError::into_inner).take(stop)
-            });
-            async move { batch(&lua, &taken.await?) }
-        });
-        Ok(iterator?)
+        batches::iterator(&lua, "compress.lines", lines, Value::Nil)
     }
-}
-
-fn batch(lua: &Lua, taken: &Taken) -> Result<Option<Batch>, LibError> {
-    if taken.ends.is_empty() {
-        return Ok(None);
-    }
-    let items = lua.create_table_with_capacity(taken.ends.len(), 0)?;
-    let mut begin = 0;
-    for (index, end) in taken.ends.iter().enumerate() {
-        items.raw_set(index + 1, lua.create_string(&taken.bytes[begin..*end])?)?;
-        begin = *end;
-    }
-    Ok(Some(Batch { items, count: taken.ends.len(), beside: Value::Nil }))
 }

@@ -9,8 +9,8 @@ use super::format::{BLOCK, Format, unreadable};
 use super::raw;
 use crate::lua::error::LibError;
 use crate::lua::options::Options;
-use crate::lua::pool::{self, Stop};
 use crate::lua::outside;
+use crate::lua::pool::{self, Stop};
 
 /// Up to here a string is packed at once: it takes as long as the way to the pool.
 const SMALL: usize = 8 << 10;

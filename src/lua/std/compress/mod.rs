@@ -13,8 +13,8 @@ use crate::lua::options::Options;
 pub(super) mod file;
 pub(super) mod format;
 mod lines;
-mod memory;
 mod member;
+mod memory;
 
 use format::Format;
 

@@ -1,13 +1,14 @@
-//! Values between Lua and SQLite: flat lists of cells that may go to another thread.
+//! Values between Lua and SQLite, on their way to another thread: parameters as flat lists of cells, results as tapes.
 
 use std::sync::Arc;
 
-use mlua::{Lua, LuaString, Table, Value};
-use rusqlite::Statement;
+use mlua::{Lua, Table, Value};
 use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Row, Statement};
 
 use crate::lua::error::LibError;
 use crate::lua::module::did_you_mean;
+use crate::lua::tape::{self, Open, Tape};
 
 #[derive(Clone, Copy, Debug)]
 enum Cell {
@@ -30,25 +31,10 @@ impl Cells {
         self.cells.len()
     }
 
-    /// Bytes of memory, or so.
-    pub fn weight(&self) -> usize {
-        self.bytes.len() + self.cells.len() * size_of::<Cell>()
-    }
-
     fn push_bytes(&mut self, bytes: &[u8]) {
         let from = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
         self.cells.push(Cell::Bytes(from, self.bytes.len()));
-    }
-
-    /// A value of SQLite.
-    pub fn push_sql(&mut self, value: ValueRef<'_>) {
-        match value {
-            ValueRef::Null => self.cells.push(Cell::Null),
-            ValueRef::Integer(number) => self.cells.push(Cell::Int(number)),
-            ValueRef::Real(number) => self.cells.push(Cell::Real(number)),
-            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => self.push_bytes(bytes),
-        }
     }
 
     /// A value of Lua. The error reads well after the name of the value.
@@ -67,7 +53,9 @@ impl Cells {
             Value::String(text) => self.push_bytes(&text.as_bytes()),
             Value::Nil => return Err(LibError::invalid("is nil: mpms.null stands for NULL")),
             Value::Table(_) => {
-                return Err(LibError::invalid("is a table: keep json.encode(value), or a column for each field"));
+                return Err(LibError::invalid(
+                    "is a table: keep json.encode(value), or a column for each field",
+                ));
             }
             other => return Err(LibError::invalid(format!("is a {}", other.type_name()))),
         }
@@ -87,76 +75,107 @@ impl Cells {
         };
         statement.raw_bind_parameter(parameter, ToSqlOutput::Borrowed(value))
     }
-
-    fn lua(&self, lua: &Lua, cell: usize) -> mlua::Result<Value> {
-        Ok(match self.cells[cell] {
-            Cell::Null => Value::Nil,
-            Cell::Int(number) => Value::Integer(number),
-            Cell::Real(number) => Value::Number(number),
-            Cell::Bytes(from, to) => Value::String(lua.create_string(&self.bytes[from..to])?),
-        })
-    }
 }
 
 /// Names of columns, in their order.
 pub(super) type Columns = Arc<[String]>;
 
-/// Rows of a result.
+/// How a result comes to Lua.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// A list of rows, values by the names of the columns.
+    Named,
+    /// A list of rows, values in the order of the columns.
+    Lists,
+    /// The first value of the first row.
+    Scalar,
+}
+
+/// A result.
 #[derive(Debug)]
 pub(super) struct Rows {
     pub columns: Columns,
-    pub cells: Cells,
+    tape: Tape,
     pub count: usize,
 }
 
-/// How rows come to Lua.
-pub(super) struct Shape {
-    names: Vec<LuaString>,
-    /// The names as a list, for the script.
-    pub columns: Table,
-    /// Values in the order of the columns, not by name.
-    list: bool,
-}
-
-impl Shape {
-    pub fn new(lua: &Lua, columns: &Columns, list: bool) -> Result<Self, LibError> {
-        let names: Vec<LuaString> =
-            columns.iter().map(|name| lua.create_string(name)).collect::<mlua::Result<_>>()?;
-        let columns = lua.create_sequence_from(names.iter().cloned())?;
-        Ok(Self { names, columns, list })
+impl Rows {
+    /// As the layout has it; NULL is nil.
+    pub fn value(&self, lua: &Lua) -> Result<Value, LibError> {
+        tape::push(lua, &self.tape, &Value::Nil)
     }
 
-    /// Row number `row` of these.
-    pub fn row(&self, lua: &Lua, rows: &Rows, row: usize) -> mlua::Result<Table> {
-        let width = self.names.len();
-        let table = match self.list {
-            true => lua.create_table_with_capacity(width, 0)?,
-            false => lua.create_table_with_capacity(0, width)?,
+    /// The names as a list.
+    pub fn columns(&self, lua: &Lua) -> Result<Table, LibError> {
+        Ok(lua.create_sequence_from(self.columns.iter().map(String::as_str))?)
+    }
+
+    /// Bytes of memory, or so.
+    pub fn weight(&self) -> usize {
+        self.tape.len()
+    }
+}
+
+/// A result that is being read.
+pub(super) struct Reading {
+    columns: Columns,
+    layout: Layout,
+    tape: Tape,
+    open: Option<Open>,
+    pub count: usize,
+}
+
+impl Reading {
+    pub fn new(columns: Columns, layout: Layout) -> Self {
+        let mut tape = Tape::default();
+        let open = match layout {
+            Layout::Named => {
+                let names: Vec<Vec<u8>> = columns.iter().map(|name| name.as_bytes().to_vec()).collect();
+                Some(tape.open_rows(&names))
+            }
+            Layout::Lists => Some(tape.open_array()),
+            Layout::Scalar => None,
         };
-        for (column, name) in self.names.iter().enumerate() {
-            match rows.cells.lua(lua, row * width + column)? {
-                Value::Nil => {}
-                value if self.list => table.raw_set(column + 1, value)?,
-                value => table.raw_set(name, value)?,
+        Self { columns, layout, tape, open, count: 0 }
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// `too_large` for what no list of Lua holds.
+    pub fn add(&mut self, row: &Row<'_>) -> Result<(), LibError> {
+        let width = self.columns.len();
+        let list = (self.layout == Layout::Lists).then(|| self.tape.open_array());
+        let wanted = if self.layout == Layout::Scalar { width.min(1) } else { width };
+        for column in 0..wanted {
+            match row.get_ref(column).unwrap_or(ValueRef::Null) {
+                ValueRef::Null => self.tape.null(),
+                ValueRef::Integer(number) => self.tape.int(number),
+                ValueRef::Real(number) => self.tape.float(number),
+                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => self.tape.text(bytes),
             }
         }
-        Ok(table)
-    }
-
-    /// All of them, as a list.
-    pub fn rows(&self, lua: &Lua, rows: &Rows) -> Result<Table, LibError> {
-        let list = lua.create_table_with_capacity(rows.count, 0)?;
-        for row in 0..rows.count {
-            list.raw_set(row + 1, self.row(lua, rows, row)?)?;
+        if let Some(list) = list {
+            self.tape.close(list, width)?;
         }
-        Ok(list)
+        self.count += 1;
+        Ok(())
     }
-}
 
-impl Rows {
-    /// One value; nil when there is no row.
-    pub fn first(&self, lua: &Lua) -> Result<Value, LibError> {
-        Ok(if self.cells.len() == 0 { Value::Nil } else { self.cells.lua(lua, 0)? })
+    /// Bytes so far.
+    pub fn weight(&self) -> usize {
+        self.tape.len()
+    }
+
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn finish(mut self) -> Result<Rows, LibError> {
+        match self.open {
+            Some(open) => self.tape.close(open, self.count)?,
+            None if self.count == 0 => self.tape.null(),
+            None => {}
+        }
+        Ok(Rows { columns: self.columns, tape: self.tape, count: self.count })
     }
 }
 
@@ -226,7 +245,8 @@ impl Params {
         statement: &mut Statement<'_>,
         count: usize,
     ) -> Result<rusqlite::Result<()>, LibError> {
-        let named = (1..=count).find_map(|at| statement.parameter_name(at).filter(|name| !name.starts_with('?')));
+        let named =
+            (1..=count).find_map(|at| statement.parameter_name(at).filter(|name| !name.starts_with('?')));
         if let Some(name) = named {
             return Err(LibError::invalid(format!(
                 "the statement has the parameter `{name}`: give a table by names"

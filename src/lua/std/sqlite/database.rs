@@ -74,9 +74,7 @@ impl Asked {
         let asked = patience.begin(stop);
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(wrong)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(wrong)?;
-        connection
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, self.foreign_keys)
-            .map_err(wrong)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, self.foreign_keys).map_err(wrong)?;
         connection.set_prepared_statement_cache_capacity(PREPARED);
         self.set_mode(&connection, &patience)?;
         drop(asked);
@@ -85,9 +83,8 @@ impl Asked {
 
     /// Reads the head of the file, so that what is no database is found here; and sets the journal's mode.
     fn set_mode(&self, connection: &Connection, patience: &Patience) -> Result<(), LibError> {
-        let ask = |sql: &str| {
-            patience.insist(|| connection.query_row(sql, (), |row| row.get::<_, String>(0)))
-        };
+        let ask =
+            |sql: &str| patience.insist(|| connection.query_row(sql, (), |row| row.get::<_, String>(0)));
         patience
             .insist(|| connection.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(())))
             .map_err(|reason| error::of(&reason))?;
@@ -101,7 +98,9 @@ impl Asked {
         let mode = ask("PRAGMA journal_mode = wal").map_err(|reason| error::of(&reason))?;
         match mode == "wal" || self.wal.is_none() {
             true => Ok(()),
-            false => Err(LibError::invalid(format!("the file cannot have a write-ahead log: it stays at `{mode}`"))),
+            false => Err(LibError::invalid(format!(
+                "the file cannot have a write-ahead log: it stays at `{mode}`"
+            ))),
         }
     }
 
@@ -174,7 +173,9 @@ impl Handle {
     fn must_be_ours(&self) -> Result<(), LibError> {
         match self.process == std::process::id() {
             true => Ok(()),
-            false => Err(LibError::invalid("the database was opened in another process: open it in this one")),
+            false => {
+                Err(LibError::invalid("the database was opened in another process: open it in this one"))
+            }
         }
     }
 }
@@ -340,5 +341,39 @@ impl Database {
             });
             done.await.map_err(|error| shared.named(error))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Asked, Mode};
+    use crate::lua::pool::Stop;
+
+    #[test]
+    fn a_database_of_another_process_is_neither_used_nor_closed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.db");
+        let asked = Asked::read(path.clone(), None).expect("no options");
+        let stop = Stop::Dropped(Arc::default());
+        let mut handle = asked.open(&stop).expect("opened");
+        let write = |parts: &mut super::Parts, _: &super::Patience, _: &Stop| {
+            parts
+                .connection
+                .execute_batch("CREATE TABLE IF NOT EXISTS t (a)")
+                .map_err(|error| super::error::of(&error))
+        };
+        handle.with(&stop, Mode::Alone, write).expect("ours");
+        // as a child of a fork finds it
+        handle.process += 1;
+        let error = handle.with(&stop, Mode::Alone, write).expect_err("not ours");
+        assert_eq!(error.message(), "the database was opened in another process: open it in this one");
+        drop(handle);
+        let log = folder.path().join("a.db-wal");
+        assert!(
+            log.metadata().is_ok_and(|log| log.len() > 0),
+            "a close would have moved the log into the file"
+        );
     }
 }

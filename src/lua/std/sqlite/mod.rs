@@ -4,14 +4,12 @@
 //! (`database`). Values cross as flat lists of cells (`cells`).
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use mlua::{Function, Lua, LuaString, Table, UserDataRef, Value};
 
-use super::batches::{self, Batch};
 use super::path;
 use crate::lua::error::LibError;
-use crate::lua::module::{Methods, Module, global_function, object};
+use crate::lua::module::{Methods, Module, global_function, object, waiting_iterator};
 use crate::lua::options::Options;
 use crate::lua::{outside, pool};
 
@@ -24,9 +22,9 @@ mod parts;
 mod patience;
 mod work;
 
-use cells::{Cells, Params, Rows, Shape};
+use cells::{Cells, Layout, Params, Rows};
 use database::{Asked, Database};
-use work::Group;
+use work::{Group, Query};
 
 /// Rows that a loop takes at once, and their bytes.
 const BATCH: (usize, usize) = (256, 1 << 20);
@@ -52,128 +50,129 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
 }
 
 type Statement = (UserDataRef<Database>, LuaString, Option<Table>);
-type Query = (UserDataRef<Database>, LuaString, Option<Table>, Option<Table>);
+type Asking = (UserDataRef<Database>, LuaString, Option<Table>, Option<Table>);
 
 fn databases(lua: &Lua) -> mlua::Result<()> {
-    let methods = Methods::new(lua, "sqlite.Database")
-        .waiting("exec(sql, params)", |lua, (database, sql, params): Statement| {
-            let asked = text(&sql).and_then(|sql| Ok((sql, Params::read(params.as_ref())?)));
-            let turn = database.turn(lua);
-            async move {
-                let (sql, params) = asked?;
-                turn.call(move |parts, _, stop| work::exec(parts, &sql, &params, stop)).await
-            }
-        })
-        .waiting("script(sql)", |lua, (database, sql): (UserDataRef<Database>, LuaString)| {
-            let sql = text(&sql);
-            let turn = database.turn(lua);
-            async move {
-                let sql = sql?;
-                turn.call(move |parts, _, stop| work::script(parts, &sql, stop)).await
-            }
-        })
-        .waiting(
-            "insert(table, rows, options)",
-            |lua, (database, table, rows, options): (UserDataRef<Database>, LuaString, Table, Option<Table>)| {
-                let asked = Insert::read(&table, &rows, options);
+    let methods =
+        Methods::new(lua, "sqlite.Database")
+            .waiting("exec(sql, params)", |lua, (database, sql, params): Statement| {
+                let asked = text(&sql).and_then(|sql| Ok((sql, Params::read(params.as_ref())?)));
                 let turn = database.turn(lua);
                 async move {
-                    let asked = asked?;
-                    let done = turn.call(move |parts, patience, stop| {
-                        work::insert(parts, &asked.table, asked.or, &asked.groups, patience, stop)
-                    });
-                    done.await
+                    let (sql, params) = asked?;
+                    turn.call(move |parts, _, stop| work::exec(parts, &sql, &params, stop)).await
                 }
-            },
-        )
-        .waiting(
-            "backup(path, options)",
-            |lua, (database, name, options): (UserDataRef<Database>, LuaString, Option<Table>)| {
-                let path = path::of(&name);
-                let mut options = Options::new(options);
-                let asked = options.bool("overwrite").and_then(|overwrite| {
-                    options.finish()?;
-                    Ok(overwrite.unwrap_or(false))
-                });
+            })
+            .waiting("script(sql)", |lua, (database, sql): (UserDataRef<Database>, LuaString)| {
+                let sql = text(&sql);
                 let turn = database.turn(lua);
                 async move {
-                    let overwrite = asked?;
-                    let done = turn.call(move |parts, patience, stop| {
-                        work::backup(parts, &path, overwrite, patience, stop)
-                    });
-                    done.await
+                    let sql = sql?;
+                    turn.call(move |parts, _, stop| work::script(parts, &sql, stop)).await
                 }
-            },
-        )
-        .waiting("close()", |lua, database: UserDataRef<Database>| database.close(lua));
+            })
+            .waiting(
+                "insert(table, rows, options)",
+                |lua,
+                 (database, table, rows, options): (
+                    UserDataRef<Database>,
+                    LuaString,
+                    Table,
+                    Option<Table>,
+                )| {
+                    let asked = Insert::read(&table, &rows, options);
+                    let turn = database.turn(lua);
+                    async move {
+                        let asked = asked?;
+                        let done = turn.call(move |parts, patience, stop| {
+                            work::insert(parts, &asked.table, asked.or, &asked.groups, patience, stop)
+                        });
+                        done.await
+                    }
+                },
+            )
+            .waiting(
+                "backup(path, options)",
+                |lua, (database, name, options): (UserDataRef<Database>, LuaString, Option<Table>)| {
+                    let path = path::of(&name);
+                    let mut options = Options::new(options);
+                    let asked = options.bool("overwrite").and_then(|overwrite| {
+                        options.finish()?;
+                        Ok(overwrite.unwrap_or(false))
+                    });
+                    let turn = database.turn(lua);
+                    async move {
+                        let overwrite = asked?;
+                        let done = turn.call(move |parts, patience, stop| {
+                            work::backup(parts, &path, overwrite, patience, stop)
+                        });
+                        done.await
+                    }
+                },
+            )
+            .waiting("close()", |lua, database: UserDataRef<Database>| database.close(lua));
     let (tx, rows) = in_lua(lua)?;
     queries(methods).value("tx", tx).value("rows", rows).userdata::<Database>()
 }
 
 fn queries(methods: Methods<'_>) -> Methods<'_> {
     methods
-        .waiting("query(sql, params, options)", |lua, (database, sql, params, options): Query| {
-            let found = query(lua, &database, &sql, params, options, usize::MAX);
+        .waiting("query(sql, params, options)", |lua, (database, sql, params, options): Asking| {
+            let found = query(lua, &database, read_query(&sql, params, options), usize::MAX);
             let lua = lua.clone();
             async move {
-                let (rows, list) = found.await?;
-                let shape = Shape::new(&lua, &rows.columns, list)?;
-                Ok((shape.rows(&lua, &rows)?, shape.columns))
+                let rows = found.await?;
+                Ok((rows.value(&lua)?, rows.columns(&lua)?))
             }
         })
-        .waiting("one(sql, params, options)", |lua, (database, sql, params, options): Query| {
-            let found = query(lua, &database, &sql, params, options, 1);
+        .waiting("one(sql, params, options)", |lua, (database, sql, params, options): Asking| {
+            let found = query(lua, &database, read_query(&sql, params, options), 1);
             let lua = lua.clone();
             async move {
-                let (rows, list) = found.await?;
-                let shape = Shape::new(&lua, &rows.columns, list)?;
-                let row = match rows.count {
-                    0 => Value::Nil,
-                    _ => Value::Table(shape.row(&lua, &rows, 0)?),
+                let rows = found.await?;
+                let row = match rows.value(&lua)? {
+                    Value::Table(list) => list.raw_get(1)?,
+                    other => other,
                 };
-                Ok((row, shape.columns))
+                Ok((row, rows.columns(&lua)?))
             }
         })
         .waiting("scalar(sql, params)", |lua, (database, sql, params): Statement| {
-            let found = query(lua, &database, &sql, params, None, 1);
+            let asked = read_query(&sql, params, None);
+            let found =
+                query(lua, &database, asked.map(|asked| Query { layout: Layout::Scalar, ..asked }), 1);
             let lua = lua.clone();
-            async move { found.await?.0.first(&lua) }
+            async move { found.await?.value(&lua) }
         })
 }
 
-/// `most` rows of a query, and whether they are wanted as lists.
+/// `most` rows of a query.
 fn query(
     lua: &Lua,
     database: &Database,
-    sql: &LuaString,
-    params: Option<Table>,
-    options: Option<Table>,
+    asked: Result<Query, LibError>,
     most: usize,
-) -> impl Future<Output = Result<(Rows, bool), LibError>> + 'static + use<> {
-    let asked = read_query(sql, params, options).and_then(|asked| Ok((asked, outside::room(lua, 1 << 20)?)));
+) -> impl Future<Output = Result<Rows, LibError>> + 'static + use<> {
+    let asked = asked.and_then(|asked| Ok((asked, outside::room(lua, 1 << 20)?)));
     let turn = database.turn(lua);
     async move {
-        let ((sql, params, list), room) = asked?;
-        let done = turn
-            .call(move |parts, _, stop| work::query(parts, &sql, &params, most, room, stop))
-            .await?;
-        Ok((done, list))
+        let (asked, room) = asked?;
+        turn.call(move |parts, _, stop| work::query(parts, &asked, most, room, stop)).await
     }
 }
 
-fn read_query(
-    sql: &LuaString,
-    params: Option<Table>,
-    options: Option<Table>,
-) -> Result<(String, Params, bool), LibError> {
+fn read_query(sql: &LuaString, params: Option<Table>, options: Option<Table>) -> Result<Query, LibError> {
     let mut options = Options::new(options);
     let list = options.bool("list")?.unwrap_or(false);
     options.finish()?;
-    Ok((text(sql)?, Params::read(params.as_ref())?, list))
+    let layout = if list { Layout::Lists } else { Layout::Named };
+    Ok(Query { sql: text(sql)?, params: Params::read(params.as_ref())?, layout })
 }
 
 fn text(sql: &LuaString) -> Result<String, LibError> {
-    let text = sql.to_str().map_err(|_| LibError::invalid("the statement is not UTF-8: pass bytes as parameters"))?;
+    let text = sql
+        .to_str()
+        .map_err(|_| LibError::invalid("the statement is not UTF-8: pass bytes as parameters"))?;
     match text.contains('\0') {
         // SQLite would take it for the end
         true => Err(LibError::invalid("the statement has a zero byte: pass bytes as parameters")),
@@ -232,9 +231,11 @@ fn add_row(groups: &mut Vec<Group>, row: &Table) -> Result<(), LibError> {
     let mut columns = Vec::new();
     row.for_each(|key: Value, _: Value| {
         let name = key.as_string().and_then(|name| Some(name.to_str().ok()?.to_owned()));
-        columns.push(name.ok_or_else(|| {
-            mlua::Error::external(LibError::invalid("its keys must be names of columns"))
-        })?);
+        columns.push(
+            name.ok_or_else(|| {
+                mlua::Error::external(LibError::invalid("its keys must be names of columns"))
+            })?,
+        );
         Ok(())
     })?;
     columns.sort_unstable();
@@ -267,7 +268,6 @@ fn add_alike(group: &mut Group, row: &Table) -> Result<bool, LibError> {
 struct Cursor {
     database: Database,
     number: u64,
-    list: bool,
 }
 
 impl Cursor {
@@ -291,19 +291,19 @@ fn in_lua(lua: &Lua) -> mlua::Result<(Function, Function)> {
         })
         .userdata::<Rc<Cursor>>()?;
     let hidden: Table = Methods::new(lua, "sqlite.Database")
-        .waiting("rows(sql, params, options)", |lua, (database, sql, params, options): Query| {
+        .waiting("rows(sql, params, options)", |lua, (database, sql, params, options): Asking| {
             let asked = read_query(&sql, params, options);
             let (lua, database, turn) = (lua.clone(), database.clone(), database.turn(lua));
             async move {
-                let (sql, params, list) = asked?;
-                let number = turn.call(move |parts, _, stop| parts.open(&sql, &params, stop)).await?;
-                Ok(object(&lua, Rc::new(Cursor { database, number, list }))?)
+                let Query { sql, params, layout } = asked?;
+                let number = turn.call(move |parts, _, stop| parts.open(&sql, &params, layout, stop)).await?;
+                Ok(object(&lua, Rc::new(Cursor { database, number }))?)
             }
         })
         .metatable()?
         .raw_get("__index")?;
     let (begin, commit) = hold::functions(lua)?;
-    let rows_of = lua.create_function(|lua, cursor: UserDataRef<Rc<Cursor>>| rows_of(lua, &cursor))?;
+    let fetch = lua.create_function(|lua, cursor: UserDataRef<Rc<Cursor>>| fetch(lua, &cursor))?;
     let wrong = global_function(lua, "sqlite.Database:tx", |_, message: String| -> Result<(), LibError> {
         Err(LibError::invalid(message))
     })?;
@@ -312,29 +312,24 @@ fn in_lua(lua: &Lua) -> mlua::Result<(Function, Function)> {
         begin,
         commit,
         hidden.raw_get::<Function>("rows")?,
-        rows_of,
+        fetch,
         kind,
         wrong,
     ))
 }
 
-fn rows_of(lua: &Lua, cursor: &Rc<Cursor>) -> mlua::Result<Function> {
+/// The function that brings the next rows of a cursor, how many, and the names of the columns.
+fn fetch(lua: &Lua, cursor: &Rc<Cursor>) -> mlua::Result<Function> {
     let cursor = Rc::clone(cursor);
-    let shape: Rc<std::cell::OnceCell<Shape>> = Rc::default();
-    batches::iterator(lua, "sqlite.Database:rows", move |lua| {
-        let (lua, shape, list, number) = (lua.clone(), Rc::clone(&shape), cursor.list, cursor.number);
-        let read = cursor.database.turn(&lua).call(move |parts, _, stop| {
-            Ok(parts.read(number, BATCH.0, BATCH.1, stop)?.map(Arc::new))
-        });
+    waiting_iterator(lua, "sqlite.Database:rows", move |lua| {
+        let (lua, number) = (lua.clone(), cursor.number);
+        let read =
+            cursor.database.turn(&lua).call(move |parts, _, stop| parts.read(number, BATCH.0, BATCH.1, stop));
         async move {
-            let Some(rows) = read.await? else { return Ok(None) };
-            if shape.get().is_none() {
-                let made = Shape::new(&lua, &rows.columns, list)?;
-                let _ = shape.set(made);
-            }
-            let Some(shape) = shape.get() else { return Ok(None) };
-            let items = shape.rows(&lua, &rows)?;
-            Ok(Some(Batch { items, count: rows.count, beside: Value::Table(shape.columns.clone()) }))
+            Ok(match read.await? {
+                Some(rows) => (rows.value(&lua)?, rows.count, Value::Table(rows.columns(&lua)?)),
+                None => (Value::Nil, 0, Value::Nil),
+            })
         }
     })
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Statement};
 
-use super::cells::{Cells, Columns, Params, Rows};
+use super::cells::{Columns, Layout, Params, Reading, Rows};
 use super::error;
 use crate::lua::error::LibError;
 use crate::lua::pool::Stop;
@@ -38,6 +38,7 @@ struct Cursor {
     /// Before the connection that it borrows, so that it is dropped before.
     statement: Statement<'static>,
     columns: Columns,
+    layout: Layout,
     /// Read already, when others wanted to write.
     ahead: Option<Rows>,
     is_over: bool,
@@ -50,7 +51,7 @@ impl Parts {
     }
 
     /// Begins to read; its number is for [`read`](Self::read).
-    pub fn open(&mut self, sql: &str, params: &Params, stop: &Stop) -> Result<u64, LibError> {
+    pub fn open(&mut self, sql: &str, params: &Params, layout: Layout, stop: &Stop) -> Result<u64, LibError> {
         let connection = Rc::clone(&self.connection);
         let mut statement = prepare(&connection, sql)?;
         params.bind(&mut statement)?;
@@ -62,7 +63,8 @@ impl Parts {
         // SAFETY: the statement borrows the connection, which the cursor keeps alive: its `Rc` is dropped after the
         // statement, and what it points to does not move
         let statement = unsafe { mem::transmute::<Statement<'_>, Statement<'static>>(statement) };
-        let cursor = Cursor { statement, columns, ahead: None, is_over: false, _connection: connection };
+        let cursor =
+            Cursor { statement, columns, layout, ahead: None, is_over: false, _connection: connection };
         self.last += 1;
         self.cursors.insert(self.last, cursor);
         if writes {
@@ -102,7 +104,7 @@ impl Parts {
         for cursor in self.cursors.values_mut().filter(|cursor| !cursor.is_over) {
             if cursor.ahead.is_none() {
                 cursor.ahead = cursor.read(usize::MAX, left, stop)?.filter(|rows| rows.count > 0);
-                left = left.saturating_sub(cursor.ahead.as_ref().map_or(0, |rows| rows.cells.weight()));
+                left = left.saturating_sub(cursor.ahead.as_ref().map_or(0, Rows::weight));
             }
             if !cursor.is_over {
                 return Err(LibError::new(
@@ -135,24 +137,22 @@ impl Parts {
 
 impl Cursor {
     fn read(&mut self, most: usize, weight: usize, stop: &Stop) -> Result<Option<Rows>, LibError> {
-        let mut cells = Cells::default();
-        let mut count = 0;
+        let mut read = Reading::new(Arc::clone(&self.columns), self.layout);
         let mut rows = self.statement.raw_query();
-        let read = loop {
-            if count == most || cells.weight() > weight {
+        let done = loop {
+            if read.count == most || read.weight() > weight {
                 break Ok(());
             }
-            if count % TURN == 0
+            if read.count.is_multiple_of(TURN)
                 && let Err(error) = stop.check()
             {
                 break Err(error);
             }
             match rows.next() {
                 Ok(Some(row)) => {
-                    for column in 0..self.columns.len() {
-                        cells.push_sql(row.get_ref(column).unwrap_or(rusqlite::types::ValueRef::Null));
+                    if let Err(error) = read.add(row) {
+                        break Err(error);
                     }
-                    count += 1;
                 }
                 Ok(None) => {
                     self.is_over = true;
@@ -163,7 +163,7 @@ impl Cursor {
         };
         // dropped, it would begin anew at the next call
         mem::forget(rows);
-        read.map(|()| Some(Rows { columns: Arc::clone(&self.columns), cells, count }))
+        done.and_then(|()| read.finish().map(Some))
     }
 }
 

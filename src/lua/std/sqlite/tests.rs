@@ -57,7 +57,10 @@ fn what_is_written_is_read_back_by_us_and_by_the_shell() {
         assert(db:scalar("SELECT ? + 0", { true }) == 1)
         "#,
     );
-    assert_eq!(shell(folder.path(), "SELECT id, name, x, typeof(x) FROM t"), "1|a|9007199254740993|integer\n2|é|0.1|real\n3|two||null");
+    assert_eq!(
+        shell(folder.path(), "SELECT id, name, x, typeof(x) FROM t"),
+        "1|a|9007199254740993|integer\n2|é|0.1|real\n3|two||null"
+    );
     assert_eq!(shell(folder.path(), "PRAGMA journal_mode"), "wal");
 }
 
@@ -87,26 +90,44 @@ fn parameters_must_fit() {
     let folder = folder();
     let lua = at(folder.path());
     for (call, text) in [
-        ("db:exec('SELECT ?, ?', { 1 })", "the statement has 2 parameters, got 1 values (mpms.null stands for NULL)"),
+        (
+            "db:exec('SELECT ?, ?', { 1 })",
+            "the statement has 2 parameters, got 1 values (mpms.null stands for NULL)",
+        ),
         ("db:exec('SELECT ?', { 1, 2 })", "the statement has 1 parameters, got 2 values"),
         ("db:exec('SELECT ?')", "the statement has 1 parameters, got 0 values (mpms.null stands for NULL)"),
-        ("db:exec('SELECT :name', { nme = 1 })", "the parameter `:name` has no value (mpms.null stands for NULL); did you mean `nme`?"),
+        (
+            "db:exec('SELECT :name', { nme = 1 })",
+            "the parameter `:name` has no value (mpms.null stands for NULL); did you mean `nme`?",
+        ),
         ("db:exec('SELECT :a', { a = 1, b = 2 })", "the statement has no parameter `:b`"),
         ("db:exec('SELECT ?', { a = 1 })", "the statement has parameters `?`: give a list"),
         ("db:exec('SELECT :a', { 1 })", "the statement has the parameter `:a`: give a table by names"),
         ("db:exec('SELECT ?', { 1, a = 2 })", "parameters are a list or a table by names, not both"),
-        ("db:exec('SELECT ?', { {} })", "parameter 1 is a table: keep json.encode(value), or a column for each field"),
+        (
+            "db:exec('SELECT ?', { {} })",
+            "parameter 1 is a table: keep json.encode(value), or a column for each field",
+        ),
         ("db:exec('SELECT ?', { 0/0 })", "parameter 1 is NaN, which SQLite does not keep"),
         ("db:exec('SELECT ?', { print })", "parameter 1 is a function"),
-        ("db:exec('SELECT ?, ?, ?', { [1] = 1, [3] = 3 })", "the list of parameters has a hole after 1: mpms.null stands for NULL"),
-        ("db:exec('SELECT 1; SELECT 2')", "more than one statement: use db:script for several, without parameters"),
+        (
+            "db:exec('SELECT ?, ?, ?', { [1] = 1, [3] = 3 })",
+            "the list of parameters has a hole after 1: mpms.null stands for NULL",
+        ),
+        (
+            "db:exec('SELECT 1; SELECT 2')",
+            "more than one statement: use db:script for several, without parameters",
+        ),
         ("db:query('SELECT 1', nil, { lists = true })", "unknown option `lists`; did you mean `list`?"),
         ("db:exec('SELECT \\0')", "the statement has a zero byte: pass bytes as parameters"),
         ("db:exec('SELECT \\xff')", "the statement is not UTF-8: pass bytes as parameters"),
     ] {
         let error = fails(&lua, call);
         let told = error.message.rsplit_once("a.db: ").map_or(&*error.message, |(_, told)| told);
-        let told = told.split_once("Database:").and_then(|(_, rest)| rest.split_once(": ")).map_or(told, |(_, rest)| rest);
+        let told = told
+            .split_once("Database:")
+            .and_then(|(_, rest)| rest.split_once(": "))
+            .map_or(told, |(_, rest)| rest);
         assert_eq!((error.code.as_str(), told), ("invalid", text), "{call}");
     }
     assert!(run::<bool>(&lua, "return db:scalar('SELECT ?2 || ?1', { 'a', 'b' }) == 'ba'"));
@@ -118,7 +139,11 @@ fn mistakes_in_sql_are_told_with_their_place() {
     let lua = at(folder.path());
     let error = fails(&lua, "db:query('SELECT id,\\n  nme FROM t')");
     assert_eq!((error.code.as_str(), error.op.as_deref()), ("parse", Some("sqlite.Database:query")));
-    assert!(error.message.ends_with("no such column: nme (line 2, column 3: near `nme FROM t`)"), "{}", error.message);
+    assert!(
+        error.message.ends_with("no such column: nme (line 2, column 3: near `nme FROM t`)"),
+        "{}",
+        error.message
+    );
     assert!(error.path.is_some_and(|path| path.ends_with("a.db")));
     for sql in ["", " -- nothing", "SELEC 1", "SELECT * FROM nowhere", "SELECT 'a"] {
         assert_eq!(fails(&lua, &format!("db:exec [[{sql}]]")).code, "parse", "{sql}");
@@ -187,7 +212,10 @@ fn many_rows_are_inserted_in_one_transaction() {
         ("db:insert('t', { { name = {} } })", "row 1: column `name` is a table"),
         ("db:insert('t', { { 1, 2 } })", "row 1: its keys must be names of columns"),
         ("db:insert('t', { 1 })", "row 1 must be a table of columns, got integer"),
-        ("db:insert('t', { name = 1 }, { ['or'] = 'fail' })", "option `or` must be one of `ignore`, `replace`"),
+        (
+            "db:insert('t', { name = 1 }, { ['or'] = 'fail' })",
+            "option `or` must be one of `ignore`, `replace`",
+        ),
         ("db:insert('t', { nme = 1 })", "table t has no column named nme"),
     ] {
         let error = fails(&lua, call);
@@ -218,7 +246,10 @@ fn a_loop_streams_and_a_break_ends_it() {
         db:exec "DROP TABLE t"    -- an open loop would keep it locked
         "#,
     );
-    assert_eq!(fails(&lua, "for _ in db:rows 'SELECT * FROM gone' do end").op.as_deref(), Some("sqlite.Database:rows"));
+    assert_eq!(
+        fails(&lua, "for _ in db:rows 'SELECT * FROM gone' do end").op.as_deref(),
+        Some("sqlite.Database:rows")
+    );
     let error = fails(&lua, "for _ in db:rows \"SELECT abs(-9223372036854775808)\" do end");
     assert_eq!((error.code.as_str(), error.op.as_deref()), ("invalid", Some("sqlite.Database:rows")));
 }
@@ -299,7 +330,10 @@ fn a_transaction_is_kept_whole_or_not_at_all() {
     for (call, text) in [
         ("db:exec 'BEGIN'", "it leaves a transaction open, which was rolled back: use db:tx(fn)"),
         ("db:tx(function() db:exec 'COMMIT' end)", "it ended the transaction of db:tx"),
-        ("db:tx(function() try(db.exec, db, 'ROLLBACK') db:exec 'DELETE FROM t' end)", "the transaction is over already"),
+        (
+            "db:tx(function() try(db.exec, db, 'ROLLBACK') db:exec 'DELETE FROM t' end)",
+            "the transaction is over already",
+        ),
         ("db:tx(1)", "argument 1 (fn) must be a function, got number"),
         ("db:tx(function() db:close() end)", "a transaction is open"),
         ("db.tx(1, print)", "call it with a colon"),
@@ -408,9 +442,13 @@ fn another_process_that_has_the_lock_is_waited_for_and_then_told() {
     let lua = at(folder.path());
     let other = rusqlite::Connection::open(folder.path().join("a.db")).expect("a second connection");
     other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
-    let error = fails(&lua, "local db <close> = sqlite.open(file, { busy_timeout = '50ms' }) db:exec 'DELETE FROM t'");
+    let error = fails(
+        &lua,
+        "local db <close> = sqlite.open(file, { busy_timeout = '50ms' }) db:exec 'DELETE FROM t'",
+    );
     assert_eq!(facts(&error), ("busy", true));
-    let error = fails(&lua, "local db <close> = sqlite.open(file, { busy_timeout = 0.05 }) db:tx(function() end)");
+    let error =
+        fails(&lua, "local db <close> = sqlite.open(file, { busy_timeout = 0.05 }) db:tx(function() end)");
     assert_eq!((facts(&error), error.op.as_deref()), (("busy", true), Some("sqlite.Database:tx")));
     assert!(run::<bool>(&lua, "return db:scalar 'SELECT count(*) FROM t' == 0"), "readers are not kept");
     let freed = std::thread::spawn(move || {
@@ -425,7 +463,11 @@ fn another_process_that_has_the_lock_is_waited_for_and_then_told() {
 fn files_that_cannot_be_opened_say_why() {
     let folder = folder();
     let lua = at(folder.path());
-    std::fs::write(folder.path().join("text.db"), "this is no database, but it is long enough to look like one").expect("written");
+    std::fs::write(
+        folder.path().join("text.db"),
+        "this is no database, but it is long enough to look like one",
+    )
+    .expect("written");
     for (call, code) in [
         ("sqlite.open(dir .. '/none.db', { readonly = true })", "not_found"),
         ("sqlite.open(dir .. '/none/x.db')", "not_found"),
@@ -442,7 +484,10 @@ fn files_that_cannot_be_opened_say_why() {
     // a name is a name, not a URI
     run::<()>(&lua, "local cwd = dir sqlite.open(dir .. '/file:x?mode=memory'):exec 'CREATE TABLE y (a)'");
     assert!(folder.path().join("file:x?mode=memory").is_file());
-    let memory: i64 = run(&lua, "local m <close> = sqlite.open ':memory:' m:exec 'CREATE TABLE t (a)' return m:insert('t', { a = 1 })");
+    let memory: i64 = run(
+        &lua,
+        "local m <close> = sqlite.open ':memory:' m:exec 'CREATE TABLE t (a)' return m:insert('t', { a = 1 })",
+    );
     assert_eq!(memory, 1);
     // pages that are no pages
     run::<()>(&lua, "for i = 1, 500 do db:insert('t', { name = ('x'):rep(100) .. i }) end db:close()");
@@ -482,9 +527,14 @@ fn a_backup_is_whole_and_takes_no_place_of_another() {
     );
     assert_eq!(fails(&lua, "db:backup(dir .. '/b.db')").code, "exists");
     assert_eq!(fails(&lua, "db:backup(dir .. '/none/b.db')").code, "not_found");
-    let checked = output(program("sqlite3").arg(folder.path().join("b.db")).arg("PRAGMA integrity_check; PRAGMA journal_mode"));
+    let checked = output(
+        program("sqlite3").arg(folder.path().join("b.db")).arg("PRAGMA integrity_check; PRAGMA journal_mode"),
+    );
     assert_eq!(checked, b"ok\ndelete\n");
-    let left: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("an entry").file_name()).collect();
+    let left: Vec<_> = std::fs::read_dir(folder.path())
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().contains("part")), "{left:?}");
 }
 
@@ -497,7 +547,10 @@ fn closing_is_for_good_and_twice_is_once() {
     assert!(!folder.path().join("a.db-wal").exists(), "the log was moved into the file");
     let error = fails(&lua, "local d = sqlite.open(file) local next = d:rows 'SELECT 1' d:close() next()");
     assert_eq!(error.code, "invalid");
-    assert_eq!(fails(&lua, "db:exce()").message, "sqlite.Database: no field or method `exce`; did you mean `exec`?");
+    assert_eq!(
+        fails(&lua, "db:exce()").message,
+        "sqlite.Database: no field or method `exce`; did you mean `exec`?"
+    );
 }
 
 #[test]
@@ -513,5 +566,29 @@ fn the_shell_reads_while_we_write_and_we_what_it_wrote() {
     // a table that has changed under a prepared statement
     run::<()>(&lua, "assert(#select(2, db:query 'SELECT * FROM t') == 3)");
     shell(folder.path(), "ALTER TABLE t ADD COLUMN more DEFAULT 5");
-    run::<()>(&lua, "local rows, columns = db:query 'SELECT * FROM t' assert(#columns == 4 and rows[1].more == 5)");
+    run::<()>(
+        &lua,
+        "local rows, columns = db:query 'SELECT * FROM t' assert(#columns == 4 and rows[1].more == 5)",
+    );
+}
+
+#[test]
+fn a_thread_that_is_interrupted_ends_its_query() {
+    let folder = folder();
+    let lua = at(folder.path());
+    let interrupt = crate::lua::std::runtime::interrupt();
+    let from_elsewhere = std::sync::Arc::clone(&interrupt);
+    let raised = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        from_elsewhere.raise();
+    });
+    let error = fails(
+        &lua,
+        "db:tx(function(tx) tx:exec \"INSERT INTO t (name) VALUES ('lost')\" \
+           tx:scalar 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n' end)",
+    );
+    raised.join().expect("it ends");
+    interrupt.clear();
+    assert_eq!(error.code, "cancelled");
+    assert!(run::<bool>(&lua, "return db:scalar 'SELECT count(*) FROM t' == 0"));
 }

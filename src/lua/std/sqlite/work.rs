@@ -4,10 +4,9 @@ use std::path::Path;
 use std::rc::Rc;
 
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection};
 
-use super::cells::{Cells, Params, Rows};
+use super::cells::{Cells, Layout, Params, Reading, Rows};
 use super::error;
 use super::parts::{Parts, columns_of, must_be_some};
 use super::patience::Patience;
@@ -60,48 +59,51 @@ pub(super) fn script(parts: &mut Parts, sql: &str, stop: &Stop) -> Result<(), Li
     parts.connection.execute_batch(sql).map_err(|reason| error::of_text(&reason))
 }
 
+/// A query.
+pub(super) struct Query {
+    pub sql: String,
+    pub params: Params,
+    pub layout: Layout,
+}
+
 /// The rows of a query, `most` of them, and not more than `room` bytes.
 pub(super) fn query(
     parts: &mut Parts,
-    sql: &str,
-    params: &Params,
+    asked: &Query,
     most: usize,
     room: usize,
     stop: &Stop,
 ) -> Result<Rows, LibError> {
     let connection = Rc::clone(&parts.connection);
-    let mut statement = prepared(&connection, sql)?;
-    params.bind(&mut statement)?;
+    let mut statement = prepared(&connection, &asked.sql)?;
+    asked.params.bind(&mut statement)?;
     let is_read = statement.readonly();
     if !is_read {
         parts.settle(stop)?;
     }
-    let mut columns = columns_of(&statement);
-    let (mut cells, mut count) = (Cells::default(), 0);
+    let columns = columns_of(&statement);
     let mut rows = statement.raw_query();
-    while let Some(row) = rows.next().map_err(wrong)? {
-        if count == 0 {
-            // the statement may have been prepared anew, for a table that has changed
-            columns = columns_of(row.as_ref());
-        }
-        if count < most {
-            for column in 0..columns.len() {
-                cells.push_sql(row.get_ref(column).unwrap_or(ValueRef::Null));
-            }
-            count += 1;
+    let mut row = rows.next().map_err(wrong)?;
+    // the statement may have been prepared anew just now, for a table that has changed
+    let columns = row.map_or(columns, |row| columns_of(row.as_ref()));
+    let mut read = Reading::new(columns, asked.layout);
+    while let Some(one) = row {
+        if read.count < most {
+            read.add(one)?;
         }
         // one that writes must run to its end
-        if count == most && is_read {
+        if read.count == most && is_read {
             break;
         }
-        if cells.weight() > room {
+        if read.weight() > room {
             return Err(LibError::new("memory", "not enough memory for the rows: read them with db:rows"));
         }
-        if count % TURN == 0 {
+        if read.count.is_multiple_of(TURN) {
             stop.check()?;
         }
+        row = rows.next().map_err(wrong)?;
     }
-    Ok(Rows { columns, cells, count })
+    read.finish()
 }
 
 /// Rows with the same columns.
@@ -141,7 +143,9 @@ pub(super) fn insert(
     let connection = &*parts.connection;
     let (begin, end, undo) = match connection.is_autocommit() {
         true => ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"),
-        false => ("SAVEPOINT mpms_insert", "RELEASE mpms_insert", "ROLLBACK TO mpms_insert; RELEASE mpms_insert"),
+        false => {
+            ("SAVEPOINT mpms_insert", "RELEASE mpms_insert", "ROLLBACK TO mpms_insert; RELEASE mpms_insert")
+        }
     };
     patience.insist(|| connection.execute_batch(begin)).map_err(wrong)?;
     let done = insert_groups(connection, table, or, groups, stop).and_then(|rows| {
@@ -167,7 +171,7 @@ fn insert_groups(
         let mut statement = prepared(connection, &insert_text(table, or, &group.columns))?;
         let width = group.columns.len();
         for row in 0..group.rows {
-            if row % TURN == 0 {
+            if row.is_multiple_of(TURN) {
                 stop.check()?;
             }
             for column in 0..width {
@@ -188,7 +192,9 @@ pub(super) fn backup(
     stop: &Stop,
 ) -> Result<u64, LibError> {
     if !overwrite && path.symlink_metadata().is_ok() {
-        return Err(LibError::new("exists", "is there already: pass overwrite = true to replace it").path(path));
+        return Err(
+            LibError::new("exists", "is there already: pass overwrite = true to replace it").path(path)
+        );
     }
     let file = fs::temporary_beside(path).map_err(|error| LibError::file(&error, path))?;
     let place = std::path::absolute(file.path()).map_err(LibError::from)?;
