@@ -54,8 +54,10 @@ impl<R: BufRead> Members<R> {
             Some(One::Deflate(one)) => at_end(one.into_inner()),
             Some(One::Brotli(mut one)) => {
                 // it reads ahead, and complains of that at the second read after the end
-                one.read(&mut [0])?;
-                at_end(one.into_inner())
+                match one.read(&mut [0])? {
+                    0 => at_end(one.into_inner()),
+                    _ => Err(wrong("there is something after the end of the data")),
+                }
             }
             None => Ok(()),
         }

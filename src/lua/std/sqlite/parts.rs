@@ -185,5 +185,5 @@ pub(super) fn must_be_some(statement: &Statement<'_>) -> Result<(), LibError> {
 
 /// As the statement has them now.
 pub(super) fn columns_of(statement: &Statement<'_>) -> Columns {
-    statement.column_names().into_iter().map(str::to_owned).collect()
+    statement.column_names().map(str::to_owned).collect()
 }
