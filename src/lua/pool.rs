@@ -11,6 +11,7 @@ use super::scheduler::Scheduler;
 use super::std::runtime::{self, Interrupt};
 
 /// Tells work that nobody waits for it any more. Long work asks now and then.
+#[derive(Clone)]
 pub enum Stop {
     /// Of work on the pool.
     Dropped(Arc<AtomicBool>),

@@ -181,6 +181,11 @@ impl Scheduler {
         self.family.get().filter(|_| self.running.get().is_some()).unwrap_or(MAIN)
     }
 
+    /// The coroutine that runs, by a number that no other has until it ends; none: the main one.
+    pub(super) fn current(&self) -> Option<usize> {
+        self.running.get()
+    }
+
     /// Starts the head of a family, which runs at once until it waits or ends.
     ///
     /// # Errors

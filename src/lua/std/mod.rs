@@ -11,12 +11,14 @@ use mlua::{LightUserData, Lua, Table, Value};
 use super::error::LibError;
 use super::module::{self, Make, Shim, waiting_function};
 
+pub mod archive;
 mod batches;
 #[cfg(test)]
 mod bench;
 pub mod clock;
 pub mod co;
 pub mod codec;
+pub mod compress;
 pub mod csv;
 mod document;
 pub mod feed;
@@ -33,6 +35,7 @@ pub mod re;
 pub mod reach;
 pub mod robots;
 pub mod runtime;
+pub mod sqlite;
 pub mod str;
 pub mod task;
 pub mod tbl;
@@ -66,8 +69,10 @@ impl StdEnv {
 }
 
 const MODULES: &[(&str, Make)] = &[
+    ("archive", archive::module),
     ("co", co::module),
     ("codec", codec::module),
+    ("compress", compress::module),
     ("csv", csv::module),
     ("feed", feed::module),
     ("fs", fs::module),
@@ -80,9 +85,10 @@ const MODULES: &[(&str, Make)] = &[
     ("path", path::module),
     ("re", re::module),
     ("robots", robots::module),
+    ("sqlite", sqlite::module),
     ("str", str::module),
-    ("tbl", tbl::module),
     ("task", task::module),
+    ("tbl", tbl::module),
     ("test", test::module),
     ("time", time::module),
     ("toml", toml::module),

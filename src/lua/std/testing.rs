@@ -56,3 +56,22 @@ pub fn fails(lua: &Lua, code: &str) -> Raised {
     assert!(!ok, "did not fail: {code}");
     describe(&error)
 }
+
+/// A program that the tests compare with, installed where that can be.
+pub fn program(name: &str) -> std::process::Command {
+    static INSTALLED: std::sync::Once = std::sync::Once::new();
+    INSTALLED.call_once(|| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/library/data.sh");
+        let status = std::process::Command::new(script).status().expect("the script runs");
+        assert!(status.success(), "tests/library/data.sh says what is missing");
+    });
+    std::process::Command::new(name)
+}
+
+/// Runs it; it must not fail. What it wrote.
+pub fn output(command: &mut std::process::Command) -> Vec<u8> {
+    let done = command.output().expect("the program starts");
+    let words = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "{command:?}: {words}{}", String::from_utf8_lossy(&done.stdout));
+    done.stdout
+}

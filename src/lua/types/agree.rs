@@ -18,6 +18,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("re.Regex", "return mpms.re.new('x')"),
     ("net.Listener", "return mpms.net.listen('127.0.0.1', 0)"),
     ("net.Udp", "return mpms.net.udp()"),
+    ("sqlite.Database", "return mpms.sqlite.open(':memory:')"),
 ];
 
 /// Arguments of functions that refuse what [`argument`] makes up before they look at their options. `{o}` is the table
@@ -35,7 +36,8 @@ const CALLS: &[(&str, &str)] = &[
 ];
 
 /// Kinds of objects that scripts never hold: the library's own.
-const HIDDEN: &[&str] = &["co.Group", "http.ServerHandle", "http.StreamHandle"];
+const HIDDEN: &[&str] =
+    &["co.Group", "http.ServerHandle", "http.StreamHandle", "sqlite.Cursor", "sqlite.Transaction"];
 
 /// Kinds of objects that are made of Lua alone.
 const OF_LUA: &[&str] = &["co.Scope", "http.Headers"];

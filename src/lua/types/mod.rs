@@ -13,8 +13,10 @@ pub use data::{Alias, Class, Field, Function, Module, Param, Return, first_line}
 /// The files, by their names without `.lua`: the globals first, then the modules.
 pub const FILES: &[(&str, &str)] = &[
     ("globals", include_str!("globals.lua")),
+    ("archive", include_str!("archive.lua")),
     ("co", include_str!("co.lua")),
     ("codec", include_str!("codec.lua")),
+    ("compress", include_str!("compress.lua")),
     ("csv", include_str!("csv.lua")),
     ("feed", include_str!("feed.lua")),
     ("hash", include_str!("hash.lua")),
@@ -24,6 +26,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("net", include_str!("net.lua")),
     ("re", include_str!("re.lua")),
     ("robots", include_str!("robots.lua")),
+    ("sqlite", include_str!("sqlite.lua")),
     ("str", include_str!("str.lua")),
     ("tbl", include_str!("tbl.lua")),
     ("test", include_str!("test.lua")),

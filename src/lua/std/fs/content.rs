@@ -99,7 +99,7 @@ pub(in crate::lua::std) fn temporary_beside(target: &Path) -> io::Result<NamedTe
         .tempfile_in(folder_of(target))
 }
 
-pub(super) fn folder_of(path: &Path) -> &Path {
+pub(in crate::lua::std) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

@@ -16,7 +16,7 @@ mod meta;
 mod temp;
 mod tree;
 
-pub(super) use content::{WriteOptions, append, temporary_beside, write};
+pub(super) use content::{WriteOptions, append, folder_of, temporary_beside, write};
 pub(super) use temp::remove_at_end;
 pub use temp::{Temporary, give_temporary, take_temporary};
 
