@@ -433,6 +433,15 @@ impl<'lua> Methods<'lua> {
         Self { fields, ..self }
     }
 
+    /// A function that is made already.
+    pub fn value(self, name: &str, value: impl IntoLua) -> Self {
+        let fields = self.fields.and_then(|fields| {
+            fields.raw_set(name, value)?;
+            Ok(fields)
+        });
+        Self { fields, ..self }
+    }
+
     /// The metatable for objects that are tables: methods, strictness, the name.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
 -- What every state changes of stock Lua. Called once with what only Rust can give.
-local write, getenv_job = ...
+local write, getenv_job, warn_of = ...
 
 local select, type, rawget, error, tostring, concat = select, type, rawget, error, tostring, table.concat
 
@@ -98,6 +98,17 @@ function os.getenv(name)
   local value = getenv_job(name)
   if value ~= nil then return value end
   return plain_getenv(name)
+end
+
+-- the stream of a task is seeded already, the same for each attempt
+local plain_seed, seed_told = math.randomseed, false
+function math.randomseed(...)
+  if not seed_told then
+    seed_told = true
+    warn_of("math.randomseed replaces the task's own random numbers, which are the same for each attempt: "
+      .. "set `seed` in the manifest, or draw from mpms.random.new(seed)")
+  end
+  return plain_seed(...)
 end
 function os.exit()
   error("os.exit is refused: return from the role, or raise an error", 2)

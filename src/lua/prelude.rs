@@ -16,6 +16,11 @@ pub type OpenLines = Rc<RefCell<Lines>>;
 /// # Errors
 /// When Lua has no memory left.
 pub fn install(lua: &Lua, env: &[(String, String)], log: Sink) -> mlua::Result<(Table, OpenLines)> {
+    let warn = Rc::clone(&log);
+    let warn = lua.create_function(move |_, text: String| {
+        warn(Level::Warn, &text, Vec::new());
+        Ok(())
+    })?;
     let lines = OpenLines::default();
     let open = Rc::clone(&lines);
     let write = lua.create_function(move |_, (stream, text): (mlua::LuaString, mlua::LuaString)| {
@@ -30,7 +35,7 @@ pub fn install(lua: &Lua, env: &[(String, String)], log: Sink) -> mlua::Result<(
         let found = env.iter().find(|(key, _)| key.as_bytes() == name.as_bytes().as_ref());
         Ok(found.map(|(_, value)| value.clone()))
     })?;
-    let functions = lua.load(include_str!("prelude.lua")).set_name("=mpms").call((write, getenv))?;
+    let functions = lua.load(include_str!("prelude.lua")).set_name("=mpms").call((write, getenv, warn))?;
     Ok((functions, open))
 }
 

@@ -34,6 +34,8 @@ pub struct Setup {
     pub coroutines: u32,
     /// Whether the script has `process_init` or `process_exit`, which need a state of their own.
     pub process_roles: bool,
+    /// Variables whose values nobody gets to see.
+    pub secrets: Vec<String>,
     /// Files that were loaded by `require` so far, with the hash of their text.
     pub frozen: Vec<(PathBuf, u128)>,
     /// What it holds its tasks to.
@@ -131,6 +133,8 @@ pub fn put_setup(out: &mut Vec<u8>, setup: &Setup) {
     varint::put(out, u64::from(setup.threads));
     varint::put(out, u64::from(setup.coroutines));
     out.push(u8::from(setup.process_roles));
+    varint::put(out, setup.secrets.len() as u64);
+    setup.secrets.iter().for_each(|name| put_slice(out, name.as_bytes()));
     varint::put(out, setup.frozen.len() as u64);
     for (path, hash) in &setup.frozen {
         put_file(out, path, *hash);
@@ -172,6 +176,8 @@ pub fn take_setup(bytes: &[u8]) -> Result<Setup, Malformed> {
     let number = |at: &mut usize| u32::try_from(varint::take(bytes, at)?).map_err(|_| Malformed::Number);
     let (worker, threads, coroutines) = (number(at)?, number(at)?, number(at)?);
     let process_roles = take_byte(bytes, at)? != 0;
+    let count = take_count(bytes, at, 1)?;
+    let secrets = (0..count).map(|_| take_text(bytes, at)).collect::<Result<_, _>>()?;
     let count = take_count(bytes, at, 17)?;
     let frozen = (0..count).map(|_| take_file(bytes, at)).collect::<Result<_, _>>()?;
     let has_timeout = take_byte(bytes, at)? != 0;
@@ -180,7 +186,7 @@ pub fn take_setup(bytes: &[u8]) -> Result<Setup, Malformed> {
     let (memory, max_attempts) = (varint::take(bytes, at)?, number(at)?);
     let bounds = Bounds { timeout_ns, grace_ns, role_ns, memory, max_attempts };
     let job = Job { name, description, manifest, dir, seed, params, meta, env };
-    Ok(Setup { job, body, worker, threads, coroutines, process_roles, frozen, bounds })
+    Ok(Setup { job, body, worker, threads, coroutines, process_roles, secrets, frozen, bounds })
 }
 
 const WIDE_ID: u8 = 1;

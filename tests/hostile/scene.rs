@@ -158,6 +158,7 @@ impl Scene {
             signals,
             events,
             single_tasks: true,
+            metrics: std::sync::Arc::default(),
         };
         let summary = drive::run(run).expect("the loop goes on");
         let growth = peak().saturating_sub(before);
@@ -231,6 +232,7 @@ fn setup() -> Setup {
         threads: 2,
         coroutines: 1,
         process_roles: false,
+        secrets: Vec::new(),
         frozen: Vec::new(),
         bounds,
     }

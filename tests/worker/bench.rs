@@ -71,8 +71,9 @@ impl Bench {
             meta,
             env: Vec::new(),
         };
+        let (secrets, frozen) = (Vec::new(), Vec::new());
         let setup =
-            Setup { job, body, worker: 1, threads, coroutines, process_roles, frozen: Vec::new(), bounds };
+            Setup { job, body, worker: 1, threads, coroutines, process_roles, secrets, frozen, bounds };
         let mut out = Vec::new();
         to_worker::put_setup(&mut out, &setup);
         process.socket.write_all(&out).expect("the worker reads");

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use mlua::{LightUserData, Lua, Table, Value};
 
@@ -14,6 +15,7 @@ use super::module::{self, Make, Shim, waiting_function};
 #[cfg(test)]
 mod bench;
 pub mod co;
+pub mod env;
 pub mod feed;
 pub mod fs;
 pub mod html;
@@ -21,10 +23,13 @@ pub mod http;
 pub mod json;
 mod lent;
 pub mod log;
+pub mod metrics;
 pub mod net;
 pub mod path;
+pub mod random;
 pub mod robots;
 pub mod runtime;
+pub mod secret;
 #[cfg(test)]
 pub(super) mod testing;
 pub mod time;
@@ -35,8 +40,10 @@ pub mod url;
 pub struct StdEnv {
     /// The role of the script: `worker`, `handler`, `tasks`, `test`.
     pub role: String,
-    /// Where `mpms.log` writes.
+    /// Where `mpms.log` writes, and `mpms.metrics`.
     pub log: log::Sinks,
+    /// Variables of the job, which go before those of the process.
+    pub env: Arc<[(String, String)]>,
     /// Where temporary files go; the system's folder when there is none.
     pub temp_dir: Option<PathBuf>,
 }
@@ -44,21 +51,44 @@ pub struct StdEnv {
 impl StdEnv {
     /// For tools and tests: log lines are dropped.
     pub fn quiet(role: &str) -> Self {
-        Self { role: role.to_owned(), log: log::Sinks::none(), temp_dir: None }
+        Self { role: role.to_owned(), log: log::Sinks::none(), env: Arc::default(), temp_dir: None }
+    }
+
+    /// What another thread needs to make one.
+    fn shared(&self) -> Shared {
+        let (sinks, env) = (self.log.shared(), Arc::clone(&self.env));
+        Shared { sinks, env }
+    }
+}
+
+/// What states on other threads have in common with this one.
+pub struct Shared {
+    sinks: log::SharedSinks,
+    env: Arc<[(String, String)]>,
+}
+
+impl Shared {
+    /// For a state of the library's own.
+    fn into_env(self, role: &str) -> StdEnv {
+        StdEnv { log: self.sinks.into(), env: self.env, ..StdEnv::quiet(role) }
     }
 }
 
 const MODULES: &[(&str, Make)] = &[
     ("co", co::module),
+    ("env", env::module),
     ("feed", feed::module),
     ("fs", fs::module),
     ("html", html::module),
     ("http", http::module),
     ("json", json::module),
     ("log", log::module),
+    ("metrics", metrics::module),
     ("net", net::module),
     ("path", path::module),
+    ("random", random::module),
     ("robots", robots::module),
+    ("secret", secret::module),
     ("time", time::module),
     ("url", url::module),
 ];
