@@ -40,7 +40,7 @@ fn job() -> Job {
 
 #[test]
 fn every_call_counts_once_whoever_makes_it() {
-    let done = job().processes(2).threads(2).arg("--format json").run();
+    let done = job().processes(2).threads(2).arg("--format=json").run();
     done.exit(0);
     let all = of_json(&done);
     for (name, odd, value) in [
@@ -84,7 +84,7 @@ fn series_that_all_workers_make_together_are_limited() {
         .processes(4)
         .script(script)
         .set("worker", "recycle = { tasks = 1 }")
-        .arg("--format json")
+        .arg("--format=json")
         .run();
     assert!(of_json(&done).len() <= 1000);
     assert!(done.stdout.contains("1000 series"), "{}", done.stdout);

@@ -39,14 +39,14 @@ return {
   process_init = say, init = say, exit = say, process_exit = say, start = say,
   worker = function(n)
     say()
-    os.execute('echo "a child says $NAMED $OF_FILE $FETCHED"')
+    os.execute("printf \"a child says %s %s %s\\n\" \"$NAMED\" \"$OF_FILE\" \"$FETCHED\"")
     task.progress(n, 10, "at " .. both())
     task.defer(function() error("deferred " .. both()) end)
     if n == 2 then error("raised " .. both()) end
     if n == 3 then task.fail("failed with " .. both()) end
     if n == 4 then task.skip("skipped " .. both()) end
     if n == 5 then error({ code = "own", message = both() .. codes() }) end
-    if n == 6 then os.execute("echo dying with $NAMED $FETCHED >&2; kill -9 $PPID") end
+    if n == 6 then os.execute("printf 'dying with %s %s\\n' \"$NAMED\" \"$FETCHED\" >&2; kill -9 $PPID") end
     return { kept = both() }
   end,
   handler = function(meta, result) meta.last = #result.kept say() if meta.last then error("handler " .. both()) end end,
@@ -141,7 +141,7 @@ fn a_secret_that_is_said_in_every_way_is_nowhere() {
 
 #[test]
 fn events_for_programs_tell_nothing_either() {
-    let done = job(LEAK).arg("--format json").run();
+    let done = job(LEAK).arg("--format=json").run();
     done.exit(1);
     tells_nothing(&done);
     assert!(done.stdout.contains("raised *** and *** and ***"));
@@ -150,7 +150,7 @@ fn events_for_programs_tell_nothing_either() {
 #[test]
 fn a_role_that_ends_the_run_tells_nothing() {
     let one = |role: &str| {
-        let script = LEAK.replace("finish = function() say() return", "finish = function() say() error");
+        let script = LEAK.replace(r#"return "finished " .. both()"#, r#"error("finished " .. both())"#);
         let script = match role {
             "finish" => script,
             role => format!("{script}\n").replace(
