@@ -6,6 +6,7 @@ mod check;
 mod dry;
 mod exit;
 mod known;
+mod lua;
 mod order;
 mod prepare;
 mod roles;
@@ -13,6 +14,7 @@ mod run;
 mod runs;
 mod settings;
 mod source;
+mod test;
 
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -37,6 +39,9 @@ pub fn main() -> ! {
         Command::Check(arguments) => check::check(&arguments),
         Command::Resume(arguments) => run::resume(&arguments),
         Command::Runs(arguments) => runs::runs(&arguments),
+        Command::Lua(arguments) => lua::lua(&arguments),
+        Command::Test(arguments) => test::test(&arguments),
+        Command::Spec(arguments) => test::spec::serve(&arguments.rest),
         // only with its exact word in front, see above
         Command::Keeper(_) => Code::Usage,
     };

@@ -3,8 +3,11 @@
 pub mod away;
 pub mod call;
 pub mod coroutine;
+#[cfg(test)]
+mod declared;
 pub mod error;
 pub mod frozen;
+pub mod hand;
 pub mod module;
 pub mod options;
 mod outside;
@@ -18,8 +21,11 @@ pub mod role;
 pub mod scheduler;
 pub mod script;
 pub mod shell;
+pub mod spec;
 pub mod stack;
 pub mod state;
 pub mod std;
+mod tape;
+pub mod types;
 pub mod verb;
 pub mod watchdog;

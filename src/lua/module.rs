@@ -10,6 +10,8 @@ use mlua::{
 };
 
 use super::coroutine;
+#[cfg(test)]
+use super::declared;
 use super::error::{LibError, expectation};
 use super::scheduler::{Begun, Scheduler};
 
@@ -143,12 +145,17 @@ where
     A: FromLuaMulti,
     R: IntoLuaMulti,
 {
+    #[cfg(test)]
+    let names = signature.arguments;
     let inner = lua.create_function(move |lua, Call(arguments): Call<A>| {
         let result =
             arguments.map_err(|error| signature.complaint(error)).and_then(|arguments| body(lua, arguments));
         reply(lua, &signature.op, result)
     })?;
-    Shim::of(lua)?.wrap.call(inner)
+    let made: Function = Shim::of(lua)?.wrap.call(inner)?;
+    #[cfg(test)]
+    declared::tell_function(lua, &made, names, false);
+    Ok(made)
 }
 
 /// A function that waits: it yields where it can, and blocks where it cannot.
@@ -179,6 +186,8 @@ where
     F: Future<Output = Result<R, LibError>> + 'static,
 {
     let signature = Rc::new(signature);
+    #[cfg(test)]
+    let names = signature.arguments;
     let inner = lua.create_function(move |lua, Call(arguments): Call<A>| {
         let future = match arguments {
             Ok(arguments) => body(lua, arguments),
@@ -192,7 +201,10 @@ where
             Begun::Yields => coroutine::mark().into_lua_multi(lua),
         }
     })?;
-    Shim::of(lua)?.waiting.call(inner)
+    let made: Function = Shim::of(lua)?.waiting.call(inner)?;
+    #[cfg(test)]
+    declared::tell_function(lua, &made, names, true);
+    Ok(made)
 }
 
 /// What makes a library function raise.
@@ -490,6 +502,8 @@ impl<'lua> Methods<'lua> {
 
     fn strict_fields(self) -> mlua::Result<Table> {
         let (lua, name, fields) = (self.lua, self.name, self.fields?);
+        #[cfg(test)]
+        declared::tell_methods(lua, name, &fields);
         let known = fields.clone();
         let meta = lua.create_table()?;
         let signature = Signature { op: name.into(), arguments: "", method: false };

@@ -12,8 +12,10 @@ use super::usage::Usage;
 mod capture;
 mod run;
 mod shell;
+mod spawned;
 
 pub use shell::{GoOn, Shell, Stream, Talk, flush_streams};
+pub use spawned::{End, Said, Spawned, take_streams};
 
 /// A command to run, with the settings that most commands want.
 #[derive(Clone, Debug)]

@@ -12,9 +12,13 @@ use mlua::{LightUserData, Lua, Table, Value};
 use super::error::LibError;
 use super::module::{self, Make, Shim, waiting_function};
 
+mod batches;
 #[cfg(test)]
 mod bench;
+pub mod clock;
 pub mod co;
+pub mod csv;
+mod document;
 pub mod env;
 pub mod feed;
 pub mod fs;
@@ -27,13 +31,19 @@ pub mod metrics;
 pub mod net;
 pub mod path;
 pub mod random;
+pub mod reach;
 pub mod robots;
 pub mod runtime;
 pub mod secret;
+pub mod test;
 #[cfg(test)]
 pub(super) mod testing;
 pub mod time;
+pub mod toml;
+mod transcode;
 pub mod url;
+pub mod xml;
+pub mod yaml;
 
 /// What modules need from the place that they run in.
 #[derive(Clone)]
@@ -76,6 +86,7 @@ impl Shared {
 
 const MODULES: &[(&str, Make)] = &[
     ("co", co::module),
+    ("csv", csv::module),
     ("env", env::module),
     ("feed", feed::module),
     ("fs", fs::module),
@@ -89,8 +100,12 @@ const MODULES: &[(&str, Make)] = &[
     ("random", random::module),
     ("robots", robots::module),
     ("secret", secret::module),
+    ("test", test::module),
     ("time", time::module),
+    ("toml", toml::module),
     ("url", url::module),
+    ("xml", xml::module),
+    ("yaml", yaml::module),
 ];
 
 /// The global `mpms`, kept for `require`: the table that scripts see, and the one behind it.
@@ -173,6 +188,12 @@ fn fields(module: &Table) -> Result<Vec<(String, Value)>, LibError> {
         Ok(())
     })?;
     Ok(found)
+}
+
+/// The names of all modules.
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    MODULES.iter().map(|(name, _)| *name)
 }
 
 /// For the error about a module that is not there.

@@ -190,7 +190,7 @@ impl Leader {
         }
     }
 
-    fn reap(&mut self) -> io::Result<Reaped> {
+    pub(super) fn reap(&mut self) -> io::Result<Reaped> {
         let child = self.0.take().ok_or_else(|| io::Error::from(Errno::ECHILD))?;
         reap(child.pid())
     }

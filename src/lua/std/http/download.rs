@@ -141,10 +141,10 @@ pub(super) async fn run(lua: &Lua, order: &Order) -> Result<Table, LibError> {
         };
         let keep = order.resume && part.size > 0 && error.code() != "checksum" && part.origin().is_some();
         match order.target.settings.retries.pause(tried, &error) {
-            Some(pause) if keep => tokio::time::sleep(pause).await,
+            Some(pause) if keep => crate::lua::std::clock::sleep(pause).await,
             Some(pause) => {
                 part.restart()?;
-                tokio::time::sleep(pause).await;
+                crate::lua::std::clock::sleep(pause).await;
             }
             None => {
                 if !keep {

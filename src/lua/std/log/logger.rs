@@ -7,7 +7,8 @@ use mlua::{Function, Lua, Table, UserDataRef, Value};
 use super::{Fields, Level, Line, merged, plain, read, write_with};
 use crate::lua::error::LibError;
 use crate::lua::module::{Methods, global_function, object};
-use crate::lua::std::time::{clock, human};
+use crate::lua::std::clock;
+use crate::lua::std::time::human;
 
 /// What `log.with` gives: the fields of each of its lines.
 pub(super) struct Logger(pub Fields);
@@ -16,7 +17,8 @@ pub(super) struct Logger(pub Fields);
 struct Span {
     name: String,
     fields: Fields,
-    began: Duration,
+    /// On the clock of `time.mono`.
+    began: f64,
 }
 
 type This = UserDataRef<Logger>;
@@ -64,13 +66,13 @@ impl Span {
             let got = f.type_name();
             return Err(LibError::invalid(format!("argument 2 (f) must be a function, got {got}")));
         }
-        let span = Self { name: name.to_string_lossy(), fields, began: clock(lua).mono() };
+        let span = Self { name: name.to_string_lossy(), fields, began: clock::mono() };
         span.tell(lua, Level::Debug, "begins", Fields::new())?;
         Ok(span)
     }
 
     fn end(&self, lua: &Lua, raised: &Value) -> Result<(), LibError> {
-        let elapsed = clock(lua).mono().saturating_sub(self.began);
+        let elapsed = Duration::from_secs_f64((clock::mono() - self.began).max(0.0));
         let mut own = vec![("elapsed".to_owned(), human(elapsed))];
         if raised.is_nil() {
             return self.tell(lua, Level::Info, "ended", own);

@@ -1,13 +1,12 @@
 //! `mpms.metrics`: figures of four kinds, added up over all workers and the handler (see [`crate::model::metrics`]).
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use mlua::{Function, Lua, Table, UserDataRef, Value};
 
 use crate::lua::error::LibError;
 use crate::lua::module::{Methods, Module, global_function, object};
-use crate::lua::std::time::clock;
+use crate::lua::std::clock;
 use crate::model::metrics::{self, Kind, Refused};
 use crate::os::clock::monotonic_ns;
 
@@ -53,14 +52,14 @@ type Call<V> = (String, V, Option<Table>);
 /// What has begun, and is counted at its end.
 struct Stopwatch {
     key: String,
-    began: Duration,
+    /// On the clock of `time.mono`.
+    began: f64,
 }
 
 fn stopwatch(lua: &Lua) -> mlua::Result<Function> {
     Methods::new(lua, "metrics.Stopwatch")
         .method("close()", |lua, watch: UserDataRef<Stopwatch>| {
-            let elapsed = clock(lua).mono().saturating_sub(watch.began);
-            tell(lua, Kind::Trend, &watch.key, elapsed.as_secs_f64())
+            tell(lua, Kind::Trend, &watch.key, clock::mono() - watch.began)
         })
         .userdata::<Stopwatch>()?;
     let begin = global_function(
@@ -68,7 +67,7 @@ fn stopwatch(lua: &Lua) -> mlua::Result<Function> {
         "metrics.time(name, f, labels)",
         |lua, (name, _, labels): (String, Function, Option<Table>)| {
             let key = key(&name, labels.as_ref())?;
-            Ok(object(lua, Stopwatch { key, began: clock(lua).mono() })?)
+            Ok(object(lua, Stopwatch { key, began: clock::mono() })?)
         },
     )?;
     lua.load(include_str!("time.lua")).set_name("=mpms").call(begin)

@@ -45,17 +45,16 @@ fn the_four_kinds_are_gathered_by_name_and_labels() {
 #[test]
 fn time_counts_seconds_and_gives_results_and_errors_on() {
     let (lua, metrics) = state();
-    crate::lua::std::time::clock(&lua).set(Some(0));
     let seen: (i64, i64, bool) = run(
         &lua,
-        "local a, b = mpms.metrics.time('load', function() sleep(2) return 1, 2 end) \
-         local raised = {} local ok, e = pcall(mpms.metrics.time, 'load', function() sleep(4) error(raised) end) \
+        "local a, b = mpms.metrics.time('load', function() sleep(0.01) return 1, 2 end) \
+         local raised = {} local ok, e = pcall(mpms.metrics.time, 'load', function() sleep(0.03) error(raised) end) \
          mpms.metrics.time('save', function() end, { disk = 1 }) return a, b, not ok and e == raised",
     );
     assert_eq!(seen, (1, 2, true));
     let sums = metrics.sums();
     let Figure::Trend(trend) = &sums[0].figure else { panic!("a trend") };
-    assert_eq!((trend.count, trend.min, trend.max), (2, 2.0, 4.0));
+    assert!(trend.count == 2 && trend.min >= 0.01 && trend.max >= 0.03, "{trend:?}");
     assert_eq!((sums[1].name.as_str(), &sums[1].labels[..]), ("save", &[pair("disk", "1")][..]));
     assert_eq!(
         fails(&lua, "mpms.metrics.time('x', 5)").message,

@@ -2,13 +2,13 @@
 
 use mlua::{Lua, Table, Value};
 
+use super::clock;
 use crate::lua::error::LibError;
 use crate::lua::module::{Module, object};
 use crate::lua::options::{self, Options};
 use moment::Time;
 
 mod arithmetic;
-mod clock;
 mod human;
 mod moment;
 mod parse;
@@ -16,15 +16,13 @@ mod parse;
 mod tests;
 mod zone;
 
-pub use clock::{Clock, clock};
 pub(in crate::lua) use human::human;
 
 pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
-    clock::begin();
     moment::register(lua)?;
     Module::new(lua, "mpms.time")
-        .function("now()", |lua, ()| Ok(clock(lua).unix_ns() as f64 / 1e9))
-        .function("mono()", |lua, ()| Ok(clock(lua).mono().as_secs_f64()))
+        .function("now()", |_, ()| Ok(clock::now()))
+        .function("mono()", |_, ()| Ok(clock::mono()))
         .waiting("sleep(duration)", sleep)
         .function("at(unix, options)", |lua, (unix, options): (Value, Option<Table>)| {
             let zone = zone::of_options(Options::new(options))?;
@@ -53,12 +51,12 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
 
 /// `sleep`, of this module and others, and the global.
 pub(super) fn sleep(
-    lua: &Lua,
+    _: &Lua,
     duration: Value,
 ) -> impl Future<Output = Result<(), LibError>> + 'static + use<> {
-    let (duration, clock) = (argument(&duration), clock(lua));
+    let duration = argument(&duration);
     async move {
-        clock.sleep(duration?).await;
+        clock::sleep(duration?).await;
         Ok(())
     }
 }
