@@ -3,6 +3,8 @@
 mod carry;
 mod changes;
 mod check;
+mod dirs;
+pub mod doc;
 mod dry;
 mod exit;
 mod known;
@@ -15,6 +17,7 @@ mod runs;
 mod settings;
 mod source;
 mod test;
+mod types;
 
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -40,6 +43,8 @@ pub fn main() -> ! {
         Command::Resume(arguments) => run::resume(&arguments),
         Command::Runs(arguments) => runs::runs(&arguments),
         Command::Lua(arguments) => lua::lua(&arguments),
+        Command::Doc(arguments) => doc::doc(&arguments),
+        Command::Types(arguments) => types::types(&arguments),
         Command::Test(arguments) => test::test(&arguments),
         Command::Spec(arguments) => test::spec::serve(&arguments.rest),
         // only with its exact word in front, see above

@@ -1,6 +1,7 @@
 //! The command line, typed.
 
 mod display;
+mod doc;
 mod lua;
 mod resume;
 mod run;
@@ -14,6 +15,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use display::{Display, Workers};
+pub use doc::{DocArgs, TypesArgs};
 pub use lua::LuaArgs;
 pub use resume::ResumeArgs;
 pub use run::RunArgs;
@@ -53,6 +55,10 @@ pub enum Command {
     Check(CheckArgs),
     /// Run a Lua script with the whole library; without one, read lines and answer each.
     Lua(LuaArgs),
+    /// Show what the library has: a module, a function, its options.
+    Doc(DocArgs),
+    /// Write what editors need to know of the library.
+    Types(TypesArgs),
     /// Run the tests of scripts: every *_spec.lua below this folder, with the network denied.
     Test(TestArgs),
     /// The process between a run and its workers; started by `run`.

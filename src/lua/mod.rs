@@ -2,6 +2,7 @@
 
 pub mod away;
 pub mod call;
+mod compat;
 pub mod coroutine;
 #[cfg(test)]
 mod declared;

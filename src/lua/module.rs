@@ -280,6 +280,16 @@ pub fn call<R: FromLuaMulti>(lua: &Lua, f: &Function, arguments: impl IntoLuaMul
     }
 }
 
+/// `wrong(op, message)` for library code that is Lua: raises `invalid`, as a wrong argument of a Rust function does.
+///
+/// # Errors
+/// When Lua has no memory left.
+pub(super) fn complainer(lua: &Lua) -> mlua::Result<Function> {
+    global_function(lua, "wrong(op, message)", |_, (op, message): (String, String)| -> Result<(), LibError> {
+        Err(LibError::invalid(message).op(op))
+    })
+}
+
 /// Builds a module's table. The first error of a step is given by [`Module::build`].
 pub struct Module<'lua> {
     lua: &'lua Lua,
@@ -338,7 +348,12 @@ impl<'lua> Module<'lua> {
     /// # Errors
     /// When Lua has no memory left.
     pub fn build(self) -> mlua::Result<Table> {
-        strict(self.lua, self.name, &self.fields?, &[])
+        let fields = self.fields?;
+        #[cfg(test)]
+        if let Some(part) = self.name.strip_prefix("mpms.").filter(|name| name.contains('.')) {
+            declared::tell_methods(self.lua, part, &fields);
+        }
+        strict(self.lua, self.name, &fields, &[])
     }
 }
 

@@ -153,12 +153,9 @@ end
 
 -- an object with fields that are read when they are asked for, and with methods
 local function lazy(name, read, methods)
+  plain_setmetatable(methods, { __index = function(_, key) return read(key) end })
   return plain_setmetatable({ }, {
-    __index = function(_, key)
-      local method = methods[key]
-      if method ~= nil then return method end
-      return read(key)
-    end,
+    __index = methods,
     __newindex = function(_, key) error(("%s.%s cannot be set"):format(name, tostring(key)), 2) end,
     __metatable = name,
   })

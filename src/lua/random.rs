@@ -69,7 +69,7 @@ impl Random {
     }
 
     /// The next 64 bits, which `math.random(0)` would have given.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         let mut words = self.words();
         let drawn = step(&mut words);
         self.set(words);

@@ -5,7 +5,6 @@
 //! A Lua state as every role gets it.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use mlua::{Function, Lua, LuaOptions, StdLib, Table};
@@ -17,7 +16,7 @@ use super::error::LibError;
 use super::frozen::Frozen;
 use super::prelude::{self, OpenLines};
 use super::random::Random;
-use super::require::{self, Roots};
+use super::require::{self, Roots, project_root};
 use super::shell;
 use super::stack;
 use super::std::log::Sinks;
@@ -219,13 +218,4 @@ pub fn decoded_list(lua: &Lua, bytes: &[u8]) -> mlua::Result<Table> {
         unsafe { lua.exec_raw::<mlua::MultiValue>((), |state| result = stack::push_list(state, bytes))? };
     result.map_err(mlua::Error::external)?;
     lua.create_sequence_from(values)
-}
-
-/// Where `lib` and `lua_modules` are: the nearest folder with `mpms.toml` or `.mpms`, else with `.git`, else the
-/// script's own.
-pub fn project_root(dir: &std::path::Path) -> PathBuf {
-    let has = |names: &'static [&'static str]| {
-        dir.ancestors().find(|folder| names.iter().any(|name| folder.join(name).exists()))
-    };
-    has(&["mpms.toml", ".mpms"]).or_else(|| has(&[".git"])).unwrap_or(dir).to_path_buf()
 }

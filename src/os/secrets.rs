@@ -110,7 +110,7 @@ fn forms(value: &[u8]) -> Vec<Vec<u8>> {
     let lines = value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     forms.extend(lines.filter(|line| line.len() >= LINE).map(<[u8]>::to_vec));
     let json = serde_json::Value::from(&*lossy).to_string();
-    forms.push(json[1..json.len() - 1].as_bytes().to_vec());
+    forms.push(json.as_bytes()[1..json.len() - 1].to_vec());
     let percent = percent_encode(value, &PLAIN).to_string();
     forms.push(percent.replace("%20", "+").into_bytes());
     forms.push(percent.to_ascii_lowercase().into_bytes());

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
 
 use crate::lua::error::LibError;
 
@@ -22,6 +22,8 @@ pub(super) struct Transcode<R> {
     input: Vec<u8>,
     at: usize,
     ended: bool,
+    /// The decoder has given all.
+    finished: bool,
     output: Vec<u8>,
     given: usize,
 }
@@ -45,6 +47,7 @@ impl<R: Read> Transcode<R> {
             input: Vec::new(),
             at: 0,
             ended: false,
+            finished: false,
             output: Vec::new(),
             given: 0,
         }
@@ -63,10 +66,7 @@ impl<R: Read> Transcode<R> {
                     _ => Some(encoding),
                 }
             }
-            None => pick(&self.input).map_err(wrong)?.map(|encoding| {
-                // it could be read as ASCII so far
-                if encoding == UTF_16LE || encoding == UTF_16BE { UTF_8 } else { encoding }
-            }),
+            None => pick(&self.input).map_err(wrong)?,
         };
         self.decoder = picked.map(|encoding| (encoding.new_decoder_without_bom_handling(), encoding));
         Ok(())
@@ -87,7 +87,7 @@ impl<R: Read> Transcode<R> {
         Ok(())
     }
 
-    /// More output, unless all has ended.
+    /// More output. Nothing may be decoded behind the end.
     fn decode(&mut self) -> io::Result<()> {
         let Some((decoder, encoding)) = &mut self.decoder else { return Ok(()) };
         let source = &self.input[self.at..];
@@ -100,7 +100,11 @@ impl<R: Read> Transcode<R> {
         self.given = 0;
         match result {
             DecoderResult::Malformed(..) => Err(wrong(format!("the text is not {}", encoding.name()))),
-            _ => Ok(()),
+            DecoderResult::InputEmpty => {
+                self.finished = self.ended;
+                Ok(())
+            }
+            DecoderResult::OutputFull => Ok(()),
         }
     }
 }
@@ -123,25 +127,15 @@ impl<R: Read> Read for Transcode<R> {
             return self.inner.read(buffer);
         }
         while self.given == self.output.len() {
-            if self.at == self.input.len() {
-                if self.ended && self.output.is_empty() && self.given == 0 && self.input.is_empty() {
-                    return Ok(0);
-                }
-                self.input.clear();
-                self.at = 0;
-                if !self.ended {
-                    self.more(CHUNK)?;
-                }
-            }
-            let last = self.ended;
-            self.decode()?;
-            if last && self.output.is_empty() && self.at == self.input.len() {
-                self.input.clear();
-                self.at = 0;
-                // the decoder has ended: no byte is given to it again
-                self.decoder = None;
+            if self.finished {
                 return Ok(0);
             }
+            if self.at == self.input.len() && !self.ended {
+                self.input.clear();
+                self.at = 0;
+                self.more(CHUNK)?;
+            }
+            self.decode()?;
         }
         let count = (&self.output[self.given..]).read(buffer)?;
         self.given += count;

@@ -138,11 +138,6 @@ impl Tape {
         self.bytes.len()
     }
 
-    /// Whether nothing was written.
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
     /// Repeats what is between two places.
     pub fn repeat(&mut self, part: std::ops::Range<usize>) {
         self.bytes.extend_from_within(part);

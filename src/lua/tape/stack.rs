@@ -123,6 +123,10 @@ unsafe fn put_rows(state: *mut lua_State, reader: &mut Reader<'_>, columns: usiz
             ffi::lua_rawseti(state, first - 1, row as i64);
         }
         ffi::lua_settop(state, first - 1);
+        if rows == 0 {
+            ffi::lua_pushvalue(state, ARRAY_MARK_AT);
+            ffi::lua_setmetatable(state, -2);
+        }
     }
 }
 

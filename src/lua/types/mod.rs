@@ -8,24 +8,30 @@ mod agree;
 mod data;
 mod parse;
 
-pub use data::{Alias, Class, Field, Function, Module, Param, Return};
+pub use data::{Alias, Class, Field, Function, Module, Param, Return, first_line};
 
 /// The files, by their names without `.lua`: the globals first, then the modules.
 pub const FILES: &[(&str, &str)] = &[
     ("globals", include_str!("globals.lua")),
     ("co", include_str!("co.lua")),
+    ("codec", include_str!("codec.lua")),
     ("env", include_str!("env.lua")),
     ("feed", include_str!("feed.lua")),
+    ("hash", include_str!("hash.lua")),
     ("html", include_str!("html.lua")),
     ("http", include_str!("http.lua")),
     ("log", include_str!("log.lua")),
     ("metrics", include_str!("metrics.lua")),
     ("net", include_str!("net.lua")),
     ("random", include_str!("random.lua")),
+    ("re", include_str!("re.lua")),
     ("robots", include_str!("robots.lua")),
     ("secret", include_str!("secret.lua")),
+    ("str", include_str!("str.lua")),
+    ("tbl", include_str!("tbl.lua")),
     ("time", include_str!("time.lua")),
     ("url", include_str!("url.lua")),
+    ("uuid", include_str!("uuid.lua")),
 ];
 
 /// The library as it is described: the globals first, then the modules.

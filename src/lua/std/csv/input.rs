@@ -67,6 +67,9 @@ pub(super) struct Watched {
     quote: Option<u8>,
     /// Of all that was read.
     pub quotes: u64,
+    /// Whether the first line ends so.
+    pub crlf: bool,
+    seen_line: bool,
     /// Bytes since the last row.
     since: u64,
     most: u64,
@@ -83,7 +86,7 @@ impl Watched {
         most: u64,
     ) -> Self {
         let inner = Transcode::new(inner, move |_| Ok(encoding));
-        Self { inner, quote, quotes: 0, since: 0, most }
+        Self { inner, quote, quotes: 0, crlf: false, seen_line: false, since: 0, most }
     }
 
     /// A row was complete.
@@ -100,6 +103,12 @@ impl Read for Watched {
         }
         let count = self.inner.read(buffer)?;
         self.since += count as u64;
+        if !self.seen_line
+            && let Some(at) = buffer[..count].iter().position(|byte| *byte == b'\n')
+        {
+            self.seen_line = true;
+            self.crlf = at > 0 && buffer[at - 1] == b'\r';
+        }
         if let Some(quote) = self.quote {
             self.quotes += buffer[..count].iter().filter(|byte| **byte == quote).count() as u64;
         }

@@ -238,8 +238,16 @@ impl Rows {
     }
 
     fn wrong(&self, text: &str) -> LibError {
-        let line = self.record.position().map_or(0, csv::Position::line);
-        LibError::parse(format!("row {}, line {line}: {text}", self.number))
+        LibError::parse(format!("row {}, line {}: {text}", self.number, self.line()))
+    }
+
+    /// Where the row begins. The parser knows where it stands itself: behind the row, but before the line feed of a
+    /// carriage return.
+    fn line(&self) -> u64 {
+        let at_end = self.reader.get_ref().crlf || self.reader.is_done();
+        let last = self.reader.position().line() - u64::from(!at_end);
+        let inside = self.record.as_slice().iter().filter(|byte| **byte == b'\n').count();
+        last.saturating_sub(inside as u64).max(1)
     }
 
     /// The cells from `from` on.

@@ -35,7 +35,7 @@ impl Draw for Pcg64 {
 
 impl Draw for Random {
     fn draw(&mut self) -> u64 {
-        self.next()
+        Random::draw(self)
     }
 }
 

@@ -123,7 +123,7 @@ fn plain_map(lua: &Lua, table: Option<Table>, what: &str) -> Result<Plain, LibEr
 }
 
 /// What the task at hand is, apart from its arguments.
-fn task_of(options: &mut Options) -> Result<Task, LibError> {
+fn task_of(lua: &Lua, options: &mut Options) -> Result<Task, LibError> {
     let number =
         |found: Option<usize>, usual: u32| found.map_or(usual, |n| u32::try_from(n).unwrap_or(u32::MAX));
     let attempt = number(options.count("attempt")?, 1);
@@ -138,6 +138,10 @@ fn task_of(options: &mut Options) -> Result<Task, LibError> {
         worker: number(options.count("worker")?, 1),
         elapsed_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
         cancelled: options.bool("cancelled")?.unwrap_or(false),
+        state: match options.value("state")? {
+            Some(state) => Some(encoded(lua, state, "option `state`")?),
+            None => None,
+        },
     })
 }
 
@@ -166,7 +170,7 @@ pub fn worker(
             None => named(&lua, more)?,
         });
         let common = Common::read(&lua, &context, file, meta, None, &mut options)?;
-        let mut task = task_of(&mut options)?;
+        let mut task = task_of(&lua, &mut options)?;
         options.finish()?;
         task.args = encoded_list(&lua, values(args)?, "args: argument")?;
         task.own_args.clone_from(&task.args);
@@ -197,7 +201,7 @@ pub fn handler(
         let common = Common::read(&lua, &context, file, meta.clone(), None, &mut options)?;
         let role = options.word("role", &["handler", "failed", "start", FINISH])?.unwrap_or("handler");
         let own = options.table("args")?;
-        let mut task = task_of(&mut options)?;
+        let mut task = task_of(&lua, &mut options)?;
         options.finish()?;
         task.args = encoded_list(&lua, rest, "argument")?;
         if let Some(own) = own {
@@ -333,7 +337,7 @@ fn puts(lua: &Lua, played: &Played) -> Result<Table, LibError> {
     let list = lua.create_table()?;
     for (args, options) in &played.puts {
         let put = decoded_list(lua, args)?;
-        if let Some(TaskOptions { key, priority, delay_ns }) = options {
+        if let Some(TaskOptions { key, priority, delay_ns, .. }) = options {
             put.raw_set("key", key.as_deref().map(|key| lua.create_string(key)).transpose()?)?;
             if *priority != 0 {
                 put.raw_set("priority", *priority)?;
@@ -386,6 +390,10 @@ fn effects(lua: &Lua, played: &Played) -> Result<Table, LibError> {
     }
     table.raw_set("progress", progress)?;
     table.raw_set("died", played.died.as_deref())?;
+    if let Some(saved) = &played.saved {
+        table.raw_set("saved", decoded(lua, saved)?)?;
+    }
+    table.raw_set("cancels", lua.create_sequence_from(played.cancels.iter().map(String::as_str))?)?;
     let retries = lua.create_table()?;
     if let Some(failure) = &played.failure {
         set_ending(lua, &table, &retries, played.skipped, failure)?;

@@ -1,15 +1,18 @@
 //! A role of a script, called as a run calls it: in a state of its own, on a thread of its own, without a run.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::io;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::lua::call::{self, Held};
 use crate::lua::error::{Carried, LibError};
 use crate::lua::frozen::Frozen;
-use crate::lua::role::worker::Attempts;
+use crate::lua::role::worker::{Attempts, check_state};
 use crate::lua::role::{self, AtHand, Facts, Outlet};
 use crate::lua::script::{self, FINISH, Roles};
 use crate::lua::shell;
@@ -56,6 +59,8 @@ pub struct Task {
     pub worker: u32,
     pub elapsed_ns: u64,
     pub cancelled: bool,
+    /// Encoded: what an attempt before this one saved.
+    pub state: Option<Vec<u8>>,
 }
 
 /// What came of it.
@@ -73,6 +78,10 @@ pub struct Played {
     pub skipped: bool,
     /// The reason of `task.die`.
     pub died: Option<String>,
+    /// Encoded, the last one.
+    pub saved: Option<Vec<u8>>,
+    /// Keys.
+    pub cancels: Vec<String>,
     /// Of the handler, afterwards.
     pub meta: Vec<u8>,
     /// The generator would have gone on.
@@ -144,6 +153,8 @@ fn play(order: &Order) -> Played {
     }
     played.progress = stage.progress.take();
     played.died = stage.died.take();
+    played.saved = stage.saved.take();
+    played.cancels = stage.cancels.take();
     played.more = stage.full.get();
     played.lines = std::mem::take(&mut *lines.lock().unwrap_or_else(PoisonError::into_inner));
     played
@@ -293,6 +304,11 @@ struct Stage {
     rows: RefCell<Vec<Vec<u8>>>,
     progress: RefCell<Vec<(f64, Option<f64>, Option<String>)>>,
     died: RefCell<Option<String>>,
+    state: Option<Vec<u8>>,
+    saved: RefCell<Option<Vec<u8>>>,
+    cancels: RefCell<Vec<String>>,
+    /// `task.dir`
+    folder: OnceCell<TempDir>,
 }
 
 /// Puts of one call that are kept; beyond, something runs away.
@@ -324,6 +340,10 @@ impl Stage {
             rows: RefCell::default(),
             progress: RefCell::default(),
             died: RefCell::default(),
+            state: task.and_then(|task| task.state.clone()),
+            saved: RefCell::default(),
+            cancels: RefCell::default(),
+            folder: OnceCell::new(),
         }
     }
 
@@ -394,6 +414,33 @@ impl Attempts for Stage {
 
     fn die(&self, reason: &str) {
         self.died.replace(Some(reason.to_owned()));
+    }
+
+    fn save(&self, state: &[u8]) -> Result<(), String> {
+        self.may("task.save")?;
+        check_state(state)?;
+        self.saved.replace(Some(state.to_vec()));
+        Ok(())
+    }
+
+    fn state(&self, read: &mut dyn FnMut(&[u8])) {
+        if let Some(state) = self.saved.borrow().as_ref().or(self.state.as_ref()) {
+            read(state);
+        }
+    }
+
+    fn dir(&self) -> Result<PathBuf, (PathBuf, io::Error)> {
+        if let Some(folder) = self.folder.get() {
+            return Ok(folder.path().to_path_buf());
+        }
+        let made = tempfile::tempdir().map_err(|error| (std::env::temp_dir(), error))?;
+        Ok(self.folder.get_or_init(|| made).path().to_path_buf())
+    }
+
+    fn cancel(&self, key: &str, _: &[u128]) -> Result<(), String> {
+        self.may("task.cancel")?;
+        self.cancels.borrow_mut().push(key.to_owned());
+        Ok(())
     }
 
     fn set_deferring(&self) -> u32 {

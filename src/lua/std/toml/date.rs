@@ -52,11 +52,19 @@ fn text(date: &Table) -> Result<LuaString, LibError> {
     date.raw_get(1).map_err(|_| LibError::invalid("the date has lost its text"))
 }
 
+/// With seconds, as RFC 3339 wants them and TOML 1.1 does not.
+pub(super) fn whole(mut date: Datetime) -> Datetime {
+    if let Some(time) = &mut date.time {
+        time.second.get_or_insert(0);
+    }
+    date
+}
+
 /// # Errors
 /// `parse` when it is no date.
 pub(super) fn parsed(text: &[u8]) -> Result<Datetime, LibError> {
     let text = String::from_utf8_lossy(text);
-    text.trim().parse().map_err(|_| {
+    text.trim().parse().map(whole).map_err(|_| {
         let shown: String = text.chars().take(60).collect();
         LibError::parse(format!(
             "`{shown}` is no date of TOML: write 2026-11-22T13:30:00Z, without offset, or a part"

@@ -3,6 +3,8 @@
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
+use super::date;
+use super::depth::too_deep;
 use crate::lua::error::LibError;
 use crate::lua::std::document::{place, utf8};
 use crate::lua::tape::{DEEPEST, Tape};
@@ -13,10 +15,16 @@ use crate::lua::tape::{DEEPEST, Tape};
 /// `parse` with line and column.
 pub(super) fn decode(text: &[u8]) -> Result<Tape, LibError> {
     let text = utf8(text)?;
+    if text.starts_with('\u{feff}') {
+        return Err(LibError::parse("a byte order mark in the text at line 1 column 1"));
+    }
     let wrong = |message: &str, at: usize| {
         let message = message.lines().collect::<Vec<_>>().join(": ");
         LibError::parse(format!("{message} at {}", place(text.as_bytes(), at)))
     };
+    if let Some(at) = too_deep(text.as_bytes()) {
+        return Err(wrong(&format!("nested more than {DEEPEST} deep"), at));
+    }
     let parsed = DeTable::parse(text);
     let table = parsed.map_err(|error| wrong(error.message(), error.span().map_or(0, |span| span.start)))?;
     let mut tape = Tape::default();
@@ -59,7 +67,7 @@ fn put(value: &Spanned<DeValue<'_>>, tape: &mut Tape, depth: usize) -> Result<()
             tape.float(read.ok_or_else(|| wrong(format!("the float `{text}` is out of range")))?);
         }
         DeValue::Boolean(flag) => tape.bool(*flag),
-        DeValue::Datetime(date) => tape.date(date.to_string().as_bytes()),
+        DeValue::Datetime(date) => tape.date(date::whole(*date).to_string().as_bytes()),
         DeValue::Array(items) => {
             let open = tape.open_array();
             for item in items.iter() {

@@ -10,6 +10,7 @@ use crate::lua::tape::{self, Shape, Tape};
 
 mod date;
 mod decode;
+mod depth;
 mod encode;
 
 type PathValueOptions = (LuaString, Value, Option<Table>);

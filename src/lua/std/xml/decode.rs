@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::Read as _;
 
-use encoding_rs::{Encoding, UTF_8};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
 use super::pieces::{Piece, Pieces, Watched};
 use super::{DEEPEST, wrong};
@@ -43,8 +43,8 @@ fn utf8(text: &[u8]) -> Result<Cow<'_, [u8]>, LibError> {
 pub(super) fn declared(head: &[u8]) -> Result<Option<&'static Encoding>, String> {
     // UTF-16 without its mark
     match head {
-        [b'<', 0, ..] => return Ok(Some(encoding_rs::UTF_16LE)),
-        [0, b'<', ..] => return Ok(Some(encoding_rs::UTF_16BE)),
+        [b'<', 0, ..] => return Ok(Some(UTF_16LE)),
+        [0, b'<', ..] => return Ok(Some(UTF_16BE)),
         _ => {}
     }
     if !head.starts_with(b"<?xml") {
@@ -57,6 +57,8 @@ pub(super) fn declared(head: &[u8]) -> Result<Option<&'static Encoding>, String>
     let rest = rest.trim_start().trim_start_matches('=').trim_start();
     let label = rest.get(1..).and_then(|text| text.split(['"', '\'']).next()).unwrap_or_default();
     match Encoding::for_label(label.as_bytes()) {
+        // it could be read as ASCII so far
+        Some(found) if found == UTF_16LE || found == UTF_16BE => Ok(Some(UTF_8)),
         Some(found) => Ok(Some(found)),
         None => Err(format!("the encoding `{label}` is not known")),
     }

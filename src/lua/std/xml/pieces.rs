@@ -191,7 +191,7 @@ impl<R: BufRead> Pieces<R> {
                 self.flush();
                 self.ready.push_back(Piece::Instruction(target.to_owned(), content.trim_start().to_owned()));
             }
-            Event::Decl(_) if first => {}
+            Event::Decl(text) if first => declaration(text).map_err(wrong)?,
             Event::Decl(_) => return Err(wrong("the declaration must be at the very beginning")),
             Event::DocType(_) if self.seen.root || self.seen.doctype => {
                 return Err(wrong("a document type must be before the root element, and once"));
@@ -256,6 +256,26 @@ fn letters(text: &str) -> Result<(), LibError> {
             Err(wrong(format!("the letter U+{:04X} must not be in a document", u32::from(letter))))
         }
         None => Ok(()),
+    }
+}
+
+/// What stands between `<?` and `?>`.
+fn declaration(text: &str) -> Result<(), String> {
+    let found = attributes(text.strip_prefix("xml").unwrap_or(text))?;
+    let mut rest = found.iter().map(|(name, value)| (name.as_str(), value.as_str())).peekable();
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let version =
+        rest.next_if(|(name, value)| *name == "version" && value.strip_prefix("1.").is_some_and(digits));
+    let label = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+    };
+    rest.next_if(|(name, value)| *name == "encoding" && label(value));
+    rest.next_if(|(name, value)| *name == "standalone" && matches!(*value, "yes" | "no"));
+    match (version, rest.next()) {
+        (None, _) => Err("the declaration must begin with the version".to_owned()),
+        (_, Some((name, _))) => Err(format!("`{name}` is wrong in the declaration, or at a wrong place")),
+        _ => Ok(()),
     }
 }
 
