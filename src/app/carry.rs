@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
@@ -23,8 +24,9 @@ use crate::journal::{Past, Reader};
 use crate::lua::frozen::Frozen;
 use crate::lua::state::Around;
 use crate::lua::std::log::Sinks;
-use crate::model::event::{Counts, Event, Level, LogLine, Summary};
+use crate::model::event::{Counts, Event, Level, LogLine, LogPlace, Summary};
 use crate::model::handling::{FromHandler, Puts};
+use crate::model::metrics::Metrics;
 use crate::model::{Seq, StopCause, Task};
 use crate::os::handoff::Handoff;
 use crate::os::keeper::{KeeperLink, KeeperOptions};
@@ -91,7 +93,9 @@ pub fn carry_out(ready: Ready, order: &Order, cwd: &Path, signals: &Signals) -> 
     (config.dirs, config.keeps_states) = (dirs.there(), kept.is_some());
     let known_count = past.as_ref().map_or(0, |past| past.known_count);
     let (left, past) = apart(past, &plan, id.as_deref(), &mut config);
-    let source_around = around("tasks", events.clone(), found.frozen.clone());
+    let metrics = Arc::<Metrics>::default();
+    let around = |role| around(role, events.clone(), found.frozen.clone(), Arc::clone(&metrics));
+    let source_around = around("tasks");
     let thread = Thread {
         plan: plan.tasks.clone(),
         job: plan.job.clone(),
@@ -127,7 +131,7 @@ pub fn carry_out(ready: Ready, order: &Order, cwd: &Path, signals: &Signals) -> 
                 replies,
                 waker,
             };
-            handler::spawn(desk, around("handler", events.clone(), found.frozen.clone()))?;
+            handler::spawn(desk, around("handler"))?;
             wait_for_start(&from_handler, signals)
         }
     };
@@ -155,8 +159,9 @@ pub fn carry_out(ready: Ready, order: &Order, cwd: &Path, signals: &Signals) -> 
                 first,
                 wake,
                 signals,
-                events,
+                events: events.clone(),
                 single_tasks,
+                metrics: Arc::clone(&metrics),
             })?
         }
     };
@@ -290,6 +295,7 @@ fn setup(plan: &Plan, found: &Found, dirs: &Dirs) -> Setup {
         threads: plan.worker.threads as u32,
         coroutines: plan.worker.coroutines as u32,
         process_roles: found.process_roles,
+        secrets: plan.secrets.iter().map(|name| name.value.clone()).collect(),
         dirs: dirs.path().to_owned(),
         frozen: found.frozen.known(),
         bounds: Bounds {
@@ -317,16 +323,18 @@ fn around(
     from: &'static str,
     events: Sender<Vec<Event>>,
     frozen: Frozen,
+    metrics: Arc<Metrics>,
 ) -> impl FnOnce() -> Around + Send + 'static {
     move || {
         let tell = teller(events);
         let logs = Sinks::of(move |level, text, fields| {
             // print in the coordinator is for the person who runs the job: there is no failed task to show it with
             let level = if level == Level::Print { Level::Info } else { level };
-            let line = LogLine { level, from: from.into(), text: text.to_owned(), fields };
+            let (from, text) = (from.into(), text.to_owned());
+            let line = LogLine { level, from, text, fields, at: LogPlace::default() };
             tell(Event::Log(line));
         });
-        Around { logs, frozen }
+        Around { logs: Sinks { metrics, ..logs }, frozen }
     }
 }
 

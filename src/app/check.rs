@@ -7,6 +7,7 @@ use super::exit::Code;
 use super::{complain, roles, show, surroundings};
 use crate::cli::{CheckArgs, Format};
 use crate::manifest::{Diagnostic, Overrides};
+use crate::os::secrets;
 use crate::plan;
 use crate::report::diagnostic;
 
@@ -40,7 +41,9 @@ pub fn check(arguments: &CheckArgs) -> Code {
         Format::Json => {
             let mut out = io::stdout().lock();
             for one in &found {
-                let _ = writeln!(out, "{}", diagnostic::to_json(one));
+                let mut line = diagnostic::to_json(one).to_string();
+                secrets::scrub(&mut line);
+                let _ = writeln!(out, "{line}");
             }
         }
         Format::Human => {

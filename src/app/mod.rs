@@ -63,7 +63,9 @@ fn surroundings() -> io::Result<Surroundings> {
 fn show(found: &[Diagnostic], color: Color) {
     let look = look(color);
     // nobody can be told when standard error is gone
-    let _ = io::stderr().lock().write_all(diagnostic::render_all(found, look).as_bytes());
+    let mut text = diagnostic::render_all(found, look);
+    os::secrets::scrub(&mut text);
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Writes one line about what stopped a command before any work.
@@ -74,6 +76,7 @@ fn complain(color: Color, message: &str, help: Option<&str>) {
     if let Some(help) = help {
         text.push_str(&format!("help: {help}\n"));
     }
+    os::secrets::scrub(&mut text);
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 

@@ -15,6 +15,7 @@ use crate::cli::Format;
 use crate::journal::{self, Begin, Home, Journal, Past, RunDir, Text};
 use crate::manifest::Diagnostic;
 use crate::model::event::Resumed;
+use crate::os::secrets::{self, Unfit};
 use crate::output::{OutputError, Sink};
 use crate::plan::{
     self, Input, OutputFormat, OutputMode, OutputPlan, OutputTarget, Plan, Source, Surroundings,
@@ -94,6 +95,7 @@ pub fn prepare(order: &Order, around: &Surroundings) -> Result<Ready, Code> {
     if !display.quiet && display.format == Format::Human {
         show(&plan.warnings, color);
     }
+    hide_secrets(&plan).map_err(wrong)?;
     // relative paths in scripts and patterns are the job's
     if let Err(error) = std::env::set_current_dir(&plan.job.dir) {
         complain(color, &format!("cannot work in the folder {}: {error}", plan.job.dir.display()), None);
@@ -137,6 +139,27 @@ pub fn prepare(order: &Order, around: &Surroundings) -> Result<Ready, Code> {
         return Err(Code::State);
     }
     Ok(ready)
+}
+
+/// Nothing begins without the secrets that the manifest names, and none of them is shown from here on.
+///
+/// # Errors
+/// Those that are missing or cannot be hidden.
+fn hide_secrets(plan: &Plan) -> Result<(), Vec<Diagnostic>> {
+    let mut wrong = Vec::new();
+    for name in &plan.secrets {
+        let Err(unfit) = secrets::fetch(&plan.job.env, name.value.as_bytes()) else { continue };
+        let title = format!("the secret `{}` {unfit}", name.value);
+        let found = Diagnostic::at("run::secret", title, name.spot.clone(), "a variable of the environment");
+        wrong.push(match unfit {
+            Unfit::Missing => found.help(format!(
+                "set it in the shell before the run (export {}=...), or in a file that `env_file` names",
+                name.value
+            )),
+            _ => found.help("remove the name here if it is no secret"),
+        });
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
 
 /// A run of which nothing is left says so, and what could be done with it.

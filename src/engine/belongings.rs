@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::engine::entry::At;
 use crate::engine::{Action, Engine, WorkerId};
-use crate::model::event::{Event, Level, LogLine};
+use crate::model::event::{Event, Level, LogLine, LogPlace};
 use crate::model::handling::Saved;
 use crate::model::outcome::Left;
 use crate::model::{Handle, TaskId};
@@ -143,7 +143,8 @@ impl Engine {
                  already; save less, or write it to a file in task.dir (told once)",
                 MOST_BYTES >> 20
             );
-            let line = LogLine { level: Level::Warn, from: id.to_string(), text, fields: Vec::new() };
+            let (from, at) = (id.to_string(), LogPlace { worker: Some(worker), ..LogPlace::default() });
+            let line = LogLine { level: Level::Warn, from, text, fields: Vec::new(), at };
             self.actions.push(Action::Report(Event::Log(line)));
         }
     }

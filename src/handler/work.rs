@@ -17,6 +17,7 @@ use crate::model::policy::OnError;
 use crate::model::task::PutBy;
 use crate::model::{Delivery, StopCause, Task, TaskId, Verdict};
 use crate::os::clock::monotonic_ns;
+use crate::os::secrets::{scrub, scrub_cause};
 use crate::os::wake::Waker;
 use crate::output::row_of_result;
 
@@ -334,7 +335,10 @@ impl Work {
     pub fn finish(mut self, summary: &Summary) -> Result<(), Box<(Self, Broken)>> {
         let finished = self.close().and_then(|()| Ok(self.roles.finish(summary)?));
         let finish = match finished {
-            Ok(finish) => finish,
+            Ok(mut finish) => {
+                finish.iter_mut().for_each(scrub);
+                finish
+            }
             Err(broken) => return Err(Box::new((self, broken))),
         };
         let end = SessionEnd { complete: true, stopped: None, finish: finish.clone() };
@@ -343,7 +347,8 @@ impl Work {
 
     /// The run was stopped: commits what is there, and ends the session.
     pub fn stop(self, summary: &Summary) -> Result<(), Box<(Self, Broken)>> {
-        let stopped = summary.stopped.as_ref().map(ToString::to_string);
+        let mut stopped = summary.stopped.as_ref().map(ToString::to_string);
+        stopped.iter_mut().for_each(scrub);
         self.end(SessionEnd { complete: false, stopped, finish: None }, None)
     }
 
@@ -371,7 +376,7 @@ impl Work {
 
     /// The thread can do nothing more: nothing of the open group is kept, since `meta` may be changed half.
     pub fn break_off(self, broken: Broken) {
-        let Broken::Cause(cause) = broken else {
+        let Broken::Cause(mut cause) = broken else {
             drop(self.committer.join());
             return;
         };
@@ -379,6 +384,7 @@ impl Work {
         let _ = self.places.take_back_parts();
         let mut last = Closed { seq: self.places.last(), ..Closed::default() };
         last.group.elapsed_ns = monotonic_ns() - self.began_ns;
+        scrub_cause(&mut cause);
         let stopped = Some(cause.to_string());
         last.group.end = Some(SessionEnd { complete: false, stopped, finish: None });
         if self.committer.finish(last).is_some() {

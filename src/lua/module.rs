@@ -460,7 +460,7 @@ impl<'lua> Methods<'lua> {
         Self { fields, ..self }
     }
 
-    /// A method that is Lua code.
+    /// A function that is made already.
     pub fn value(self, name: &str, value: impl IntoLua) -> Self {
         let fields = self.fields.and_then(|fields| {
             fields.raw_set(name, value)?;

@@ -1,6 +1,6 @@
 -- What every state changes of stock Lua. Called once with what only Rust can give.
 -- `write` takes what is printed; without it the standard streams stay what they are. `exit` ends the process.
-local write, getenv_job, exit = ...
+local write, getenv_job, exit, warn_of = ...
 
 local select, type, rawget, error, tostring, concat = select, type, rawget, error, tostring, table.concat
 
@@ -101,6 +101,17 @@ function os.getenv(name)
   local value = getenv_job(name)
   if value ~= nil then return value end
   return plain_getenv(name)
+end
+
+-- the stream of a task is seeded already, the same for each attempt
+local plain_seed, seed_told = math.randomseed, not warn_of
+function math.randomseed(...)
+  if not seed_told then
+    seed_told = true
+    warn_of("math.randomseed replaces the task's own random numbers, which are the same for each attempt: "
+      .. "set `seed` in the manifest, or draw from mpms.random.new(seed)")
+  end
+  return plain_seed(...)
 end
 os.exit = exit or function()
   error("os.exit is refused: return from the role, or raise an error", 2)

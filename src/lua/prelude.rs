@@ -17,6 +17,11 @@ pub type OpenLines = Rc<RefCell<Lines>>;
 /// When Lua has no memory left.
 pub fn install(lua: &Lua, env: &[(String, String)], log: Sink) -> mlua::Result<(Table, OpenLines)> {
     let lines = OpenLines::default();
+    let warn = Rc::clone(&log);
+    let warn = lua.create_function(move |_, text: String| {
+        warn(Level::Warn, &text, Vec::new());
+        Ok(())
+    })?;
     let open = Rc::clone(&lines);
     let write = lua.create_function(move |_, (stream, text): (mlua::LuaString, mlua::LuaString)| {
         let is_error = stream.as_bytes().as_ref() == b"stderr";
@@ -25,7 +30,7 @@ pub fn install(lua: &Lua, env: &[(String, String)], log: Sink) -> mlua::Result<(
         });
         Ok(())
     })?;
-    Ok((run(lua, env, Some(write), None)?, open))
+    Ok((run(lua, env, Some((write, warn)), None)?, open))
 }
 
 /// The same for a script that somebody runs by hand: the standard streams are its own, and `exit` is its `os.exit`.
@@ -39,15 +44,16 @@ pub fn install_by_hand(lua: &Lua, exit: Function) -> mlua::Result<Table> {
 fn run(
     lua: &Lua,
     env: &[(String, String)],
-    write: Option<Function>,
+    said: Option<(Function, Function)>,
     exit: Option<Function>,
 ) -> mlua::Result<Table> {
+    let (write, warn) = said.unzip();
     let env: Arc<[(String, String)]> = env.into();
     let getenv = lua.create_function(move |_, name: mlua::LuaString| {
         let found = env.iter().find(|(key, _)| key.as_bytes() == name.as_bytes().as_ref());
         Ok(found.map(|(_, value)| value.clone()))
     })?;
-    lua.load(include_str!("prelude.lua")).set_name("=mpms").call((write, getenv, exit))
+    lua.load(include_str!("prelude.lua")).set_name("=mpms").call((write, getenv, exit, warn))
 }
 
 /// Pieces of text made into lines, for each of the two streams.

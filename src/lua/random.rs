@@ -8,9 +8,7 @@
 //! upvalue of `math.random`. [`Random::seed`] writes these words. What it relies on is checked when a
 //! state is made.
 
-use mlua::ffi;
-
-use super::call::Bridge;
+use mlua::{Lua, ffi};
 
 /// The words of one state's generator.
 #[derive(Clone, Copy)]
@@ -21,13 +19,13 @@ impl Random {
     ///
     /// # Errors
     /// When this Lua keeps it otherwise.
-    pub fn of(bridge: &Bridge) -> mlua::Result<Self> {
-        let random: mlua::Function = bridge.lua.globals().get::<mlua::Table>("math")?.get("random")?;
+    pub fn of(lua: &Lua) -> mlua::Result<Self> {
+        let random: mlua::Function = lua.globals().get::<mlua::Table>("math")?.get("random")?;
         let mut words = std::ptr::null_mut();
         // SAFETY: the function is the first value; its upvalue, if any, is pushed and stays alive with the function,
-        // which is kept below; a userdata does not move
+        // which the registry keeps from now on; a userdata does not move
         unsafe {
-            bridge.lua.exec_raw::<()>(&random, |state| {
+            lua.exec_raw::<()>(&random, |state| {
                 if !ffi::lua_getupvalue(state, 1, 1).is_null()
                     && ffi::lua_rawlen(state, -1) == size_of::<[u64; 4]>()
                 {
@@ -36,12 +34,14 @@ impl Random {
                 ffi::lua_settop(state, 0);
             })?;
         }
-        bridge.hold(&random)?;
+        lua.set_named_registry_value("mpms.math.random", &random)?;
         let mut this = Random(words);
         let fits = !words.is_null() && {
-            this.set([1, 2, 3, 4]);
-            // the first output of xoshiro256** is rotl(s[1] * 5, 7) * 9
-            random.call::<i64>(0)? == (2u64 * 5).rotate_left(7).wrapping_mul(9) as i64
+            let before = this.exchange([1, 2, 3, 4]);
+            let mut words = [1, 2, 3, 4];
+            let draws = [random.call::<i64>(0)?, random.call::<i64>(0)?];
+            let steps = [step(&mut words), step(&mut words)].map(u64::cast_signed);
+            draws == steps && this.exchange(before) == words
         };
         if fits {
             Ok(this)
@@ -68,6 +68,14 @@ impl Random {
         unsafe { *self.0 }
     }
 
+    /// The next 64 bits, which `math.random(0)` would have given.
+    pub fn draw(&mut self) -> u64 {
+        let mut words = self.words();
+        let drawn = step(&mut words);
+        self.set(words);
+        drawn
+    }
+
     fn set(&mut self, words: [u64; 4]) {
         // SAFETY: points to the four words of a live userdata, which only this thread uses, and not during this call
         unsafe { *self.0 = words };
@@ -86,6 +94,14 @@ pub fn of_child(parent: [u64; 4]) -> ([u64; 4], [u64; 4]) {
         parent[0] ^ parent[1].rotate_left(17) ^ parent[2].rotate_left(34) ^ parent[3].rotate_left(51);
     let mut words = || std::array::from_fn(|_| split_mix(&mut state));
     (words(), words())
+}
+
+/// xoshiro256** of Blackman and Vigna, as `nextrand` in Lua's `lmathlib.c`.
+fn step(words: &mut [u64; 4]) -> u64 {
+    let [s0, s1, s2, s3] = *words;
+    let (s2, s3) = (s2 ^ s0, s3 ^ s1);
+    *words = [s0 ^ s3, s1 ^ s2, s2 ^ (s1 << 17), s3.rotate_left(45)];
+    s1.wrapping_mul(5).rotate_left(7).wrapping_mul(9)
 }
 
 /// SplitMix64, the generator that the authors of xoshiro name for seeding it.

@@ -86,7 +86,7 @@ impl State {
         let lua: &'static Lua = Box::leak(Box::new(lua));
         coroutine::install(lua)?;
         let (prelude, lines) = install(lua)?;
-        let env = StdEnv { log: around.logs.clone(), ..StdEnv::quiet(role) };
+        let env = StdEnv { log: around.logs.clone(), env: job.env.clone().into(), ..StdEnv::quiet(role) };
         library::install(lua, &env)?;
         let frozen = around.frozen.clone();
         let roots = Roots {
@@ -97,9 +97,7 @@ impl State {
         require::install_require(lua, &roots)?;
         shell::install(lua)?;
         let bridge = Bridge::new(lua)?;
-        let random = Random::of(&bridge)?;
-        bridge.scheduler().set_random(random);
-        let random = RefCell::new(random);
+        let random = RefCell::new(bridge.scheduler().random(lua)?);
         let state = State { bridge, random, lines, prelude };
         state.set_job(job)?;
         Ok(state)

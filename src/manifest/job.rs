@@ -1,5 +1,7 @@
 //! A manifest that has been checked, and its top level.
 
+use toml::de::DeValue;
+
 use super::diagnostic::{Diagnostic, Spot};
 use super::keys::{HANDLER, OUTPUT, RUN, TASKS, WORKER};
 use super::limits::LimitTable;
@@ -49,6 +51,10 @@ pub struct Manifest {
     pub meta: Vec<(String, Value)>,
     /// `env`, likewise.
     pub env: Vec<(String, String)>,
+    /// `env_file`: files of variables, the later ones first in rank.
+    pub env_files: Vec<Located<String>>,
+    /// `secrets`: names of variables.
+    pub secrets: Vec<Located<String>>,
     /// `[tasks]`
     pub tasks: Tasks,
     /// `[worker]`
@@ -88,6 +94,8 @@ impl Manifest {
             params: reader.params(top),
             meta: reader.meta(top),
             env: reader.env(top),
+            env_files: top.entry("env_file").map(|entry| reader.env_files(&entry)).unwrap_or_default(),
+            secrets: top.entry("secrets").map(|entry| reader.secrets(&entry)).unwrap_or_default(),
             tasks: tasks.map(|section| Tasks::read(reader, section)).unwrap_or_default(),
             worker: worker.map(|section| Worker::read(reader, section, taken)).unwrap_or_default(),
             handler: handler.map(|section| Handler::read(reader, section)).unwrap_or_default(),
@@ -98,6 +106,10 @@ impl Manifest {
         reader.unused_limits(top, &read);
         read
     }
+}
+
+fn is_variable(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['=', '\0'])
 }
 
 const SEED: Expected = Expected { title: "an integer", label: "integer of 64 bits" };
@@ -154,20 +166,43 @@ impl Reader {
         self.plain_entries(table)
     }
 
+    fn no_variable(&mut self, spot: Spot) {
+        let title = "no environment variable can have this name";
+        let found = Diagnostic::at("manifest::value", title, spot, "empty, or with `=` or a zero byte");
+        self.push(found.help("choose another name"));
+    }
+
+    /// One path, or a list of them.
+    fn env_files(&mut self, entry: &Entry<'_>) -> Vec<Located<String>> {
+        if !matches!(entry.value.get_ref(), DeValue::Array(_)) {
+            return self.path_text(entry).into_iter().collect();
+        }
+        let files = self.strings(entry).unwrap_or_default();
+        if let Some(wrong) = files.iter().find(|file| file.value.is_empty() || file.value.contains('\0')) {
+            let title = "no file can have this path";
+            let found =
+                Diagnostic::at("manifest::value", title, wrong.spot.clone(), "empty, or with a zero byte");
+            self.push(found.help("write a path, relative to the manifest's folder"));
+        }
+        files
+    }
+
+    /// Their values are looked for when a run begins: a manifest is right without them.
+    fn secrets(&mut self, entry: &Entry<'_>) -> Vec<Located<String>> {
+        let names = self.strings(entry).unwrap_or_default();
+        for wrong in names.iter().filter(|name| !is_variable(&name.value)) {
+            self.no_variable(wrong.spot.clone());
+        }
+        names
+    }
+
     fn env(&mut self, top: Section<'_>) -> Vec<(String, String)> {
         let Some(table) = top.entry("env").and_then(|entry| self.table(&entry)) else { return Vec::new() };
         let mut env = Vec::new();
         for (key, value) in entries(table) {
             let name = key.get_ref().to_string();
-            if name.is_empty() || name.contains(['=', '\0']) {
-                let found = Diagnostic::at(
-                    "manifest::value",
-                    "no environment variable can have this name",
-                    self.spot(key.span()),
-                    "empty, or with `=` or a zero byte",
-                )
-                .help("choose another name");
-                self.push(found);
+            if !is_variable(&name) {
+                self.no_variable(self.spot(key.span()));
                 continue;
             }
             let entry = Entry { path: format!("env.{name}"), name: "env", key: key.span(), value };

@@ -21,6 +21,8 @@ pub(super) const TOP: Keys = Keys {
         "params",
         "meta",
         "env",
+        "env_file",
+        "secrets",
         "tasks",
         "worker",
         "handler",
@@ -28,7 +30,7 @@ pub(super) const TOP: Keys = Keys {
         "run",
         "limits",
     ],
-    later: &["env_file", "secrets", "stage", "thresholds", "permissions"],
+    later: &["stage", "thresholds", "permissions"],
 };
 
 pub(super) const TASKS: Keys = Keys {

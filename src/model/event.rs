@@ -1,5 +1,6 @@
 //! Everything a run can tell, as plain data below the engine and the reports.
 
+use crate::model::metrics::Metric;
 use crate::model::{Failure, StopCause};
 
 /// One thing that happened. Reports are listeners; a run does not know them.
@@ -189,6 +190,17 @@ pub struct LogLine {
     pub text: String,
     /// `key=value` pairs of `log.info(msg, {…})`.
     pub fields: Vec<(String, String)>,
+    /// What is known of where it was written.
+    pub at: LogPlace,
+}
+
+/// Where a line was written; nothing for a role of the coordinator.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LogPlace {
+    /// The task's id and attempt, when one was running.
+    pub task: Option<(String, u32)>,
+    /// The worker process.
+    pub worker: Option<u32>,
 }
 
 /// How loud a line is.
@@ -231,4 +243,6 @@ pub struct Summary {
     pub rows_lost: u64,
     /// What `finish` returned, as text.
     pub finish: Option<String>,
+    /// What scripts counted, by name.
+    pub metrics: Vec<Metric>,
 }

@@ -4,6 +4,7 @@ pub mod event;
 pub mod failure;
 pub mod handling;
 pub mod job;
+pub mod metrics;
 pub mod outcome;
 pub mod payload;
 pub mod policy;

@@ -9,6 +9,7 @@
 //! * [`poke`]: waking one thread out of whatever it does
 //! * [`command`]: external commands, ended with all that they started
 //! * [`disk`]: file systems and syncs
+//! * [`secrets`]: values of the environment that nobody gets to see
 //! * [`clock`], [`started`], [`cpus`], [`memory`], [`usage`], [`limits`], [`title`]: measures and settings of a process
 
 pub mod allocator;
@@ -25,6 +26,7 @@ pub mod pidfd;
 pub mod poke;
 pub mod poll;
 pub mod process;
+pub mod secrets;
 pub mod signals;
 pub mod slots;
 pub mod socket;

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::manifest::Diagnostic;
+use crate::manifest::{Diagnostic, Located};
 pub use crate::manifest::{KeyField, MaxFail, OutputFormat, OutputMode};
 use crate::model::Value;
 pub use crate::model::job::{Job, Script};
 pub use crate::model::policy::{Backoff, Limit, OnError, Rate, Recycle, Retries, Times};
 
+mod env_file;
 mod output;
 mod params;
 mod paths;
@@ -24,6 +25,8 @@ pub use resolve::{Surroundings, load};
 pub struct Plan {
     /// What every role may read.
     pub job: Job,
+    /// Variables that must be there before anything runs, and whose values nobody gets to see.
+    pub secrets: Vec<Located<String>>,
     /// Where tasks come from.
     pub tasks: TasksPlan,
     /// What runs in the workers.

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::env_file;
 use super::output::{output, refuse_own_input};
 use super::params::params;
 use super::paths::{absolute, shown};
@@ -116,6 +117,7 @@ impl Settling<'_> {
         let (tasks, limits) = (self.tasks(source?), self.limits());
         Some(Plan {
             job,
+            secrets: self.manifest.secrets.clone(),
             tasks,
             worker,
             handler,
@@ -149,8 +151,27 @@ impl Settling<'_> {
             seed: self.manifest.seed.unwrap_or(0),
             params: params(&self.manifest.params, &self.overrides.params, &mut self.found),
             meta: Value::Map(meta.collect()),
-            env: self.manifest.env.clone(),
+            env: self.env(),
         }
+    }
+
+    /// A later file goes before an earlier one, and what the manifest says itself before all of them.
+    fn env(&mut self) -> Vec<(String, String)> {
+        let mut env: Vec<(String, String)> = Vec::new();
+        for written in &self.manifest.env_files {
+            let file = absolute(self.scripts.dir, Path::new(&written.value));
+            let name = shown(&file, self.scripts.cwd);
+            match env_file::read(&file, &name, &written.spot) {
+                Ok(of_file) => env.extend(of_file),
+                Err(problem) => self.found.push(*problem),
+            }
+        }
+        env.extend(self.manifest.env.iter().cloned());
+        let last: HashMap<String, usize> =
+            env.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect();
+        let mut at = 0..;
+        env.retain(|(name, _)| at.next() == last.get(name).copied());
+        env
     }
 
     /// The script at the top, for roles without their own.

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use crate::model::event::{Event, Level, LogLine};
+use crate::model::event::{Event, Level, LogLine, LogPlace};
 use crate::report::Listener;
 use crate::report::json::Json;
 
@@ -74,7 +74,13 @@ impl Listener for EventsFile {
 
 fn full(most: u64) -> Event {
     let text = format!("this file has reached {} MiB; what follows is not in it", most >> 20);
-    Event::Log(LogLine { level: Level::Warn, from: "mpms".into(), text, fields: Vec::new() })
+    Event::Log(LogLine {
+        level: Level::Warn,
+        from: "mpms".into(),
+        text,
+        fields: Vec::new(),
+        at: LogPlace::default(),
+    })
 }
 
 /// Knows how long the file is.
@@ -106,6 +112,7 @@ mod tests {
             from: "handler".into(),
             text: text.into(),
             fields: Vec::new(),
+            at: LogPlace::default(),
         })
     }
 

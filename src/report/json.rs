@@ -17,9 +17,9 @@
 //! | `worker_exited` | `worker`, `pid`, `unexpected` (in words, or null), `suspects` |
 //! | `worker_recycled` | `worker`, `why` (in words: `after 1,000 tasks`) |
 //! | `handler_raised` (`on_error = "log"`) | `role`, those of `task_started`, `error` |
-//! | `log` | `level` (`debug` `print` `info` `warn` `error`), `from`, `text`, `fields` (an object) |
+//! | `log` | `level` (`debug` `print` `info` `warn` `error`), `from`, `text`, `fields` (an object), `task` (its id), `attempt`, `worker` (each null where there is none) |
 //! | `stopping` | `cause`, `message`, `running` |
-//! | `run_finished` | those of `progress`, `retried` (of `done`), `handler_raised`, `not_started`, `stopped` (null, or `cause` and `message`), `latency` (null, or `p50` `p95` `p99` `max`), `cpu_seconds`, `peak_rss_bytes`, `crashes`, `output` (null, or `path` and `rows`), `finish` (text or null) |
+//! | `run_finished` | those of `progress`, `retried` (of `done`), `handler_raised`, `not_started`, `stopped` (null, or `cause` and `message`), `latency` (null, or `p50` `p95` `p99` `max`), `cpu_seconds`, `peak_rss_bytes`, `crashes`, `output` (null, or `path` and `rows`), `finish` (text or null), `metrics` (a list: `name`, `labels`, `kind`; a `counter` has `value` and `per_second`, a `gauge` `value` `min` `max`, a `rate` `value` (the share) `true` `count`, a `trend` `count` `mean` `min` `p50` `p95` `p99` `max`) |
 //!
 //! `cause` is one of `signal`, `max_fail`, `deadline`, `aborted`, `broken`, `empty`, `changed`, `unwritable`, `bug`. Numbers that JSON has not are null.
 
@@ -32,6 +32,7 @@ use crate::model::event::{Counts, Event, Level, LogLine, Summary, TaskLabel};
 use crate::model::{Failure, StopCause};
 use crate::report::Listener;
 use crate::report::human::location;
+use crate::report::metrics;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -201,7 +202,11 @@ fn log(line: &LogLine) -> Value {
     };
     let fields: Map<_, _> =
         line.fields.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect();
-    json!({ "level": level, "from": line.from, "text": line.text, "fields": fields })
+    let (task, attempt) = line.at.task.as_ref().map(|(task, attempt)| (task, attempt)).unzip();
+    json!({
+        "level": level, "from": line.from, "text": line.text, "fields": fields, "task": task, "attempt": attempt,
+        "worker": line.at.worker,
+    })
 }
 
 fn cause(cause: &StopCause) -> Value {
@@ -224,6 +229,7 @@ fn finished(summary: &Summary, raised: u64) -> Value {
         let [p50, p95, p99, max] = times.map(seconds);
         json!({ "p50": p50, "p95": p95, "p99": p99, "max": max })
     });
+    let elapsed = seconds(summary.counts.elapsed_ns);
     let output = summary.output.as_ref().map(|(path, rows)| json!({ "path": path, "rows": rows }));
     let rest = json!({
         "retried": summary.again,
@@ -236,6 +242,7 @@ fn finished(summary: &Summary, raised: u64) -> Value {
         "crashes": summary.crashes,
         "output": output,
         "finish": summary.finish,
+        "metrics": summary.metrics.iter().map(|one| metrics::json(one, elapsed)).collect::<Vec<_>>(),
     });
     with(counters(&summary.counts), rest)
 }
@@ -249,7 +256,7 @@ fn with(mut first: Value, second: Value) -> Value {
     first
 }
 
-fn merge(first: &mut Value, second: Value) {
+pub(super) fn merge(first: &mut Value, second: Value) {
     if let (Value::Object(first), Value::Object(second)) = (first, second) {
         first.extend(second);
     }
@@ -290,6 +297,7 @@ mod tests {
             from: "handler".into(),
             text: "hi".into(),
             fields: vec![("a".into(), "1".into())],
+            at: crate::model::event::LogPlace { task: Some(("37".into(), 2)), worker: Some(3) },
         };
         let summary = Summary {
             times_ns: Some([1, 2, 3, 4]),
@@ -344,7 +352,7 @@ mod tests {
             ("task_failed", format!("{label} elapsed error")),
             ("worker_started", "worker pid".to_owned()),
             ("worker_exited", "worker pid unexpected suspects".to_owned()),
-            ("log", "level from text fields".to_owned()),
+            ("log", "level from text fields task attempt worker".to_owned()),
             ("stopping", "cause message running".to_owned()),
             ("task_retry", format!("{label} elapsed error attempts next")),
             ("task_slow", format!("{label} elapsed holds_thread")),
@@ -354,7 +362,7 @@ mod tests {
                 "run_finished",
                 format!(
                     "{counters} retried handler_raised not_started stopped latency cpu_seconds peak_rss_bytes crashes \
-                     output finish"
+                     output finish metrics"
                 ),
             ),
         ];
@@ -375,6 +383,10 @@ mod tests {
         assert_eq!(told[5]["error"]["message"], "404\u{1b}\u{9b}\u{7f}");
         assert_eq!(told[5]["error"]["location"], "crawl.lua:9");
         assert_eq!(told[8]["fields"]["a"], "1");
+        assert_eq!(
+            (&told[8]["task"], &told[8]["attempt"], &told[8]["worker"]),
+            (&json!("37"), &json!(2), &json!(3))
+        );
         assert_eq!((&told[10]["attempts"], &told[10]["next"]), (&json!(4), &json!(1.5)));
         assert_eq!(told[10]["error"]["code"], "http_status");
         assert_eq!(told[11]["elapsed"], 60.0);

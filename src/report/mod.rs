@@ -15,6 +15,7 @@ pub mod events;
 pub mod human;
 pub mod joblog;
 pub mod json;
+mod metrics;
 mod options;
 mod plain;
 mod pump;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, select, tick};
 
 use crate::model::event::Event;
+use crate::os::secrets;
 use crate::report::human::{Human, Look, Shown};
 use crate::report::json::Json;
 use crate::report::pump::{Direct, Pump};
@@ -83,8 +84,11 @@ fn hear(reports: &mut Reports, events: &Receiver<Vec<Event>>, beat: &AtomicU64) 
     loop {
         select! {
             recv(events) -> batch => {
-                let Ok(batch) = batch else { return };
-                for event in &batch {
+                let Ok(mut batch) = batch else { return };
+                for event in &mut batch {
+                    // whoever sent it may not have known that it tells a secret
+                    secrets::scrub_event(event);
+                    let event = &*event;
                     reports.event(event);
                     beat.fetch_add(1, Ordering::Relaxed);
                     if matches!(event, Event::RunFinished(_)) {

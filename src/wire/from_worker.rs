@@ -10,6 +10,7 @@ use super::json::token;
 use super::value::{Malformed, NIL, take_count, take_float};
 use super::{frame, varint};
 use crate::model::event::Level;
+use crate::model::metrics::{Figure, LAST_BUCKET, Trend};
 use crate::model::outcome::{Done, Effects};
 use crate::model::{Failure, Handle, Outcome, Payload, Verdict};
 
@@ -35,6 +36,12 @@ pub const SAVED: u8 = 23;
 
 /// Kind of a frame with a task that uses its folder.
 pub const HOUSED: u8 = 24;
+
+/// Kind of a frame with what metrics have gathered since the last one.
+pub const METRICS: u8 = 25;
+
+/// Kind of a frame with the name of a variable whose value is a secret from now on.
+pub const SECRET: u8 = 26;
 
 const DONE: u8 = 0;
 const DONE_WITH_EFFECTS: u8 = 1;
@@ -275,6 +282,103 @@ pub fn take_retire(bytes: &[u8]) -> Result<String, Malformed> {
     take_text(bytes, &mut 0)
 }
 
+/// Appends frames with what metrics have gathered.
+pub fn put_metrics(out: &mut Vec<u8>, gathered: &[(Box<str>, Figure)]) {
+    let mut rest = gathered.iter().peekable();
+    while rest.peek().is_some() {
+        let at = frame::begin(out, METRICS);
+        while let Some((key, figure)) = rest.next_if(|_| out.len() - at < frame::FULL) {
+            put_slice(out, key.as_bytes());
+            put_figure(out, figure);
+        }
+        frame::end(out, at);
+    }
+}
+
+fn put_figure(out: &mut Vec<u8>, figure: &Figure) {
+    let floats = |out: &mut Vec<u8>, floats: &[f64]| {
+        floats.iter().for_each(|float| out.extend_from_slice(&float.to_le_bytes()));
+    };
+    match figure {
+        Figure::Counter(sum) => {
+            out.push(0);
+            floats(out, &[*sum]);
+        }
+        Figure::Gauge { last, at_ns, min, max } => {
+            out.push(1);
+            floats(out, &[*last, *min, *max]);
+            varint::put(out, *at_ns);
+        }
+        Figure::Rate { yes, all } => {
+            out.push(2);
+            varint::put(out, *yes);
+            varint::put(out, *all);
+        }
+        Figure::Trend(trend) => {
+            out.push(3);
+            varint::put(out, trend.count);
+            floats(out, &[trend.sum, trend.min, trend.max]);
+            varint::put(out, trend.buckets.len() as u64);
+            for (bucket, count) in &trend.buckets {
+                varint::put(out, varint::zigzag(i64::from(*bucket)));
+                varint::put(out, *count);
+            }
+        }
+    }
+}
+
+/// Reads the body of such a frame.
+///
+/// # Errors
+/// When the bytes are none.
+pub fn take_metrics(bytes: &[u8]) -> Result<Vec<(String, Figure)>, Malformed> {
+    let at = &mut 0;
+    let mut gathered = Vec::new();
+    while *at < bytes.len() {
+        gathered.push((take_text(bytes, at)?, take_figure(bytes, at)?));
+    }
+    Ok(gathered)
+}
+
+fn take_figure(bytes: &[u8], at: &mut usize) -> Result<Figure, Malformed> {
+    match take_byte(bytes, at)? {
+        0 => Ok(Figure::Counter(take_float(bytes, at)?)),
+        1 => {
+            let (last, min, max) = (take_float(bytes, at)?, take_float(bytes, at)?, take_float(bytes, at)?);
+            Ok(Figure::Gauge { last, at_ns: varint::take(bytes, at)?, min, max })
+        }
+        2 => Ok(Figure::Rate { yes: varint::take(bytes, at)?, all: varint::take(bytes, at)? }),
+        3 => {
+            let count = varint::take(bytes, at)?;
+            let (sum, min, max) = (take_float(bytes, at)?, take_float(bytes, at)?, take_float(bytes, at)?);
+            let buckets = (0..take_count(bytes, at, 2)?)
+                .map(|_| {
+                    let bucket = varint::unzigzag(varint::take(bytes, at)?);
+                    let bucket = i32::try_from(bucket).map_err(|_| Malformed::Number)?;
+                    Ok((bucket.clamp(-LAST_BUCKET, LAST_BUCKET), varint::take(bytes, at)?))
+                })
+                .collect::<Result<_, Malformed>>()?;
+            Ok(Figure::Trend(Box::new(Trend { count, sum, min, max, buckets })))
+        }
+        tag => Err(Malformed::Tag(tag)),
+    }
+}
+
+/// Appends a frame with the name of a variable that is a secret.
+pub fn put_secret(out: &mut Vec<u8>, name: &[u8]) {
+    let at = frame::begin(out, SECRET);
+    put_slice(out, name);
+    frame::end(out, at);
+}
+
+/// Reads the name in such a frame.
+///
+/// # Errors
+/// When the bytes are none.
+pub fn take_secret(bytes: &[u8]) -> Result<&[u8], Malformed> {
+    take_sized(bytes, &mut 0)
+}
+
 /// Appends a frame that names a file and the hash of its text.
 pub fn put_loaded(out: &mut Vec<u8>, path: &Path, hash: u128) {
     let at = frame::begin(out, LOADED);
@@ -332,6 +436,34 @@ mod tests {
     }
 
     #[test]
+    fn metrics_cross_whole_in_as_many_frames_as_it_takes() {
+        let mut trend = Trend::default();
+        (-2000..2000).for_each(|n| trend.add(f64::from(n) * 1.7));
+        let mut sent: Vec<(Box<str>, Figure)> = vec![
+            ("c".into(), Figure::Counter(1.5)),
+            ("g\0a\0b".into(), Figure::Gauge { last: -1.0, at_ns: 7, min: -1.0, max: 3.0 }),
+            ("r".into(), Figure::Rate { yes: 3, all: 4 }),
+        ];
+        sent.extend((0..200).map(|n| (format!("t{n}").into(), Figure::Trend(Box::new(trend.clone())))));
+        let mut bytes = Vec::new();
+        put_metrics(&mut bytes, &sent);
+        let mut frames = frame::Reader::default();
+        let mut heard: Vec<(Box<str>, Figure)> = Vec::new();
+        let mut count = 0;
+        for piece in bytes.chunks(1000) {
+            frames.room()[..piece.len()].copy_from_slice(piece);
+            frames.filled(piece.len());
+            while let Ok(Some((kind, body))) = frames.next() {
+                assert_eq!(kind, METRICS);
+                count += 1;
+                heard.extend(take_metrics(body).expect("whole").into_iter().map(|(key, f)| (key.into(), f)));
+            }
+        }
+        assert!(count > 1);
+        assert_eq!(heard, sent);
+    }
+
+    #[test]
     fn states_cross_and_only_whole_values_are_states() {
         let handle = Handle::new(7).expect("not 0");
         let frame = |state: &[u8]| {
@@ -361,6 +493,8 @@ mod tests {
             let _ = take_broken(&bytes);
             let _ = take_loaded(&bytes);
             let _ = take_retire(&bytes);
+            let _ = take_metrics(&bytes);
+            let _ = take_secret(&bytes);
             let _ = take_saved(&bytes);
             let _ = take_housed(&bytes);
             let _ = crate::wire::to_worker::take_setup(&bytes);

@@ -34,6 +34,8 @@ pub struct Setup {
     pub coroutines: u32,
     /// Whether the script has `process_init` or `process_exit`, which need a state of their own.
     pub process_roles: bool,
+    /// Variables whose values nobody gets to see.
+    pub secrets: Vec<String>,
     /// Where tasks have their folders; made at first use.
     pub dirs: PathBuf,
     /// Files that were loaded by `require` so far, with the hash of their text.
@@ -133,6 +135,8 @@ pub fn put_setup(out: &mut Vec<u8>, setup: &Setup) {
     varint::put(out, u64::from(setup.threads));
     varint::put(out, u64::from(setup.coroutines));
     out.push(u8::from(setup.process_roles));
+    varint::put(out, setup.secrets.len() as u64);
+    setup.secrets.iter().for_each(|name| put_slice(out, name.as_bytes()));
     put_slice(out, setup.dirs.as_os_str().as_encoded_bytes());
     varint::put(out, setup.frozen.len() as u64);
     for (path, hash) in &setup.frozen {
@@ -175,6 +179,8 @@ pub fn take_setup(bytes: &[u8]) -> Result<Setup, Malformed> {
     let number = |at: &mut usize| u32::try_from(varint::take(bytes, at)?).map_err(|_| Malformed::Number);
     let (worker, threads, coroutines) = (number(at)?, number(at)?, number(at)?);
     let process_roles = take_byte(bytes, at)? != 0;
+    let count = take_count(bytes, at, 1)?;
+    let secrets = (0..count).map(|_| take_text(bytes, at)).collect::<Result<_, _>>()?;
     let dirs = take_path(bytes, at)?;
     let count = take_count(bytes, at, 17)?;
     let frozen = (0..count).map(|_| take_file(bytes, at)).collect::<Result<_, _>>()?;
@@ -184,7 +190,7 @@ pub fn take_setup(bytes: &[u8]) -> Result<Setup, Malformed> {
     let (memory, max_attempts) = (varint::take(bytes, at)?, number(at)?);
     let bounds = Bounds { timeout_ns, grace_ns, role_ns, memory, max_attempts };
     let job = Job { name, description, manifest, dir, seed, params, meta, env };
-    Ok(Setup { job, body, worker, threads, coroutines, process_roles, dirs, frozen, bounds })
+    Ok(Setup { job, body, worker, threads, coroutines, process_roles, secrets, dirs, frozen, bounds })
 }
 
 const WIDE_ID: u8 = 1;

@@ -31,6 +31,7 @@ use crate::os::clock::monotonic_ns;
 use crate::os::exit::exit_now;
 use crate::os::keeper::WorkerSeat;
 use crate::os::poll::{Interest, Poller};
+use crate::os::secrets;
 use crate::os::slots::Slot;
 use crate::os::socket::Socket;
 use crate::os::wake::{WakeReceiver, wake_pair};
@@ -68,6 +69,10 @@ pub fn run(seat: WorkerSeat) -> ! {
 fn serve(socket: Arc<Socket>, slots: &'static [Slot]) -> io::Result<()> {
     let mut frames = frame::Reader::default();
     let setup = read_setup(&socket, &mut frames)?;
+    for name in &setup.secrets {
+        // that each is there was checked before the run began
+        let _ = secrets::fetch(&setup.job.env, name.as_bytes());
+    }
     memory::limit_process(&setup.bounds, setup.threads);
     allocator::blame(&slots[0]);
     let (waker, mut wake) = wake_pair()?;
@@ -120,6 +125,7 @@ fn serve(socket: Arc<Socket>, slots: &'static [Slot]) -> io::Result<()> {
     {
         shared.outbox.push_line(role_failed("process_exit", &failure));
     }
+    shared.outbox.push_metrics(monotonic_ns());
     shared.outbox.flush()
 }
 
@@ -186,9 +192,12 @@ fn read_frames(
             shared.outbox.flush_older_than(LINGER, monotonic_ns())?;
         } else {
             let sleep = wake.prepare_sleep();
-            let timeout = shared.outbox.has_pending().then_some(LINGER);
+            let timeout = if shared.outbox.has_pending() { Some(LINGER) } else { until_metrics(shared) };
             poller.wait(&mut ready, timeout)?;
             drop(sleep);
+        }
+        if until_metrics(shared).is_some_and(|due| due.is_zero()) {
+            shared.outbox.push_metrics(monotonic_ns());
         }
         if ready.iter().any(|one| one.token == 0) {
             match socket.read(frames.room()) {
@@ -199,6 +208,12 @@ fn read_frames(
             }
         }
     }
+}
+
+/// Until metrics are to be sent, if they are.
+fn until_metrics(shared: &Shared) -> Option<Duration> {
+    let due_ns = shared.outbox.metrics_due_ns()?;
+    Some(Duration::from_nanos(due_ns.saturating_sub(monotonic_ns())))
 }
 
 /// Says why this process cannot work, and ends.

@@ -3,7 +3,7 @@
 //! An outcome leaves when its thread has nothing else to do, when the frame is full, when the last write is
 //! 200 µs ago, and at the latest after a millisecond, by the reading thread.
 
-use std::borrow::Cow;
+use std::collections::HashSet;
 use std::io;
 use std::mem;
 use std::path::Path;
@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::model::metrics::Metrics;
 use crate::model::outcome::Effects;
 use crate::model::{Failure, Handle};
 use crate::os::clock::monotonic_ns;
+use crate::os::secrets::{scrub, scrub_failure};
 use crate::os::socket::Socket;
 use crate::os::wake::Waker;
 use crate::wire::frame;
@@ -23,6 +25,8 @@ use crate::wire::from_worker::{self, Line, Progress};
 const EVERY_NS: u64 = 200_000;
 /// Lines that come faster than the coordinator reads wait here up to this size; then their threads do.
 const MOST_BYTES: usize = 1 << 20;
+/// What metrics gather is sent so often at most.
+pub const METRICS_NS: u64 = 200_000_000;
 /// Bytes of states that leave at once in [`SAVES_NS`], each counted with 4 KiB more: a dozen of small ones, or one large one.
 /// Of a task that saves more often the newest waits until that time is over.
 const SAVES_BYTES: usize = 64 << 10;
@@ -37,6 +41,9 @@ pub struct Outbox {
     reader: Waker,
     pending: AtomicBool,
     collected: Mutex<Collected>,
+    metrics: Arc<Metrics>,
+    /// Names of variables that the coordinator knows to be secrets.
+    secrets: Mutex<HashSet<Vec<u8>>>,
     /// Held while writing; with it, the buffer that the next one fills.
     spare: Mutex<Vec<u8>>,
 }
@@ -47,6 +54,8 @@ struct Collected {
     /// Where the frame of outcomes begins that is still open.
     open: Option<usize>,
     written_ns: u64,
+    /// When metrics were sent last.
+    metrics_ns: u64,
     /// Of each task whose state has to wait, the newest one.
     states: Vec<(Handle, Vec<u8>)>,
     /// When the time began in which so many bytes of states have left.
@@ -102,9 +111,12 @@ impl Collected {
 impl Outbox {
     /// One that writes to `socket`; `reader` wakes the thread that cares for what lingers.
     pub fn new(socket: Arc<Socket>, reader: Waker) -> Self {
+        let for_metrics = reader.clone();
         Outbox {
             socket,
             reader,
+            metrics: Arc::new(Metrics::telling(move || for_metrics.wake())),
+            secrets: Mutex::default(),
             pending: AtomicBool::new(false),
             collected: Mutex::default(),
             spare: Mutex::default(),
@@ -134,8 +146,10 @@ impl Outbox {
     /// # Errors
     /// When the coordinator is gone.
     pub fn push_skipped(&self, handle: Handle, elapsed_ns: u64, now_ns: u64, reason: &str) -> io::Result<()> {
+        let mut reason = reason.to_owned();
+        scrub(&mut reason);
         let mut collected = self.lock();
-        from_worker::put_skipped(collected.outcomes(), handle.bits(), elapsed_ns, reason);
+        from_worker::put_skipped(collected.outcomes(), handle.bits(), elapsed_ns, &reason);
         self.pushed(collected, now_ns)
     }
 
@@ -150,17 +164,18 @@ impl Outbox {
         now_ns: u64,
         failure: &Failure,
     ) -> io::Result<()> {
+        let failure = presentable(failure);
         let mut collected = self.lock();
-        from_worker::put_failed(collected.outcomes(), handle.bits(), elapsed_ns, &shortened(failure));
+        from_worker::put_failed(collected.outcomes(), handle.bits(), elapsed_ns, &failure);
         self.pushed(collected, now_ns)
     }
 
     /// A line, which need not be written at once.
     pub fn push_line(&self, mut line: Line) {
-        cut(&mut line.text);
+        present(&mut line.text);
         for (name, text) in &mut line.fields {
-            cut(name);
-            cut(text);
+            present(name);
+            present(text);
         }
         self.push_words(|out| from_worker::put_line(out, &line));
     }
@@ -174,7 +189,9 @@ impl Outbox {
 
     /// The process wants to be replaced.
     pub fn push_retire(&self, reason: &str) {
-        from_worker::put_retire(self.lock().closed(), reason);
+        let mut reason = reason.to_owned();
+        present(&mut reason);
+        from_worker::put_retire(self.lock().closed(), &reason);
         self.pending.store(true, Ordering::Relaxed);
         self.nudge();
     }
@@ -209,7 +226,7 @@ impl Outbox {
 
     /// How far a task is.
     pub fn push_progress(&self, mut progress: Progress) {
-        progress.message.as_mut().map(cut);
+        progress.message.iter_mut().for_each(present);
         self.push_words(|out| from_worker::put_progress(out, &progress));
     }
 
@@ -242,8 +259,38 @@ impl Outbox {
     /// # Errors
     /// When the coordinator is gone.
     pub fn push_broken(&self, failure: &Failure) -> io::Result<()> {
-        from_worker::put_broken(self.lock().closed(), &shortened(failure));
+        from_worker::put_broken(self.lock().closed(), &presentable(failure));
         self.flush()
+    }
+
+    /// What the scripts of the process count.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// A variable is a secret: the coordinator hears of it before anybody can have said its value.
+    pub fn push_secret(&self, name: &[u8]) {
+        let mut known = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.insert(name.to_vec()) {
+            from_worker::put_secret(self.lock().closed(), name);
+            // that the coordinator is gone is seen by whoever pushes the outcome
+            let _ = self.flush();
+        }
+    }
+
+    /// When metrics are due; none while there are no news.
+    pub fn metrics_due_ns(&self) -> Option<u64> {
+        self.metrics.has_news().then(|| self.lock().metrics_ns + METRICS_NS)
+    }
+
+    /// Collects what metrics have gathered.
+    pub fn push_metrics(&self, now_ns: u64) {
+        let gathered = self.metrics.take();
+        let mut collected = self.lock();
+        collected.metrics_ns = now_ns;
+        from_worker::put_metrics(collected.closed(), &gathered);
+        drop(collected);
+        self.pending.store(true, Ordering::Relaxed);
     }
 
     /// Whether something waits.
@@ -314,17 +361,20 @@ impl Outbox {
     }
 }
 
-/// A failure whose texts fit into a frame.
-fn shortened(failure: &Failure) -> Cow<'_, Failure> {
-    let traceback = failure.traceback.as_deref().unwrap_or_default();
-    if [failure.code.as_str(), &failure.message, traceback].iter().all(|text| text.len() <= LONGEST_TEXT) {
-        return Cow::Borrowed(failure);
-    }
+/// A failure that tells no secret, and whose texts fit into a frame.
+fn presentable(failure: &Failure) -> Failure {
     let mut failure = failure.clone();
+    scrub_failure(&mut failure);
     cut(&mut failure.code);
     cut(&mut failure.message);
-    failure.traceback.as_mut().map(cut);
-    Cow::Owned(failure)
+    failure.traceback.iter_mut().for_each(cut);
+    failure
+}
+
+/// The same for one text.
+fn present(text: &mut String) {
+    scrub(text);
+    cut(text);
 }
 
 fn cut(text: &mut String) {

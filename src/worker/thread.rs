@@ -267,5 +267,8 @@ pub fn around(shared: &'static Shared, running: impl Fn() -> Option<Handle> + 's
         push(running(), level, text, fields);
     });
     let background = Arc::new(move |level, text: &str, fields| push(None, level, text, fields));
-    Around { logs: Sinks { here, background }, frozen: shared.frozen.clone() }
+    let outbox = Arc::clone(&shared.outbox);
+    let secret = Arc::new(move |name: &[u8]| outbox.push_secret(name));
+    let logs = Sinks { here, background, metrics: Arc::clone(shared.outbox.metrics()), secret };
+    Around { logs, frozen: shared.frozen.clone() }
 }

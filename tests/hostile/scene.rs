@@ -162,6 +162,7 @@ impl Scene {
             signals,
             events,
             single_tasks: true,
+            metrics: std::sync::Arc::default(),
         };
         let summary = drive::run(run).expect("the loop goes on");
         let growth = peak().saturating_sub(before);
@@ -238,6 +239,7 @@ fn setup() -> Setup {
         threads: 2,
         coroutines: 1,
         process_roles: false,
+        secrets: Vec::new(),
         dirs: "/nowhere".into(),
         frozen: Vec::new(),
         bounds,

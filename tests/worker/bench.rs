@@ -80,8 +80,9 @@ impl Bench {
             meta,
             env: Vec::new(),
         };
-        let (frozen, dirs) = (Vec::new(), dirs());
-        let setup = Setup { job, body, worker: 1, threads, coroutines, process_roles, dirs, frozen, bounds };
+        let (secrets, frozen, dirs) = (Vec::new(), Vec::new(), dirs());
+        let setup =
+            Setup { job, body, worker: 1, threads, coroutines, process_roles, secrets, dirs, frozen, bounds };
         let mut out = Vec::new();
         to_worker::put_setup(&mut out, &setup);
         process.socket.write_all(&out).expect("the worker reads");

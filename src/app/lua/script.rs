@@ -12,7 +12,7 @@ use crate::cli::{Color, LuaArgs};
 use crate::lua::hand::{Hand, Raised};
 use crate::lua::std::log::{Level, Sinks};
 use crate::model::job::Script;
-use crate::os::signals;
+use crate::os::{secrets, signals};
 
 /// What is to run.
 pub struct Task {
@@ -142,6 +142,8 @@ pub fn sinks() -> Sinks {
             Level::Error => "ERROR",
         };
         let fields: String = fields.iter().map(|(key, value)| format!("  {key}={value}")).collect();
-        let _ = writeln!(io::stderr().lock(), "{word:>12} {text}{fields}");
+        let mut line = format!("{word:>12} {text}{fields}\n");
+        secrets::scrub(&mut line);
+        let _ = io::stderr().lock().write_all(line.as_bytes());
     })
 }

@@ -14,13 +14,15 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::engine::{Action, Config, Death, Engine, Input, StartFailure, WorkerId};
-use crate::model::event::{Event, Level, LogLine, Summary};
+use crate::model::event::{Event, Level, Summary};
 use crate::model::handling::{FromHandler, Puts, ToHandler};
+use crate::model::metrics::Metrics;
 use crate::model::{StopCause, Task};
 use crate::os::clock::monotonic_ns;
 use crate::os::handoff::Handoff;
@@ -83,6 +85,8 @@ pub struct Run<'a> {
     pub events: Sender<Vec<Event>>,
     /// Whether the reports ask for single tasks.
     pub single_tasks: bool,
+    /// What scripts of the coordinator count; what those of workers count is added.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Runs to the end of the run; everything of it is dead then.
@@ -129,6 +133,9 @@ struct Drive<'a> {
     watch: Watch,
     finished: Option<Box<Summary>>,
     used: Usage,
+    metrics: Arc<Metrics>,
+    /// Figures of workers that there was no room for were told.
+    told_metrics: bool,
 }
 
 impl<'a> Drive<'a> {
@@ -167,6 +174,8 @@ impl<'a> Drive<'a> {
             watch,
             finished: None,
             used: Usage::default(),
+            metrics: run.metrics,
+            told_metrics: false,
         })
     }
 
@@ -211,6 +220,7 @@ impl<'a> Drive<'a> {
             token => {
                 let worker = ((token - SEATS) / 2) as WorkerId;
                 if (token - SEATS) % 2 == 1 {
+                    self.hear_secrets(worker)?;
                     let _ = self.hear_output(worker);
                     return Ok(());
                 }
@@ -505,7 +515,7 @@ impl<'a> Drive<'a> {
             Some(first) if *first == failure => {}
             Some(first) if !failure.outweighs(first) => {
                 let (level, from, text) = (Level::Error, "handler".into(), failure.to_string());
-                self.reporting.push(Event::Log(LogLine { level, from, text, fields: Vec::new() }));
+                self.reporting.say(level, from, text);
             }
             _ => summary.stopped = Some(failure),
         }
@@ -518,6 +528,7 @@ impl<'a> Drive<'a> {
         let cpu = self.used.user + self.used.system + own.user + own.system;
         summary.cpu_seconds = cpu.as_secs_f64();
         summary.peak_rss_bytes = self.used.max_rss_bytes;
+        summary.metrics = self.metrics.sums();
         self.reporting.end(summary.clone());
         Ok(summary)
     }

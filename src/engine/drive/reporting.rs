@@ -7,7 +7,7 @@ use crossbeam_channel::Sender;
 
 use crate::engine::drive::PROGRESS_NS;
 use crate::engine::{Retry, TaskView, WorkerId};
-use crate::model::event::{Counts, Event, LogLine, Summary, TaskLabel};
+use crate::model::event::{Counts, Event, Level, LogLine, LogPlace, Summary, TaskLabel};
 use crate::model::{Delivery, Payload, TaskId, Verdict};
 use crate::wire::from_worker::Progress;
 use crate::wire::value;
@@ -62,6 +62,11 @@ impl Reporting {
             return self.drop_line();
         }
         self.batch.push(event);
+    }
+
+    /// A line of the run itself, or of a process.
+    pub fn say(&mut self, level: Level, from: String, text: String) {
+        self.push(Event::Log(LogLine { level, from, text, fields: Vec::new(), at: LogPlace::default() }));
     }
 
     /// A line that nobody will see.
@@ -163,13 +168,9 @@ impl Reporting {
                 "{} lines were dropped, as they came faster than they could be written",
                 self.dropped
             );
-            let (level, from) = (crate::model::event::Level::Warn, "mpms".into());
-            self.batch.push(Event::Log(crate::model::event::LogLine {
-                level,
-                from,
-                text,
-                fields: Vec::new(),
-            }));
+            let (level, from) = (Level::Warn, "mpms".into());
+            let at = LogPlace::default();
+            self.batch.push(Event::Log(LogLine { level, from, text, fields: Vec::new(), at }));
         }
         self.batch.push(Event::RunFinished(Box::new(summary)));
         self.flush();

@@ -8,12 +8,15 @@ use std::sync::Arc;
 use crate::engine::drive::Drive;
 use crate::engine::{Death, Input, StartFailure, WorkerId};
 use crate::model::Handle;
-use crate::model::event::{Event, Level, LogLine};
+use crate::model::event::{Event, Level, LogLine, LogPlace};
+use crate::model::metrics::{Figure, Refused};
 use crate::model::task::MOST_STATE;
 use crate::os::clock::monotonic_ns;
 use crate::os::keeper::WorkerProcess;
 use crate::os::poll::Interest;
+use crate::os::secrets;
 use crate::os::slots::Slot;
+use crate::wire::from_worker::Line;
 use crate::wire::{frame, from_worker};
 
 /// Bytes of what a process prints that are kept for its last words, and the longest line.
@@ -29,6 +32,12 @@ const LONGEST_WORDS: usize = 1 << 20;
 /// Files that one process may load by `require`, and those of which later workers are told.
 const MOST_FILES: usize = 1_000;
 const MOST_FROZEN: usize = 10_000;
+/// Secrets that one process may fetch.
+const MOST_SECRETS: usize = 10_000;
+/// Bytes of a metric's name and labels: more than a worker takes from a script.
+const LONGEST_KEY: usize = 8 << 10;
+/// Reads of a socket that hold whatever was in it: it holds 208 KiB, unless somebody made it larger.
+const FIRST_READS: usize = 8;
 
 pub(super) struct Seat {
     pub process: WorkerProcess,
@@ -44,6 +53,8 @@ pub(super) struct Seat {
     pub idle_ns: Option<u64>,
     /// Files that it loaded.
     loaded: usize,
+    /// Secrets that it fetched.
+    secrets: usize,
     line: Vec<u8>,
     last_words: Vec<u8>,
     /// Of each slot, when the attempt began that was last told to be slow, and when one that holds up its thread began to.
@@ -73,6 +84,7 @@ impl Seat {
             ended_ns: None,
             idle_ns: None,
             loaded: 0,
+            secrets: 0,
             line: Vec::new(),
             last_words: Vec::new(),
         })
@@ -119,7 +131,8 @@ impl Seat {
 fn last_lines(words: &str) -> Option<String> {
     let lines: Vec<&str> = words.trim().lines().collect();
     let whole = if words.len() < LAST_WORDS || lines.len() < 2 { &lines[..] } else { &lines[1..] };
-    let text = whole[whole.len().saturating_sub(LAST_LINES)..].join("\n");
+    let mut text = whole[whole.len().saturating_sub(LAST_LINES)..].join("\n");
+    secrets::scrub(&mut text);
     (!text.is_empty()).then_some(text)
 }
 
@@ -127,7 +140,9 @@ fn last_lines(words: &str) -> Option<String> {
 fn printed(worker: WorkerId, line: &mut Vec<u8>) -> Event {
     let text = String::from_utf8_lossy(line).trim_end().to_owned();
     line.clear();
-    Event::Log(LogLine { level: Level::Print, from: format!("worker {worker}"), text, fields: Vec::new() })
+    let from = format!("worker {worker}");
+    let at = LogPlace { task: None, worker: Some(worker) };
+    Event::Log(LogLine { level: Level::Print, from, text, fields: Vec::new(), at })
 }
 
 fn is_gone(error: &io::Error) -> bool {
@@ -229,8 +244,12 @@ impl Drive<'_> {
             },
             from_worker::LOG => match from_worker::take_line(body) {
                 Ok(line) => {
-                    let from = self.who(worker, line.task);
-                    let line = LogLine { level: line.level, from, text: line.text, fields: line.fields };
+                    let Line { task, level, text, fields } = line;
+                    let from = self.who(worker, task);
+                    let task = task.and_then(|handle| self.engine.task(handle));
+                    let task = task.map(|task| (task.id.to_string(), task.attempt));
+                    let at = LogPlace { task, worker: Some(worker) };
+                    let line = LogLine { level, from, text, fields, at };
                     self.reporting.push(Event::Log(line));
                     return Ok(Ok(()));
                 }
@@ -253,6 +272,26 @@ impl Drive<'_> {
                         return Ok(Err(format!("it loaded more than {MOST_FILES} files")));
                     }
                     self.loaded(worker, path, hash);
+                    return Ok(Ok(()));
+                }
+                Err(error) => return Ok(Err(malformed(error))),
+            },
+            from_worker::METRICS => match from_worker::take_metrics(body) {
+                Ok(gathered) => {
+                    self.count(worker, gathered);
+                    return Ok(Ok(()));
+                }
+                Err(error) => return Ok(Err(malformed(error))),
+            },
+            from_worker::SECRET => match from_worker::take_secret(body) {
+                Ok(name) => {
+                    let Some(seat) = self.seat(worker) else { return Ok(Ok(())) };
+                    seat.secrets += 1;
+                    if seat.secrets > MOST_SECRETS {
+                        return Ok(Err(format!("it fetched more than {MOST_SECRETS} secrets")));
+                    }
+                    // a worker that has it can hide it, and so can this process, which has the same environment
+                    let _ = secrets::fetch(&self.setup.job.env, name);
                     return Ok(Ok(()));
                 }
                 Err(error) => return Ok(Err(malformed(error))),
@@ -292,6 +331,31 @@ impl Drive<'_> {
         self.step(input).map(Ok)
     }
 
+    /// Adds what a worker has counted. What there is no room for is dropped, and that is told once.
+    fn count(&mut self, worker: WorkerId, gathered: Vec<(String, Figure)>) {
+        for (key, figure) in gathered {
+            let name = key.split('\0').next().unwrap_or_default();
+            let counted =
+                if key.len() > LONGEST_KEY { Err(Refused::Full) } else { self.metrics.merge(&key, figure) };
+            if let Err(refused) = counted
+                && !std::mem::replace(&mut self.told_metrics, true)
+            {
+                let text = format!("a metric was not counted: `{name}`: {refused}");
+                self.reporting.say(Level::Error, format!("worker {worker}"), text);
+            }
+        }
+    }
+
+    /// What a process writes to its output may be a secret that it has just told of: that was said before.
+    pub(super) fn hear_secrets(&mut self, worker: WorkerId) -> io::Result<()> {
+        for _ in 0..FIRST_READS {
+            if self.read_once(worker)? != Heard::Something {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Workers that start later are told of the file; one that loaded another text is named.
     fn loaded(&mut self, worker: WorkerId, path: PathBuf, hash: u128) {
         match self.setup.frozen.iter().find(|(known, _)| known.as_os_str() == path.as_os_str()) {
@@ -302,12 +366,7 @@ impl Drive<'_> {
                     path.display()
                 );
                 let from = format!("worker {worker}");
-                self.reporting.push(Event::Log(LogLine {
-                    level: Level::Warn,
-                    from,
-                    text,
-                    fields: Vec::new(),
-                }));
+                self.reporting.say(Level::Warn, from, text);
             }
             None if self.setup.frozen.len() < MOST_FROZEN => self.setup.frozen.push((path, hash)),
             None => {}

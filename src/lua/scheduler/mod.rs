@@ -151,8 +151,16 @@ impl Scheduler {
         self.switch.replace(Some(switch));
     }
 
-    pub(super) fn set_random(&self, random: Random) {
-        self.random.replace(Some(random));
+    /// The state's `math.random`, of which each coroutine has its own part.
+    ///
+    /// # Errors
+    /// When there is none that can be seeded.
+    pub(super) fn random(&self, lua: &Lua) -> mlua::Result<Random> {
+        let mut kept = self.random.borrow_mut();
+        match *kept {
+            Some(random) => Ok(random),
+            None => Ok(*kept.insert(Random::of(lua)?)),
+        }
     }
 
     pub(super) fn set_raised(&self, raised: Rc<RefCell<Option<Seen>>>) {

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use mlua::{LightUserData, Lua, Table, Value};
 
@@ -21,6 +22,7 @@ pub mod codec;
 pub mod compress;
 pub mod csv;
 mod document;
+pub mod env;
 pub mod feed;
 pub mod fs;
 pub mod hash;
@@ -29,12 +31,15 @@ pub mod http;
 pub mod json;
 mod lent;
 pub mod log;
+pub mod metrics;
 pub mod net;
 pub mod path;
+pub mod random;
 pub mod re;
 pub mod reach;
 pub mod robots;
 pub mod runtime;
+pub mod secret;
 pub mod sqlite;
 pub mod str;
 pub mod task;
@@ -55,8 +60,10 @@ pub mod yaml;
 pub struct StdEnv {
     /// The role of the script: `worker`, `handler`, `tasks`, `test`.
     pub role: String,
-    /// Where `mpms.log` writes.
+    /// Where `mpms.log` writes, and `mpms.metrics`.
     pub log: log::Sinks,
+    /// Variables of the job, which go before those of the process.
+    pub env: Arc<[(String, String)]>,
     /// Where temporary files go; the system's folder when there is none.
     pub temp_dir: Option<PathBuf>,
 }
@@ -64,7 +71,26 @@ pub struct StdEnv {
 impl StdEnv {
     /// For tools and tests: log lines are dropped.
     pub fn quiet(role: &str) -> Self {
-        Self { role: role.to_owned(), log: log::Sinks::none(), temp_dir: None }
+        Self { role: role.to_owned(), log: log::Sinks::none(), env: Arc::default(), temp_dir: None }
+    }
+
+    /// What another thread needs to make one.
+    fn shared(&self) -> Shared {
+        let (sinks, env) = (self.log.shared(), Arc::clone(&self.env));
+        Shared { sinks, env }
+    }
+}
+
+/// What states on other threads have in common with this one.
+pub struct Shared {
+    sinks: log::SharedSinks,
+    env: Arc<[(String, String)]>,
+}
+
+impl Shared {
+    /// For a state of the library's own.
+    fn into_env(self, role: &str) -> StdEnv {
+        StdEnv { log: self.sinks.into(), env: self.env, ..StdEnv::quiet(role) }
     }
 }
 
@@ -74,6 +100,7 @@ const MODULES: &[(&str, Make)] = &[
     ("codec", codec::module),
     ("compress", compress::module),
     ("csv", csv::module),
+    ("env", env::module),
     ("feed", feed::module),
     ("fs", fs::module),
     ("hash", hash::module),
@@ -81,10 +108,13 @@ const MODULES: &[(&str, Make)] = &[
     ("http", http::module),
     ("json", json::module),
     ("log", log::module),
+    ("metrics", metrics::module),
     ("net", net::module),
     ("path", path::module),
+    ("random", random::module),
     ("re", re::module),
     ("robots", robots::module),
+    ("secret", secret::module),
     ("sqlite", sqlite::module),
     ("str", str::module),
     ("task", task::module),

@@ -19,6 +19,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("net.Listener", "return mpms.net.listen('127.0.0.1', 0)"),
     ("net.Udp", "return mpms.net.udp()"),
     ("sqlite.Database", "return mpms.sqlite.open(':memory:')"),
+    ("time.Time", "return mpms.time.at(0)"),
 ];
 
 /// Arguments of functions that refuse what [`argument`] makes up before they look at their options. `{o}` is the table
@@ -33,11 +34,19 @@ const CALLS: &[(&str, &str)] = &[
     ("str.decode", "'', 'gbk', {o}"),
     ("str.encode", "'', 'gbk', {o}"),
     ("str.pad", "'', 1, 'left', {o}"),
+    ("time.parse", "'2024', nil, {o}"),
 ];
 
 /// Kinds of objects that scripts never hold: the library's own.
-const HIDDEN: &[&str] =
-    &["co.Group", "http.ServerHandle", "http.StreamHandle", "sqlite.Cursor", "sqlite.Transaction"];
+const HIDDEN: &[&str] = &[
+    "co.Group",
+    "http.ServerHandle",
+    "http.StreamHandle",
+    "log.Span",
+    "metrics.Stopwatch",
+    "sqlite.Cursor",
+    "sqlite.Transaction",
+];
 
 /// Kinds of objects that are made of Lua alone.
 const OF_LUA: &[&str] = &["co.Scope", "http.Headers"];

@@ -4,7 +4,10 @@ use crate::model::StopCause;
 use crate::model::event::{Counts, Summary};
 use crate::report::human::clean;
 use crate::report::human::look::{Look, Tone};
-use crate::report::units;
+use crate::report::{metrics, units};
+
+/// Lines of metrics that a person is shown.
+const MOST_METRICS: usize = 30;
 
 /// What the run did, in tasks, times and rows; without the failures.
 /// `raised`: calls of the handler; `run`: the id of a durable run.
@@ -26,7 +29,19 @@ pub(super) fn lines(look: Look, summary: &Summary, raised: u64, run: Option<&str
     if let Some(finish) = &summary.finish {
         text.push_str(&block(look, Tone::Note, "Finish", finish));
     }
+    text.push_str(&metrics_block(look, summary));
     text
+}
+
+fn metrics_block(look: Look, summary: &Summary) -> String {
+    let seconds = summary.counts.elapsed_ns as f64 / 1e9;
+    let mut lines: Vec<String> =
+        summary.metrics.iter().take(MOST_METRICS).map(|one| metrics::line(one, seconds)).collect();
+    match summary.metrics.len().saturating_sub(MOST_METRICS) {
+        0 => {}
+        more => lines.push(format!("and {} more; --format json has all", units::count(more as u64))),
+    }
+    if lines.is_empty() { String::new() } else { block(look, Tone::Note, "Metrics", &lines.join("\n")) }
 }
 
 /// Only that and why it stopped early, for those who want nothing else; nothing for a complete run.

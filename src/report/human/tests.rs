@@ -49,7 +49,7 @@ fn failed(name: &str, message: &str) -> Event {
 
 fn log(level: Level, from: &str, text: &str) -> Event {
     let fields = vec![("size".to_owned(), "4".to_owned()), ("kind".to_owned(), "a".to_owned())];
-    Event::Log(LogLine { level, from: from.into(), text: text.into(), fields })
+    Event::Log(LogLine { level, from: from.into(), text: text.into(), fields, at: Default::default() })
 }
 
 fn crash(worker: u32) -> Event {

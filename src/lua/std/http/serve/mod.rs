@@ -25,7 +25,7 @@ use tokio::task::LocalSet;
 use crate::lua::error::LibError;
 use crate::lua::module::{Methods, object};
 use crate::lua::options::Options;
-use crate::lua::std::{env, log, path};
+use crate::lua::std::{Shared, env, path};
 
 mod body;
 mod carry;
@@ -133,10 +133,10 @@ fn start(lua: &Lua, listener: StdListener, source: Source) -> Result<AnyUserData
     let stop = Arc::clone(&close);
     let (ready, is_ready) = mpsc::channel::<Result<(), (String, String)>>();
     let (gone, closed) = mpsc::channel();
-    let sink = env(lua)?.log.background.clone();
+    let around = env(lua)?.shared();
     let thread = std::thread::Builder::new().name("http.serve".to_owned());
     let spawned = thread.spawn(move || {
-        let prepared = prepare(listener, source, sink);
+        let prepared = prepare(listener, source, around);
         match prepared {
             Err(error) => {
                 // The caller waits for it; it cannot be gone.
@@ -164,7 +164,7 @@ fn start(lua: &Lua, listener: StdListener, source: Source) -> Result<AnyUserData
 
 type Prepared = (tokio::runtime::Runtime, TcpListener, Answerer);
 
-fn prepare(listener: StdListener, source: Source, sink: log::BackgroundSink) -> Result<Prepared, LibError> {
+fn prepare(listener: StdListener, source: Source, around: Shared) -> Result<Prepared, LibError> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let listener = {
         let _inside = runtime.enter();
@@ -172,7 +172,7 @@ fn prepare(listener: StdListener, source: Source, sink: log::BackgroundSink) -> 
     };
     let answerer = match source {
         Source::Folder(folder) => Answerer::Folder(folder),
-        Source::Routes(routes) => Answerer::Script(Script::new(routes, sink)?),
+        Source::Routes(routes) => Answerer::Script(Script::new(routes, around)?),
     };
     Ok((runtime, listener, answerer))
 }

@@ -15,8 +15,8 @@ use super::routes::{Params, Pattern};
 use crate::lua::error::{LibError, describe_error};
 use crate::lua::module::call;
 use crate::lua::prelude;
-use crate::lua::std::log::{BackgroundSink, Fields, Level, Sinks};
-use crate::lua::std::{StdEnv, install};
+use crate::lua::std::log::{BackgroundSink, Fields, Level};
+use crate::lua::std::{Shared, install};
 
 /// What a route answers with, on its way to the server's state.
 pub(super) enum Packed {
@@ -41,12 +41,11 @@ pub(super) struct Script {
 impl Script {
     /// # Errors
     /// When Lua has no memory left.
-    pub fn new(packed: Vec<(Pattern, Packed)>, log: BackgroundSink) -> Result<Self, LibError> {
+    pub fn new(packed: Vec<(Pattern, Packed)>, around: Shared) -> Result<Self, LibError> {
         let lua = Lua::new();
-        let sink = Arc::clone(&log);
-        let sinks = Sinks::of(move |level, text, fields| sink(level, text, fields));
-        prelude::install(&lua, &[], Rc::clone(&sinks.here))?;
-        let env = StdEnv { role: "server".to_owned(), log: sinks, temp_dir: None };
+        let env = around.into_env("server");
+        let log = Arc::clone(&env.log.background);
+        prelude::install(&lua, &env.env, Rc::clone(&env.log.here))?;
         install(&lua, &env)?;
         let unpacked = packed.into_iter().map(|(pattern, action)| {
             let action = match action {
