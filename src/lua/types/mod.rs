@@ -26,6 +26,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("robots", include_str!("robots.lua")),
     ("str", include_str!("str.lua")),
     ("tbl", include_str!("tbl.lua")),
+    ("test", include_str!("test.lua")),
     ("toml", include_str!("toml.lua")),
     ("url", include_str!("url.lua")),
     ("uuid", include_str!("uuid.lua")),
