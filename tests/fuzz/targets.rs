@@ -136,9 +136,12 @@ fn decoded(module: &'static str, code: &str, text: &[u8]) {
     }
 }
 
+/// What is called, by the name of its module.
+type Checks = BTreeMap<&'static str, Function>;
+
 thread_local! {
     /// A state with the library that lives for ever, and what is called in it.
-    static LIBRARY: RefCell<Option<(&'static Lua, BTreeMap<&'static str, Function>)>> = const { RefCell::new(None) };
+    static LIBRARY: RefCell<Option<(&'static Lua, Checks)>> = const { RefCell::new(None) };
 }
 
 const AGAIN: &str = r#"
