@@ -125,7 +125,8 @@ fn a_file_is_read_beside_others_and_stops_with_its_task() {
     assert_eq!(e, "timeout");
     let is_open = || {
         let open = std::fs::read_dir("/proc/self/fd").expect("the list of descriptors");
-        open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok()).any(|to| to == std::path::Path::new(path))
+        open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+            .any(|to| to == std::path::Path::new(path))
     };
     let begin = std::time::Instant::now();
     while is_open() {
