@@ -15,17 +15,23 @@ pub const FILES: &[(&str, &str)] = &[
     ("globals", include_str!("globals.lua")),
     ("co", include_str!("co.lua")),
     ("codec", include_str!("codec.lua")),
+    ("csv", include_str!("csv.lua")),
     ("feed", include_str!("feed.lua")),
     ("hash", include_str!("hash.lua")),
     ("html", include_str!("html.lua")),
     ("http", include_str!("http.lua")),
+    ("json", include_str!("json.lua")),
     ("net", include_str!("net.lua")),
     ("re", include_str!("re.lua")),
     ("robots", include_str!("robots.lua")),
     ("str", include_str!("str.lua")),
+    ("task", include_str!("task.lua")),
     ("tbl", include_str!("tbl.lua")),
+    ("toml", include_str!("toml.lua")),
     ("url", include_str!("url.lua")),
     ("uuid", include_str!("uuid.lua")),
+    ("xml", include_str!("xml.lua")),
+    ("yaml", include_str!("yaml.lua")),
 ];
 
 /// The library as it is described: the globals first, then the modules.
