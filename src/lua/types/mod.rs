@@ -27,6 +27,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("str", include_str!("str.lua")),
     ("task", include_str!("task.lua")),
     ("tbl", include_str!("tbl.lua")),
+    ("test", include_str!("test.lua")),
     ("toml", include_str!("toml.lua")),
     ("url", include_str!("url.lua")),
     ("uuid", include_str!("uuid.lua")),
