@@ -24,7 +24,8 @@ fn binary_code_c_modules_exits_and_finalizers_are_refused() {
         refused("loadlib", pcall(function() return assert(package.loadlib("libc.so.6", "*")) end))
         refused("os.exit", pcall(os.exit, 0))
         refused("__gc", pcall(setmetatable, { }, { __gc = function() end }))
-        assert(debug.sethook == nil and debug.getregistry == nil and debug.setmetatable == nil)
+        assert(debug.getlocal == nil and debug.getregistry == nil and debug.setmetatable == nil)
+        assert(debug.gethook() == nil and not pcall(debug.sethook, print, "l") and pcall(debug.sethook))
         return "all refused"
       end }"#;
     let done = Job::new().range(1, 1).processes(1).script(script).run();

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use mlua::{Function, Table, Value};
+use mlua::{AnyUserData, Function, Table, Value};
 
 use super::{Hand, Raised};
 use crate::lua::call::failure_of;
-use crate::lua::{compat, std as library};
+use crate::lua::{compat, std as library, types};
 use crate::model::Failure;
 
 /// What a line has come to.
@@ -44,10 +44,11 @@ impl Shower {
 impl Hand {
     /// Whether the text may be run, or more of it is to come.
     pub fn is_whole(&self, text: &str) -> bool {
-        match self.compiled(text) {
-            Ok(_) => true,
-            Err(failure) => !failure.message.ends_with("<eof>"),
-        }
+        let text = text.strip_prefix('=').unwrap_or(text);
+        let ends_early = |text: &str| {
+            self.load("=line", text.as_bytes()).is_err_and(|failure| failure.message.ends_with("<eof>"))
+        };
+        self.compiled(text).is_ok() || !(ends_early(text) || ends_early(&format!("return {text}")))
     }
 
     /// Runs lines: an expression, whose values are the answer, or statements.
@@ -133,6 +134,9 @@ impl Hand {
         if self.is_library(owner) {
             names.extend(library::names().map(str::to_owned));
         }
+        if let Value::UserData(object) = owner {
+            names.extend(of_kind(object, methods));
+        }
         for table in self.tables(owner) {
             // whatever stands in it, as long as its name is one
             let _ = table.for_each(|key: Value, value: Value| {
@@ -159,9 +163,6 @@ impl Hand {
         let mut next = match value {
             Value::Table(table) => Some(table.clone()),
             Value::String(_) => self.state.lua().globals().raw_get("string").ok(),
-            Value::UserData(object) => {
-                object.metatable().ok().and_then(|meta| meta.get::<Option<Table>>("__index").ok().flatten())
-            }
             _ => None,
         };
         while let Some(table) = next.take().filter(|_| tables.len() < DEEP) {
@@ -170,6 +171,16 @@ impl Hand {
         }
         tables
     }
+}
+
+/// Methods and fields of an object of the library, as its types tell them: one with fields does not show its tables.
+fn of_kind(object: &AnyUserData, methods: bool) -> Vec<String> {
+    let name: Option<String> = object.metatable().ok().and_then(|meta| meta.get("__name").ok());
+    let Some(class) = name.and_then(|name| types::library().iter().find_map(|module| module.class(&name))) else {
+        return Vec::new();
+    };
+    let fields = class.fields.iter().filter(|_| !methods).map(|field| field.name.clone());
+    class.methods.iter().map(|method| method.short().to_owned()).chain(fields).collect()
 }
 
 const KEYWORDS: [&str; 22] = [

@@ -33,6 +33,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("secret", include_str!("secret.lua")),
     ("sqlite", include_str!("sqlite.lua")),
     ("str", include_str!("str.lua")),
+    ("task", include_str!("task.lua")),
     ("tbl", include_str!("tbl.lua")),
     ("test", include_str!("test.lua")),
     ("time", include_str!("time.lua")),
