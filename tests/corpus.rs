@@ -28,3 +28,18 @@ fn streams_of_frames_are_read_or_refused() {
 fn values_mean_the_same_in_lua() {
     replay("values", targets::values);
 }
+
+#[test]
+fn formats_are_read_or_refused() {
+    replay("json", targets::json);
+    replay("toml", targets::toml);
+    replay("yaml", targets::yaml);
+    replay("xml", targets::xml);
+    replay("csv", targets::csv);
+}
+
+#[test]
+fn pages_and_feeds_are_read_or_refused() {
+    replay("html", targets::html);
+    replay("feed", targets::feed);
+}

@@ -52,6 +52,7 @@ const UNSAFE: &[&str] = &[
     "lua/stack.rs",
     "lua/state.rs",
     "lua/std/http/serve/upvalues.rs",
+    "lua/std/re/cursor.rs",
     "lua/std/sqlite/parts.rs",
     "lua/tape/stack.rs",
     "lua/watchdog.rs",

@@ -4,7 +4,7 @@ mod carry;
 mod changes;
 mod check;
 mod dirs;
-pub mod doc;
+mod doc;
 mod dry;
 mod exit;
 mod known;

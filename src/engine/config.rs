@@ -1,10 +1,9 @@
 //! What the engine is told once.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use crate::engine::Ends;
-use crate::model::handling::StoredPuts;
+use crate::model::handling::{States, StoredPuts};
 use crate::model::policy::{Limit, Recycle, Retries, Times};
 use crate::model::{TaskId, Tried};
 use crate::plan::MaxFail;
@@ -48,7 +47,7 @@ pub struct Config {
     /// Saved states go to the journal.
     pub keeps_states: bool,
     /// Those of tasks that have not ended.
-    pub states: Vec<(TaskId, Arc<[u8]>)>,
+    pub states: States,
     /// Tasks that have a folder.
     pub dirs: Vec<TaskId>,
 }

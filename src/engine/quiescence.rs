@@ -59,7 +59,8 @@ impl Engine {
     }
 
     fn summary(&self) -> Summary {
-        let never = |at: At| matches!(at, At::Ready | At::Delayed | At::Suspect);
+        // parked: cancelled, which nobody has heard
+        let never = |at: At| matches!(at, At::Ready | At::Delayed | At::Suspect | At::Parked);
         Summary {
             counts: self.counts(),
             again: self.tally.again,

@@ -14,7 +14,7 @@ use super::error::JournalError;
 use super::known::Known;
 use super::record::OutputMark;
 use super::rows::read_state;
-use crate::model::handling::StoredPuts;
+use crate::model::handling::{States, StoredPuts};
 use crate::model::{Seq, TaskId, Tried};
 
 /// Everything that a resume begins with.
@@ -46,7 +46,7 @@ pub struct Past {
     /// What happened to tasks that have not ended.
     pub tried: Vec<(TaskId, Tried)>,
     /// What these have saved.
-    pub saved: Vec<(TaskId, Arc<[u8]>)>,
+    pub saved: States,
     /// Tasks that wait in the journal, one entry a priority, the highest first.
     pub pending: Vec<StoredPuts>,
     /// What the source need not give again.
@@ -244,7 +244,7 @@ fn read_tried(database: &Database) -> Result<Vec<(TaskId, Tried)>, JournalError>
     })
 }
 
-fn read_saved(database: &Database) -> Result<Vec<(TaskId, Arc<[u8]>)>, JournalError> {
+fn read_saved(database: &Database) -> Result<States, JournalError> {
     if database.version()? == 1 {
         return Ok(Vec::new());
     }

@@ -35,7 +35,10 @@ pub enum ToHandler {
     Close(Box<Summary>),
 }
 
-/// The encoded state of a task.
+/// The encoded states of tasks.
+pub type States = Vec<(TaskId, Arc<[u8]>)>;
+
+/// What a task saved; none for nil.
 pub type Saved = (TaskId, Option<Arc<[u8]>>);
 
 /// A key of which no task shall start any more.

@@ -15,7 +15,7 @@ mod shell;
 mod spawned;
 
 pub use shell::{GoOn, Shell, Stream, Talk, flush_streams};
-pub use spawned::{End, Said, Spawned, take_streams};
+pub use spawned::{End, Said, Spawned, take_streams, under_guard};
 
 /// A command to run, with the settings that most commands want.
 #[derive(Clone, Debug)]

@@ -215,7 +215,7 @@ impl Attempts for Current {
             read(&self.saved.borrow());
         } else {
             // a record that cannot be read does not run
-            let _ = self.with(|task| task.state.map(|state| read(state)));
+            let _ = self.with(|task| task.state.map(read));
         }
     }
 

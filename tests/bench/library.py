@@ -54,7 +54,8 @@ def measure(topic, mpms, python, runs):
 
 def best(times, command, folder):
     """Runs the file in an empty folder and keeps the least time of each piece."""
-    environment = {**os.environ, "TMPDIR": folder, "BENCH_DIR": folder}
+    # json.py must not be what other files import
+    environment = {**os.environ, "TMPDIR": folder, "PYTHONSAFEPATH": "1"}
     done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}")

@@ -1,9 +1,11 @@
 //! What is fuzzed, once: the fuzzer calls these with bytes of its own, `tests/corpus.rs` with the stored ones.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use mlua::Lua;
+use mlua::{Function, Lua};
 use mpms::lua::call::{Bridge, Held};
+use mpms::lua::std::{StdEnv, install};
 use mpms::model::{Outcome, Value, Verdict};
 use mpms::wire::value::{self, MAX_DEPTH};
 use mpms::wire::{frame, from_worker, to_worker};
@@ -113,6 +115,109 @@ thread_local! {
         let echo = bridge.hold(function).expect("memory");
         (bridge, echo)
     };
+}
+
+/// A text for a decoder of the library: a value, or an error with its code; what is written of the value means the same.
+fn decoded(module: &'static str, code: &str, text: &[u8]) {
+    let check = LIBRARY.with_borrow_mut(|library| {
+        let (lua, checks) = library.get_or_insert_with(|| {
+            let lua: &'static Lua = Box::leak(Box::new(Lua::new()));
+            install(lua, &StdEnv::quiet("test")).expect("memory");
+            (lua, BTreeMap::new())
+        });
+        let check = checks.entry(module).or_insert_with(|| {
+            let code = format!("local module, text = mpms.{module}, ... {code}");
+            lua.load(code).set_name(module).into_function().expect("it compiles")
+        });
+        (check.clone(), lua.create_string(text).expect("memory"))
+    });
+    if let Err(error) = check.0.call::<()>(check.1) {
+        panic!("{error}");
+    }
+}
+
+thread_local! {
+    /// A state with the library that lives for ever, and what is called in it.
+    static LIBRARY: RefCell<Option<(&'static Lua, BTreeMap<&'static str, Function>)>> = const { RefCell::new(None) };
+}
+
+const AGAIN: &str = r#"
+    local function refused(e) assert(e.code == "parse" or e.code == "too_large", tostring(e)) end
+    local value, e = try(module.decode, text)
+    if e then return refused(e) end
+    local written, wrong = try(module.encode, value)
+    if wrong then return assert(wrong.code == "invalid", tostring(wrong)) end
+    assert(module.encode(module.decode(written)) == written, "another meaning")
+"#;
+
+/// JSON.
+pub fn json(text: &[u8]) {
+    decoded("json", AGAIN, text);
+}
+
+/// TOML.
+pub fn toml(text: &[u8]) {
+    decoded("toml", AGAIN, text);
+}
+
+/// YAML, and the same as several documents.
+pub fn yaml(text: &[u8]) {
+    decoded("yaml", AGAIN, text);
+    decoded("yaml.decode_all", "try(module, text)", text);
+}
+
+/// XML, as a table and piece by piece: both take it or both refuse it.
+pub fn xml(text: &[u8]) {
+    decoded("xml", AGAIN, text);
+    let both = r#"
+        local _, refused = try(mpms.xml.decode, text)
+        local _, broken = try(function() for _ in module({ text = text }) do end end)
+        assert(not broken or refused, tostring(broken))
+        assert(not refused or broken or refused.message:find "nested", tostring(refused))
+    "#;
+    decoded("xml.events", both, text);
+}
+
+/// CSV, with and without a header, and with what may differ.
+pub fn csv(text: &[u8]) {
+    let code = r#"
+        for _, options in ipairs { { header = false }, { flexible = true, types = true, trim = true }, { quote = false, header = false, flexible = true } } do
+          local rows, e = try(module.decode, text, options)
+          if e then
+            assert(e.code == "parse", tostring(e))
+          elseif not options.flexible then
+            local written = module.encode(rows)
+            local again = module.decode("x\n" .. written, { header = false, flexible = true })
+            assert(#again == #rows + 1, "another number of rows")
+          end
+        end
+    "#;
+    decoded("csv", code, text);
+}
+
+/// HTML: any bytes are a page.
+pub fn html(text: &[u8]) {
+    let code = r#"
+        local page, e = try(module.parse, text, { base = "http://localhost/" })
+        if e then return assert(e.code == "too_large", tostring(e)) end
+        page:text() page:html() page:links() page:meta() page:css("a, p > *, [href]"):getall()
+    "#;
+    decoded("html", code, text);
+}
+
+/// A feed, or a sitemap.
+pub fn feed(text: &[u8]) {
+    if text.trim_ascii_start().starts_with(b"http") {
+        return; // an address would be fetched
+    }
+    let code = r#"
+        local function refused(e) assert(e.code == "parse" or e.code == "too_large", tostring(e)) end
+        local _, e = try(module.parse, text)
+        if e then refused(e) end
+        _, e = try(function() for _ in module.sitemap(text, { follow = false }) do end end)
+        if e then refused(e) end
+    "#;
+    decoded("feed", code, text);
 }
 
 /// A value as Lua understands it: equal when Lua would see no difference.

@@ -16,5 +16,6 @@ mod resume;
 mod roles;
 mod sandbox;
 mod signals;
+mod specs;
 mod start;
 mod values;

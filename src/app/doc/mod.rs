@@ -18,37 +18,38 @@ use page::Look;
 /// Carries the command out.
 pub fn doc(arguments: &DocArgs) -> Code {
     let library = types::library();
-    if arguments.markdown {
-        return say(&markdown::reference(library));
+    match &arguments.name {
+        None if arguments.markdown => say(&markdown::reference(library)),
+        None if arguments.json => {
+            say(&pretty(&json!({ "version": env!("CARGO_PKG_VERSION"), "modules": library })))
+        }
+        Some(name) if arguments.json => match find::find(library, name).as_slice() {
+            [] => unknown(name, arguments.color),
+            [one] => say(&pretty(&value(one))),
+            several => say(&pretty(&Value::Array(several.iter().map(value).collect()))),
+        },
+        name => show(name.as_deref(), arguments.color),
     }
-    let Some(name) = &arguments.name else {
-        return say(&match arguments.json {
-            true => pretty(&json!({ "version": env!("CARGO_PKG_VERSION"), "modules": library })),
-            false => page::modules(look(arguments.color), library),
-        });
-    };
-    let found = find::find(library, name);
-    if found.is_empty() {
-        let near = find::near(library, name);
-        let help = match near.is_empty() {
-            true => "mpms doc lists the modules".to_owned(),
-            false => format!("did you mean {}?", near.join(" or ")),
-        };
-        complain(arguments.color, &format!("the library has nothing of the name `{name}`"), Some(&help));
-        return Code::Usage;
-    }
-    if arguments.json {
-        return say(&match found.as_slice() {
-            [one] => pretty(&value(one)),
-            several => pretty(&Value::Array(several.iter().map(value).collect())),
-        });
-    }
-    say(&page::found(look(arguments.color), library, &found))
 }
 
-/// The page `docs/library.md`.
-pub fn reference() -> String {
-    markdown::reference(types::library())
+/// Shows what has that name, or the modules.
+pub fn show(name: Option<&str>, color: Color) -> Code {
+    let (library, look) = (types::library(), look(color));
+    let Some(name) = name else { return say(&page::modules(look, library)) };
+    match find::find(library, name).as_slice() {
+        [] => unknown(name, color),
+        found => say(&page::found(look, library, found)),
+    }
+}
+
+fn unknown(name: &str, color: Color) -> Code {
+    let near = find::near(types::library(), name);
+    let help = match near.is_empty() {
+        true => "mpms doc lists the modules".to_owned(),
+        false => format!("did you mean {}?", near.join(" or ")),
+    };
+    complain(color, &format!("the library has nothing of the name `{name}`"), Some(&help));
+    Code::Usage
 }
 
 fn value(found: &Found<'_>) -> Value {

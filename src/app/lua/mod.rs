@@ -1,5 +1,6 @@
 //! `mpms lua`: scripts that are run by hand.
 
+mod repl;
 mod script;
 mod stop;
 
@@ -12,7 +13,7 @@ use crate::cli::LuaArgs;
 pub fn lua(arguments: &LuaArgs) -> Code {
     match script::of(arguments, io::stdin().is_terminal()) {
         Ok(Some(script)) => script::run(&script, arguments.color),
-        Ok(None) => Code::Usage,
+        Ok(None) => repl::read(arguments.color),
         Err(problem) => {
             super::complain(arguments.color, &problem.message, problem.help);
             Code::Usage

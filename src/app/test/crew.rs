@@ -18,7 +18,7 @@ use crate::os::signals;
 /// Files that are loaded before the first test runs, so that the number of all tests is known; processes that wait.
 const AHEAD: usize = 64;
 /// What a process may take beyond the limit of a test, which it keeps itself, before it is killed.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(3);
 
 /// How specs are run.
 pub(super) struct Crew {
@@ -59,7 +59,7 @@ impl Crew {
     /// Loads and runs all files; `tell` hears of it on this thread.
     pub fn run(&self, files: &mut [File], chooses: Chooses<'_>, tell: &mut dyn FnMut(&[File], News)) {
         let jobs = self.jobs.min(files.len()).max(1);
-        let ahead = files.len().min(AHEAD);
+        let ahead = if self.list { files.len() } else { files.len().min(AHEAD) };
         let paths: Vec<(PathBuf, String)> =
             files.iter().map(|file| (file.path.clone(), file.name.clone())).collect();
         let waiting: Vec<Mutex<Option<Loaded>>> = paths.iter().map(|_| Mutex::new(None)).collect();
@@ -73,7 +73,8 @@ impl Crew {
                 scope.spawn(|| {
                     let send = send;
                     while let Some(index) = next(&first, ahead) {
-                        let one = self.load(index, &paths[index], &send);
+                        // whoever only lists needs the processes no more
+                        let one = self.load(index, &paths[index], &send).filter(|_| !self.list);
                         *waiting[index].lock().unwrap_or_else(PoisonError::into_inner) = one;
                     }
                     if loaded.wait().is_leader() {
@@ -151,7 +152,7 @@ impl Crew {
     fn run_one(&self, index: usize, name: &str, one: Loaded, chooses: Chooses<'_>, send: &Sender<Message>) {
         let Loaded { mut process, plan } = one;
         let chosen: Vec<usize> = (0..plan.len()).filter(|test| chooses(&plan[*test])).collect();
-        if self.list || chosen.is_empty() {
+        if chosen.is_empty() {
             return;
         }
         process.tell(&serde_json::to_vec(&Go(chosen.clone())).unwrap_or_default());

@@ -86,8 +86,7 @@ fn say(text: &str) {
 }
 
 impl Report for Human {
-    fn begins(&mut self, files: &[File], tests: usize) {
-        self.tests = tests;
+    fn begins(&mut self, files: &[File], _: usize) {
         for file in files {
             let twice = duplicates(file);
             for (name, place) in twice {
@@ -113,10 +112,12 @@ impl Report for Human {
         }
     }
 
-    fn ended(&mut self, file: &File, outcome: &Outcome) {
+    fn ended(&mut self, files: &[File], outcome: &Outcome) {
+        let Some(file) = files.get(outcome.file) else { return };
         self.ended += 1;
         // files that were not loaded ahead are counted when they come
-        self.tests = self.tests.max(self.ended);
+        let known: usize = files.iter().map(|file| file.chosen.len()).sum();
+        self.tests = known.max(self.ended);
         let width = self.tests.to_string().len();
         let count = format!("({:>width$}/{})", self.ended, self.tests);
         let name = clean::line(&outcome.name);

@@ -40,7 +40,8 @@ impl Report for Json {
         say(&json!({ "event": "file_broken", "file": name, "error": problem_of(problem) }));
     }
 
-    fn ended(&mut self, file: &File, outcome: &Outcome) {
+    fn ended(&mut self, files: &[File], outcome: &Outcome) {
+        let Some(file) = files.get(outcome.file) else { return };
         let (status, error, reason) = match &outcome.status {
             _ if outcome.not_run => ("not_run", Value::Null, Value::Null),
             Status::Passed => ("passed", Value::Null, Value::Null),

@@ -56,7 +56,7 @@ pub trait Report {
     /// A file cannot be loaded.
     fn broken(&mut self, name: &str, problem: &Problem);
     /// A test ended.
-    fn ended(&mut self, file: &File, result: &Outcome);
+    fn ended(&mut self, files: &[File], result: &Outcome);
     /// The end.
     fn finished(&mut self, summary: &Summary);
 }
@@ -164,7 +164,7 @@ fn all(arguments: &TestArgs) -> Result<Code, Stop> {
         News::Result(result) => {
             let file = &files[result.file];
             summary.add(file, &result);
-            report.ended(file, &result);
+            report.ended(files, &result);
             results.push(result);
         }
         News::Totals(totals) => {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::exit::Code;
 use crate::lua::spec::{Event, Planned, Problem, Settings, Spec, Totals};
-use crate::os::command::take_streams;
+use crate::os::command::{take_streams, under_guard};
 
 /// From the process of a spec.
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,6 +50,10 @@ impl Start {
 pub fn serve(arguments: &[OsString]) -> Code {
     let start = arguments.first().and_then(|text| serde_json::from_str::<Start>(text.to_str()?).ok());
     let Some(start) = start else { return Code::Usage };
+    if let Err(error) = under_guard() {
+        let _ = writeln!(std::io::stderr().lock(), "the spec cannot be guarded: {error}");
+        return Code::Bug;
+    }
     let Ok((input, mut output)) = take_streams() else { return Code::Bug };
     let mut tell = |message: &FromSpec| {
         let mut line = serde_json::to_vec(message).unwrap_or_default();

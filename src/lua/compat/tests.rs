@@ -7,7 +7,7 @@ fn inspect_writes_as_the_rock_does() {
     let lua = state();
     for (value, text) in [
         ("nil", "nil"),
-        ("'a\\n\"b\\0'", r#"'a\n"b\000'"#),
+        ("'a\\n\"b\\0'", r#"'a\n"b\0'"#),
         ("{}", "{}"),
         ("{ 1, 2, 'x' }", r#"{ 1, 2, "x" }"#),
         ("{ a = 1, b = 2 }", "{\n  a = 1,\n  b = 2\n}"),

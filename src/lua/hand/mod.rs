@@ -1,6 +1,8 @@
 //! A script, or lines of one, that somebody runs by hand: the whole library, and no job around it.
 
-use std::cell::RefCell;
+mod repl;
+
+use std::cell::{OnceCell, RefCell};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -23,6 +25,8 @@ use crate::os::command::flush_streams;
 use crate::os::exit::exit_now;
 use crate::wire::value;
 
+pub use repl::Answer;
+
 /// What a script raised, with its fields as people want them: name and value.
 #[derive(Debug, Default)]
 pub struct Raised {
@@ -37,6 +41,7 @@ pub struct Hand {
     state: State,
     run: Held,
     ended: Rc<RefCell<Ended>>,
+    shower: OnceCell<repl::Shower>,
 }
 
 /// A call: what it is of, and what it came to.
@@ -95,7 +100,7 @@ impl Hand {
         let xpcall: Function = lua.globals().raw_get("xpcall")?;
         let run: Function =
             lua.load(include_str!("run.lua")).set_name("=mpms").call((xpcall, take, seen, keep))?;
-        Ok(Self { run: state.hold(run)?, state, ended })
+        Ok(Self { run: state.hold(run)?, state, ended, shower: OnceCell::new() })
     }
 
     /// What ends the script that runs, from another thread. To be called by the thread that runs it.

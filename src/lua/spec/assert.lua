@@ -1,180 +1,12 @@
--- `assert`, `spy`, `stub`, `mock` and `match` of a spec, with the names of busted and luassert. Called once.
-local diff, error_metatable = ...
+-- `assert` and `match` of a spec, with the names of busted and luassert. Called once.
+local values, spies = ...
+local show, differing, diff, same, same_error, text_of_error, matcher, error_metatable =
+  values.show, values.differing, values.diff, values.same, values.same_error, values.text_of_error, values.matcher, values.error_metatable
+local callable = spies.callable
 
-local type, tostring, pairs, next, select, setmetatable, getmetatable = type, tostring, pairs, next, select, setmetatable, getmetatable
-local rawget, rawset, rawequal, rawlen, pcall, error = rawget, rawset, rawequal, rawlen, pcall, error
-local concat, sort, unpack, pack = table.concat, table.sort, table.unpack, table.pack
-local math_type, floor, huge = math.type, math.floor, math.huge
-
----------------------------------------------------------------------------------------------------- values as text
-
-local WIDTH, DEEPEST = 76, 40
-local escapes = { ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t", ["\0"] = "\\0", ['"'] = '\\"', ["\\"] = "\\\\" }
-local words = { }
-for word in ("and break do else elseif end false for function goto if in local nil not or repeat return then true until while"):gmatch "%a+" do
-  words[word] = true
-end
-
-local function quoted(text)
-  local shown = text:gsub('[%c"\\\127-\255]', function(c)
-    if escapes[c] then return escapes[c] end
-    if c:byte() >= 128 then return c end
-    return ("\\%03d"):format(c:byte())
-  end)
-  if not utf8.len(text) then shown = shown:gsub("[\128-\255]", function(c) return ("\\x%02X"):format(c:byte()) end) end
-  return '"' .. shown .. '"'
-end
-
-local order = { number = 1, string = 2, boolean = 3 }
-local function before(a, b)
-  local ta, tb = type(a), type(b)
-  if ta ~= tb then return (order[ta] or 9) < (order[tb] or 9) end
-  if ta == "number" or ta == "string" then return a < b end
-  return tostring(a) < tostring(b)
-end
-
-local render
-
-local function pieces(value, seen, depth, indent, still)
-  local list, count = { }, 0
-  local items = rawlen(value)
-  for i = 1, items do
-    local item = rawget(value, i)
-    count = count + 1
-    list[count] = render(item, seen, depth + 1, indent, still)
-  end
-  local keys = { }
-  for key in next, value do
-    if not (math_type(key) == "integer" and key >= 1 and key <= items) then keys[#keys + 1] = key end
-  end
-  sort(keys, before)
-  for _, key in next, keys do
-    local name
-    if type(key) == "string" and key:find "^[%a_][%w_]*$" and not words[key] then
-      name = key
-    else
-      name = "[" .. render(key, seen, depth + 1, indent, still) .. "]"
-    end
-    count = count + 1
-    list[count] = name .. " = " .. render(rawget(value, key), seen, depth + 1, indent, still)
-  end
-  return list
-end
-
-function render(value, seen, depth, indent, still)
-  local kind = type(value)
-  if kind == "string" then return quoted(value) end
-  if kind == "number" then
-    if value ~= value then return "nan" end
-    if value == huge or value == -huge then return value > 0 and "inf" or "-inf" end
-    if math_type(value) == "float" and value == floor(value) and value > -1e15 and value < 1e15 then return ("%.1f"):format(value) end
-    if math_type(value) == "float" then
-      local short = ("%.14g"):format(value)
-      return tonumber(short) == value and short or ("%.17g"):format(value)
-    end
-    return tostring(value)
-  end
-  if kind ~= "table" then
-    if still and (kind == "function" or kind == "thread" or (kind == "userdata" and not rawequal(value, mpms.null))) then return "<" .. kind .. ">" end
-    local ok, text = pcall(tostring, value)
-    return ok and text or "<" .. kind .. ">"
-  end
-  local meta = getmetatable(value)
-  if type(meta) == "table" and rawget(meta, "__tostring") and not rawequal(meta, error_metatable) then
-    local ok, text = pcall(tostring, value)
-    if ok and type(text) == "string" then return text end
-  end
-  if seen[value] then return "<cycle>" end
-  if depth > DEEPEST then return "{…}" end
-  if next(value) == nil then return "{}" end
-  seen[value] = true
-  local list = pieces(value, seen, depth, indent .. "  ", still)
-  seen[value] = nil
-  local line = "{ " .. concat(list, ", ") .. " }"
-  if #line + #indent <= WIDTH and not line:find("\n", 1, true) and depth >= (seen.wide and 1 or 0) then return line end
-  return "{\n" .. indent .. "  " .. concat(list, ",\n" .. indent .. "  ") .. ",\n" .. indent .. "}"
-end
-
-local function show(value, still, wide) return render(value, { wide = wide }, 0, "", still) end
-
--- two values as lines with - and +
-local function differing(expected, actual)
-  if type(expected) == "string" and type(actual) == "string" and (expected:find "\n" or actual:find "\n") then
-    return diff(expected, actual)
-  end
-  local one, other = show(expected), show(actual)
-  if one:find "\n" or other:find "\n" then one, other = show(expected, false, true), show(actual, false, true) end
-  if one == other then
-    local of = function(v) return math_type(v) or type(v) end
-    return diff(one .. "  (" .. of(expected) .. ")", other .. "  (" .. of(actual) .. ", another one)")
-  end
-  return diff(one, other)
-end
-
----------------------------------------------------------------------------------------------------- comparing
-
-local matcher = { __name = "match" }
-function matcher.__tostring(m) return "match." .. rawget(m, "name") end
-
-local function same(a, b, seen)
-  if rawequal(a, b) then return true end
-  if getmetatable(a) == matcher then return a.fits(b) end
-  local ta, tb = type(a), type(b)
-  if ta ~= tb then return false end
-  if ta ~= "table" then return a == b end
-  seen = seen or { }
-  local known = seen[a]
-  if known and known[b] then return true end
-  known = known or { }
-  known[b], seen[a] = true, known
-  for key, value in next, a do
-    if not same(value, rawget(b, key), seen) then
-      -- a key that is a table is found by what is in it
-      if type(key) ~= "table" or rawget(b, key) ~= nil then return false end
-      local found = false
-      for other, there in next, b do
-        if type(other) == "table" and same(key, other, seen) and same(value, there, seen) then found = true break end
-      end
-      if not found then return false end
-    end
-  end
-  for key in next, b do
-    if rawget(a, key) == nil and type(key) ~= "table" then return false end
-  end
-  local count_a, count_b = 0, 0
-  for key in next, a do if type(key) == "table" then count_a = count_a + 1 end end
-  for key in next, b do if type(key) == "table" then count_b = count_b + 1 end end
-  return count_a == count_b
-end
-
--- what was raised against what was expected: a text, a pattern's parts, some fields of an error
-local function same_error(expected, raised)
-  if type(expected) == "string" then
-    if type(raised) == "string" then
-      return raised == expected or raised:gsub("^[^\n]-:%d+: ", "", 1) == expected
-    end
-    if type(raised) == "table" then return rawget(raised, "message") == expected or tostring(raised) == expected end
-    return false
-  end
-  if type(expected) == "table" and type(raised) == "table" and rawequal(getmetatable(raised), error_metatable) then
-    for key, value in next, expected do
-      if not same(value, rawget(raised, key)) then return false end
-    end
-    return true
-  end
-  return same(expected, raised)
-end
-
-local function text_of_error(raised)
-  if raised == nil then return "nil" end
-  if type(raised) == "string" then return raised end
-  if type(raised) == "table" and rawequal(getmetatable(raised), error_metatable) then
-    return "[" .. tostring(rawget(raised, "code")) .. "] " .. tostring(raised)
-  end
-  return show(raised)
-end
-
----------------------------------------------------------------------------------------------------- failing
+local type, tostring, pairs, ipairs, next, select, setmetatable = type, tostring, pairs, ipairs, next, select, setmetatable
+local rawset, pcall, error = rawset, pcall, error
+local concat, unpack, pack, math_type = table.concat, table.unpack, table.pack, math.type
 
 local function fail(message)
   error(setmetatable({ code = "assertion", message = message, retryable = false }, error_metatable), 0)
@@ -185,177 +17,6 @@ local function with_message(op, message)
   if type(message) == "function" then message = message() end
   return op .. ": " .. (type(message) == "string" and message or show(message))
 end
-
----------------------------------------------------------------------------------------------------- spies
-
-local reverts = { }   -- what is undone after each test, last first
-local spies = setmetatable({ }, { __mode = "k" })
-
-local function copy(value, seen)
-  if type(value) ~= "table" or getmetatable(value) ~= nil then return value end
-  if seen[value] then return seen[value] end
-  local made = { }
-  seen[value] = made
-  for key, item in next, value do made[copy(key, seen)] = copy(item, seen) end
-  return made
-end
-
-local function copied(...)
-  local values = pack(...)
-  for i = 1, values.n do values[i] = copy(values[i], { }) end
-  return values
-end
-
-local function same_values(expected, actual)
-  for i = 1, expected.n > actual.n and expected.n or actual.n do
-    if not same(expected[i], actual[i]) then return false end
-  end
-  return true
-end
-
-local spy_methods = { }
-spy_methods.__index = spy_methods
-
-function spy_methods:clear()
-  self.calls, self.returnvals = { }, { }
-  return self
-end
-function spy_methods:revert()
-  if self.undo then
-    local undo = self.undo
-    self.undo = nil
-    undo()
-  end
-  return self.target
-end
-function spy_methods:called(times)
-  if times then return #self.calls == times, #self.calls end
-  return #self.calls > 0, #self.calls
-end
-function spy_methods:called_with(...)
-  local expected = pack(...)
-  for _, call in next, self.calls do
-    if same_values(expected, call.vals) then return true end
-  end
-  return false
-end
-function spy_methods:returned_with(...)
-  local expected = pack(...)
-  for _, values in next, self.returnvals do
-    if same_values(expected, values.vals) then return true end
-  end
-  return false
-end
-
-local function returned(self, ...)
-  self.returnvals[#self.returnvals + 1] = { vals = copied(...), refs = pack(...) }
-  return ...
-end
-
-function spy_methods:__call(...)
-  self.calls[#self.calls + 1] = { vals = copied(...), refs = pack(...) }
-  local answer = self.target
-  for _, one in next, self.on_call or { } do
-    if same_values(one.with, pack(...)) then answer = one.answer break end
-  end
-  return returned(self, answer(...))
-end
-
-local function new_spy(target)
-  local made = setmetatable({ target = target, calls = { }, returnvals = { } }, spy_methods)
-  spies[made] = true
-  return made
-end
-
-local function callable(value)
-  if type(value) == "function" then return true end
-  local meta = getmetatable(value)
-  return type(meta) == "table" and meta.__call ~= nil
-end
-
-local function install(op, object, key, made)
-  if type(object) ~= "table" then
-    error(("%s: argument 1 must be a table, got %s"):format(op, type(object)), 3)
-  end
-  local own = rawget(object, key)
-  rawset(object, key, made)
-  made.undo = function() rawset(object, key, own) end
-  reverts[#reverts + 1] = made
-  return made
-end
-
-local spy = { }
-function spy.new(target)
-  if target == nil then target = function() end end
-  if not callable(target) then error("spy.new: argument 1 must be a function, got " .. type(target), 2) end
-  return new_spy(target)
-end
-function spy.on(object, key)
-  if type(object) ~= "table" then error("spy.on: argument 1 must be a table, got " .. type(object), 2) end
-  local found, target = pcall(function() return object[key] end)
-  if not found or not callable(target) then
-    error(("spy.on: there is no function `%s` in it"):format(tostring(key)), 2)
-  end
-  return install("spy.on", object, key, new_spy(target))
-end
-function spy.is_spy(value) return spies[value] == true end
-
-local function constant(...)
-  local values = pack(...)
-  return function() return unpack(values, 1, values.n) end
-end
-
-local function stub_of(made)
-  made.returns = function(...) made.target = constant(...) return made end
-  made.invokes = function(f) made.target = f return made end
-  made.by_default = { returns = made.returns, invokes = made.invokes }
-  made.on_call_with = function(...)
-    local with = pack(...)
-    local function add(answer)
-      made.on_call = made.on_call or { }
-      table.insert(made.on_call, 1, { with = with, answer = answer })
-      return made
-    end
-    return { returns = function(...) return add(constant(...)) end, invokes = add }
-  end
-  return made
-end
-
-local stub = setmetatable({
-  new = function(object, key, ...)
-    local first = ...
-    local target = (select("#", ...) == 1 and callable(first)) and first or constant(...)
-    local made = stub_of(new_spy(target))
-    if object == nil then return made end
-    if key == nil then error("stub: argument 2 must be the name of a function", 2) end
-    return install("stub", object, key, made)
-  end,
-}, { __call = function(self, ...) return self.new(...) end })
-
-local mock
-mock = setmetatable({
-  new = function(object, with_stubs)
-    for key, value in pairs(object) do
-      if callable(value) and not spies[value] then
-        if with_stubs then stub.new(object, key) else spy.on(object, key) end
-      elseif type(value) == "table" and value ~= object and not spies[value] then
-        mock.new(value, with_stubs)
-      end
-    end
-    return object
-  end,
-  revert = function(object)
-    for _, value in pairs(object) do if spies[value] then value:revert() end end
-    return object
-  end,
-  clear = function(object)
-    for _, value in pairs(object) do if spies[value] then value:clear() end end
-    return object
-  end,
-}, { __call = function(self, ...) return self.new(...) end })
-setmetatable(spy, { __call = function(_, ...) return spy.new(...) end })
-
----------------------------------------------------------------------------------------------------- assertions
 
 -- each: how many arguments it has, whether it holds, and what is said when it does not, and when it does and should not
 local checks = { }
@@ -528,7 +189,7 @@ end
 
 local function of_spy(op)
   return function(s)
-    if not spies[s] then error(("%s: argument 1 must be a spy or a stub, got %s"):format(op, type(s)), 2) end
+    if not spies.is_spy(s) then error(("%s: argument 1 must be a spy or a stub, got %s"):format(op, type(s)), 2) end
     return chain(op .. "(…)", false, s)
   end
 end
@@ -547,8 +208,6 @@ local assert = setmetatable({ }, {
   end,
 })
 known.fail = function(message) fail(with_message("assert.fail", message)) end
-
----------------------------------------------------------------------------------------------------- matchers
 
 local match = setmetatable({ _ = setmetatable({ name = "_", fits = function() return true end }, matcher) }, {
   __index = function(_, name)
@@ -577,14 +236,6 @@ local match = setmetatable({ _ = setmetatable({ name = "_", fits = function() re
   end,
 })
 
-local function revert_to(mark)
-  for i = #reverts, mark + 1, -1 do
-    local made = reverts[i]
-    reverts[i] = nil
-    made:revert()
-  end
-end
-
 -- of blocks that are insulated
 local function save()
   local globals, loaded = { }, { }
@@ -599,9 +250,9 @@ local function restore(saved)
   end
 end
 
-_G.assert, _G.spy, _G.stub, _G.mock, _G.match = assert, spy, stub, mock, match
+_G.assert, _G.spy, _G.stub, _G.mock, _G.match = assert, spies.spy, spies.stub, spies.mock, match
 local loaded = package.loaded
-loaded["luassert"], loaded["luassert.spy"], loaded["luassert.stub"] = assert, spy, stub
-loaded["luassert.mock"], loaded["luassert.match"] = mock, match
+loaded["luassert"], loaded["luassert.spy"], loaded["luassert.stub"] = assert, spies.spy, spies.stub
+loaded["luassert.mock"], loaded["luassert.match"] = spies.mock, match
 
-return { show = show, mark = function() return #reverts end, revert_to = revert_to, save = save, restore = restore }
+return { show = show, mark = spies.mark, revert_to = spies.revert_to, save = save, restore = restore }

@@ -21,7 +21,10 @@ pub(super) fn install(lua: &Lua, tree: &Rc<Tree>) -> mlua::Result<Table> {
         Ok(test::diff(&expected.to_string_lossy(), &actual.to_string_lossy()))
     })?;
     let metatable = Shim::of(lua)?.error_metatable;
-    let functions: Table = lua.load(include_str!("assert.lua")).set_name("=mpms").call((diff, metatable))?;
+    let load = |text: &'static str| lua.load(text).set_name("=mpms");
+    let values: Table = load(include_str!("values.lua")).call((diff, metatable))?;
+    let spies: Table = load(include_str!("spies.lua")).call(&values)?;
+    let functions: Table = load(include_str!("assert.lua")).call((values, spies))?;
     blocks(lua, tree)?;
     tests(lua, tree)?;
     hooks(lua, tree)?;
@@ -71,8 +74,8 @@ fn caller(lua: &Lua) -> String {
     "?".to_owned()
 }
 
-fn late(what: &str) -> LibError {
-    LibError::invalid(format!("{what}: tests are named while the file is loaded, not while they run"))
+fn late() -> LibError {
+    LibError::invalid("tests are named while the file is loaded, not while they run")
 }
 
 fn name_of(name: &Value) -> Result<String, LibError> {
@@ -106,7 +109,7 @@ fn blocks(lua: &Lua, tree: &Rc<Tree>) -> mlua::Result<()> {
                     return Err(LibError::invalid("argument 2 (body) must be a function, got nil"));
                 }
             };
-            let around = tree.open(name, insulated).ok_or_else(|| late(word))?;
+            let around = tree.open(name, insulated).ok_or_else(late)?;
             let ended = call::<()>(lua, &body, ());
             tree.reopen(around);
             ended
@@ -126,7 +129,7 @@ fn tests(lua: &Lua, tree: &Rc<Tree>) -> mlua::Result<()> {
                 .add_test(name_of(&name)?, caller(lua), body)
             {
                 true => Ok(()),
-                false => Err(late(word)),
+                false => Err(late()),
             })?;
         globals.raw_set(word, &function)?;
         it.get_or_insert(function);
@@ -177,7 +180,7 @@ fn hooks(lua: &Lua, tree: &Rc<Tree>) -> mlua::Result<()> {
         let function =
             global_function(lua, signature, move |_, body: Function| match tree.add_hook(kind, body) {
                 true => Ok(()),
-                false => Err(late(word)),
+                false => Err(late()),
             })?;
         lua.globals().raw_set(word, function)?;
     }

@@ -1,13 +1,13 @@
 //! What the data formats share: whole files in and out on the blocking pool, and places in texts.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
 use mlua::{Lua, Table, Value};
 
-use super::fs;
+use super::{fs, path};
 use crate::lua::error::LibError;
 use crate::lua::options::Options;
 use crate::lua::tape::{self, Tape};
@@ -64,7 +64,8 @@ pub(super) async fn read(
     decode: impl FnOnce(&[u8]) -> Result<Tape, LibError> + Send + 'static,
 ) -> Result<Value, LibError> {
     let most = how.max_size;
-    let room = outside::room(&lua, most as usize)? as u64;
+    let expected = std::fs::metadata(&path).map_or(0, |facts| facts.len()).min(most);
+    let room = outside::room(&lua, expected as usize)? as u64;
     let work = pool::run(&lua, move |stop| {
         let bytes = bytes_of(&path, most, room)?;
         stop.check()?;
@@ -122,6 +123,56 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&str, LibError> {
     })
 }
 
+/// A string is a path; a table holds the text itself.
+pub(super) enum Source {
+    Path(PathBuf),
+    Text(Vec<u8>),
+}
+
+impl Source {
+    /// # Errors
+    /// When it is neither.
+    pub fn of(value: &Value, op: &str) -> Result<Self, LibError> {
+        let wrong = || {
+            let text = format!("argument 1 (source) must be a path, or a text as in {op}{{ text = … }}");
+            LibError::invalid(text)
+        };
+        match value {
+            Value::String(name) => Ok(Self::Path(path::of(name))),
+            Value::Table(table) => {
+                let Value::String(text) = table.raw_get::<Value>("text")? else { return Err(wrong()) };
+                let text = text.as_bytes().to_vec();
+                let more = table.pairs::<Value, Value>().count() > 1;
+                if more { Err(wrong()) } else { Ok(Self::Text(text)) }
+            }
+            _ => Err(wrong()),
+        }
+    }
+
+    /// The path of a file, for errors.
+    pub fn path(&self) -> Option<PathBuf> {
+        match self {
+            Self::Path(path) => Some(path.clone()),
+            Self::Text(_) => None,
+        }
+    }
+
+    /// # Errors
+    /// What the system says.
+    pub fn open(self) -> Result<Box<dyn Read + Send>, LibError> {
+        Ok(match self {
+            Self::Path(path) => {
+                let file = File::open(&path).map_err(|error| LibError::file(&error, &path))?;
+                if file.metadata().is_ok_and(|facts| facts.is_dir()) {
+                    return Err(LibError::new("is_directory", "is a directory").path(path));
+                }
+                Box::new(file)
+            }
+            Self::Text(text) => Box::new(Cursor::new(text)),
+        })
+    }
+}
+
 /// `line 3 column 5`, both from 1; columns are characters.
 pub(super) fn place(text: &[u8], at: usize) -> String {
     let before = &text[..at.min(text.len())];
@@ -130,3 +181,6 @@ pub(super) fn place(text: &[u8], at: usize) -> String {
     let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
     format!("line {line} column {column}")
 }
+
+#[cfg(test)]
+mod tests;

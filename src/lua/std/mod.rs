@@ -195,7 +195,6 @@ fn pairs(module: &Table) -> Result<Vec<(String, Value)>, LibError> {
 }
 
 /// The names of all modules.
-#[cfg(test)]
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     MODULES.iter().map(|(name, _)| *name)
 }

@@ -28,7 +28,7 @@ local function best(name, work)
   io.stderr:write(("%s %s\n"):format(name, result))
 end
 
-local line = re.new [[^(?<ip>\S+) - (?<user>\S+) \[([^\]]+)\] "(?<method>\w+) (\S+) [^"]*" (\d{3}) (\d+)]]
+local line = re.new [=[^(?<ip>\S+) - (?<user>\S+) \[([^\]]+)\] "(?<method>\w+) (\S+) [^"]*" (\d{3}) (\d+)]=]
 best("match_groups", function()
   local sum = 0
   for i = 1, #lines do sum = sum + #line:match(lines[i]).user end
@@ -47,7 +47,7 @@ end)
 best("test_by_text", function()
   local count = 0
   for i = 1, #lines do
-    if re.test(lines[i], [[" [45]\d\d ]]) then count = count + 1 end
+    if re.test(lines[i], [=[" [45]\d\d ]=]) then count = count + 1 end
   end
   return count
 end)

@@ -1,65 +1,10 @@
-//! Where bytes come from: a file by its path, or a text at hand. What is read is watched.
+//! What the parser reads, watched.
 
-use std::fs::File;
-use std::io::{self, Cursor, Read};
-use std::path::PathBuf;
+use std::io::{self, Read};
 
 use encoding_rs::Encoding;
-use mlua::Value;
 
-use crate::lua::error::LibError;
-use crate::lua::std::path;
 use crate::lua::std::transcode::Transcode;
-
-/// A string is a path; a table holds the text itself.
-pub(in crate::lua::std) enum Source {
-    Path(PathBuf),
-    Text(Vec<u8>),
-}
-
-impl Source {
-    /// # Errors
-    /// When it is neither.
-    pub fn of(value: &Value, op: &str) -> Result<Self, LibError> {
-        let wrong = || {
-            let text = format!("argument 1 (source) must be a path, or a text as in {op}{{ text = … }}");
-            LibError::invalid(text)
-        };
-        match value {
-            Value::String(name) => Ok(Self::Path(path::of(name))),
-            Value::Table(table) => {
-                let Value::String(text) = table.raw_get::<Value>("text")? else { return Err(wrong()) };
-                let text = text.as_bytes().to_vec();
-                let more = table.pairs::<Value, Value>().count() > 1;
-                if more { Err(wrong()) } else { Ok(Self::Text(text)) }
-            }
-            _ => Err(wrong()),
-        }
-    }
-
-    /// The path of a file, for errors.
-    pub fn path(&self) -> Option<PathBuf> {
-        match self {
-            Self::Path(path) => Some(path.clone()),
-            Self::Text(_) => None,
-        }
-    }
-
-    /// # Errors
-    /// What the system says.
-    pub fn open(self) -> Result<Box<dyn Read + Send>, LibError> {
-        Ok(match self {
-            Self::Path(path) => {
-                let file = File::open(&path).map_err(|error| LibError::file(&error, &path))?;
-                if file.metadata().is_ok_and(|facts| facts.is_dir()) {
-                    return Err(LibError::new("is_directory", "is a directory").path(path));
-                }
-                Box::new(file)
-            }
-            Self::Text(text) => Box::new(Cursor::new(text)),
-        })
-    }
-}
 
 /// Counts what the parser takes: a quote that is never closed must not take the whole file into one row.
 pub(super) struct Watched {

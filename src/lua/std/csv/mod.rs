@@ -2,13 +2,13 @@
 
 use mlua::{Lua, LuaString, Table, UserDataRef, Value};
 
-use super::batches;
+use super::{batches, document};
 use crate::lua::error::LibError;
 use crate::lua::module::{Methods, Module};
 use crate::lua::tape;
 
 mod cells;
-pub(super) mod input;
+mod input;
 mod print;
 mod rows;
 mod writer;
@@ -33,13 +33,13 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
         .function("rows(source, options)", |lua, (source, options): (Value, Option<Table>)| {
             let asked = Asked::read(options)?;
             let null = asked.null.clone();
-            let source = asked.open(input::Source::of(&source, "csv.rows")?)?;
+            let source = asked.open(document::Source::of(&source, "csv.rows")?)?;
             batches::iterator(lua, "csv.rows", source, null)
         })
         .function("decode(text, options)", |lua, (text, options): (LuaString, Option<Table>)| {
             let asked = Asked::read(options)?;
             let null = asked.null.clone();
-            let source = asked.open(input::Source::Text(text.as_bytes().to_vec()))?;
+            let source = asked.open(document::Source::Text(text.as_bytes().to_vec()))?;
             tape::push(lua, &batches::all(source)?, &null)
         })
         .function("encode(rows, options)", |lua, (rows, options): (Table, Option<Table>)| {

@@ -9,10 +9,11 @@ use mlua::{LuaString, Table, Value};
 
 use super::byte;
 use super::cells::{Kind, Types};
-use super::input::{Source, TOO_LONG, Watched};
+use super::input::{TOO_LONG, Watched};
 use crate::lua::error::LibError;
 use crate::lua::options::Options;
 use crate::lua::std::batches::{self, Batch};
+use crate::lua::std::document::Source;
 use crate::lua::std::transcode;
 use crate::lua::tape::Tape;
 

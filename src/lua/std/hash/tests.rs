@@ -123,6 +123,16 @@ fn a_file_is_read_beside_others_and_stops_with_its_task() {
         path,
     );
     assert_eq!(e, "timeout");
+    let is_open = || {
+        let open = std::fs::read_dir("/proc/self/fd").expect("the list of descriptors");
+        open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+            .any(|to| to == std::path::Path::new(path))
+    };
+    let begin = std::time::Instant::now();
+    while is_open() {
+        assert!(begin.elapsed().as_secs() < 20, "the file is still read");
+        std::thread::yield_now();
+    }
 }
 
 #[test]

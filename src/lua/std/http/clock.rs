@@ -26,6 +26,11 @@ impl Clock {
         Self { end, read: settings.read_timeout }
     }
 
+    /// The longest that it waits for a reply.
+    pub fn limit(&self) -> Duration {
+        self.end.map_or(self.read, |(_, total)| total.min(self.read))
+    }
+
     /// Waits for the other side's next sign of life.
     ///
     /// # Errors

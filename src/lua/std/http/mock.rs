@@ -84,13 +84,17 @@ pub(super) async fn exchange(
             .collect(),
         body: payload.map(Payload::bytes).transpose()?.unwrap_or_default(),
     };
-    let url = asked.url.clone();
+    // on a clock that was set, the time of the system does not pass
+    let (url, limit) = (asked.url.clone(), time.limit());
     let answered = time.wait(async move {
         let answer = stand_in(asked).await?;
         if let Answer::Reply { delay, .. } = &answer
             && !delay.is_zero()
         {
-            clock::sleep(*delay).await;
+            clock::sleep(limit.min(*delay)).await;
+            if limit < *delay {
+                return Err(LibError::timeout(format!("no reply within {limit:?}")));
+            }
         }
         Ok::<_, LibError>(answer)
     });

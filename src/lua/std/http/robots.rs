@@ -15,6 +15,7 @@ use super::request::{Session, Target, failed, parse_url};
 use super::settings::Settings;
 use super::{fail, hops};
 use crate::lua::error::LibError;
+use crate::lua::std::reach;
 
 /// RFC 9309, section 2.4: no longer than a day.
 const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
@@ -62,7 +63,7 @@ impl Robots {
         }
         let rules = Rc::new(self.fetch(target, &origin).await.map_err(|error| {
             match error.code() {
-                "cancelled" | "invalid" => error,
+                "cancelled" | "invalid" | reach::DENIED => error,
                 _ => LibError::new("robots", format!("robots.txt cannot be had: {}", error.message()))
                     .retryable(true)
                     .cause(error.to_string())

@@ -60,8 +60,9 @@ enum Engine {
 /// See the module.
 pub(super) struct Pattern {
     engine: Engine,
-    /// By number; the whole match is number 0.
-    names: Vec<Option<String>>,
+    groups: usize,
+    /// The groups that have names.
+    names: Vec<(usize, Box<str>)>,
     /// It matches whole characters only, so that an empty match is not within one.
     is_text: bool,
     /// What it counts for.
@@ -93,12 +94,12 @@ impl Pattern {
 
     /// How many groups there are besides the whole.
     pub fn groups(&self) -> usize {
-        self.names.len() - 1
+        self.groups
     }
 
-    /// The names of groups, with their numbers.
-    pub fn names(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.names.iter().enumerate().filter_map(|(number, name)| Some((number, name.as_deref()?)))
+    /// The groups that have names, by their numbers.
+    pub fn names(&self) -> &[(usize, Box<str>)] {
+        &self.names
     }
 
     /// Whether it can be searched for in `subject`.
@@ -160,7 +161,7 @@ impl Pattern {
     ) -> Result<Option<Span>, LibError> {
         spans.clear();
         match &self.engine {
-            Engine::Linear(regex, _) if self.names.len() == 1 => {
+            Engine::Linear(regex, _) if self.groups == 0 => {
                 spans.extend(regex.find_at(subject, from).map(|found| Some((found.start(), found.end()))));
             }
             Engine::Linear(regex, places) => {
@@ -172,7 +173,7 @@ impl Pattern {
             Engine::Fancy(regex) => {
                 if let Some(found) = regex.captures_from_pos(subject, from).map_err(gave_up)? {
                     let span = |number| found.get(number).map(|group| (group.start(), group.end()));
-                    spans.extend((0..self.names.len()).map(span));
+                    spans.extend((0..=self.groups).map(span));
                 }
             }
         }
@@ -190,10 +191,10 @@ fn linear(lua: &Lua, pattern: &str, flags: Flags, is_text: bool) -> Result<Patte
     for size in SIZES {
         match builder.size_limit(size).build() {
             Ok(regex) => {
-                let names = regex.capture_names().map(|name| name.map(str::to_owned)).collect();
+                let (groups, names) = named(regex.capture_names());
                 let places = RefCell::new(regex.capture_locations());
                 let engine = Engine::Linear(regex, places);
-                return Ok(Pattern { engine, names, is_text, size, _charge: charge(lua, size)? });
+                return Ok(Pattern { engine, groups, names, is_text, size, _charge: charge(lua, size)? });
             }
             Err(regex::Error::CompiledTooBig(_)) => {}
             Err(error) => return Err(LibError::parse(error.to_string())),
@@ -215,9 +216,9 @@ fn fancy(lua: &Lua, pattern: &str, flags: Flags) -> Result<Pattern, LibError> {
         .build();
     match built {
         Ok(regex) => {
-            let names = regex.capture_names().map(|name| name.map(str::to_owned)).collect();
-            let engine = Engine::Fancy(regex);
-            Ok(Pattern { engine, names, is_text: true, size: FANCY_SIZE, _charge: charge(lua, FANCY_SIZE)? })
+            let (groups, names) = named(regex.capture_names());
+            let (engine, size) = (Engine::Fancy(regex), FANCY_SIZE);
+            Ok(Pattern { engine, groups, names, is_text: true, size, _charge: charge(lua, size)? })
         }
         Err(fancy_regex::Error::ParseError(at, why)) => Err(at_place(pattern, at, &why.to_string())),
         Err(fancy_regex::Error::CompileError(why)) => Err(match *why {
@@ -227,6 +228,16 @@ fn fancy(lua: &Lua, pattern: &str, flags: Flags) -> Result<Pattern, LibError> {
         }),
         Err(error) => Err(LibError::parse(lower(&error.to_string()))),
     }
+}
+
+/// How many groups there are besides the whole, and those with names.
+fn named<'r>(all: impl Iterator<Item = Option<&'r str>>) -> (usize, Vec<(usize, Box<str>)>) {
+    let (mut count, mut names) = (0, Vec::new());
+    for (number, name) in all.enumerate() {
+        count = number;
+        names.extend(name.map(|name| (number, name.into())));
+    }
+    (count, names)
 }
 
 fn too_big() -> LibError {

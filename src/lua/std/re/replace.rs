@@ -69,7 +69,7 @@ fn group(name: &[u8], pattern: &Pattern, dollar: usize) -> Result<usize, LibErro
         return number
             .ok_or_else(|| wrong(dollar, &format!("there is no group {shown}, the pattern has {groups}")));
     }
-    let number = pattern.names().find(|(_, one)| one.as_bytes() == name).map(|(number, _)| number);
+    let number = pattern.names().iter().find(|(_, one)| one.as_bytes() == name).map(|(number, _)| *number);
     number.ok_or_else(|| wrong(dollar, &format!("the pattern has no group with the name `{shown}`")))
 }
 

@@ -10,11 +10,14 @@ use reqwest::Url;
 
 use super::context::Context;
 use crate::lua::error::LibError;
-use crate::lua::module::{call, did_you_mean};
+use crate::lua::module::call;
 use crate::lua::options::Options;
 use crate::lua::std::http::mock::{Answer, Asked};
 use crate::lua::std::reach::{self, DENIED, Reach};
 use crate::lua::std::{json, path};
+
+/// Letters by which an address differs from the mock that was meant.
+const NEAR: usize = 3;
 
 /// Who stands in for the network.
 #[derive(Default)]
@@ -71,14 +74,16 @@ impl Mocks {
 
     fn denied(&self, asked: &Asked) -> LibError {
         let key = format!("{} {}", asked.method, asked.url);
-        let known: Vec<&str> = self.rules.iter().map(|rule| rule.key.as_str()).collect();
-        let near = did_you_mean(&key, &known);
-        let near = near.replace("did you mean", "mocked is").replace('?', "");
-        let how = match reach::is_loopback(asked.url.host_str().unwrap_or_default()) {
-            true => "; test.http \"loopback\" allows what is on this machine".to_owned(),
-            false => format!("; mock it: test.http {{ [\"{key}\"] = {{ status = 200, body = \"…\" }} }}"),
+        // of long addresses only what is nearly the same is worth a word
+        let near =
+            self.rules.iter().map(|rule| (strsim::damerau_levenshtein(&key, &rule.key), &rule.key)).min();
+        let how = match near.filter(|(far, _)| *far <= NEAR) {
+            Some((_, near)) => format!("; mocked is `{near}`"),
+            None if reach::is_loopback(asked.url.host_str().unwrap_or_default()) => {
+                "; test.http \"loopback\" allows what is on this machine".to_owned()
+            }
+            None => format!("; mock it: test.http {{ [\"{key}\"] = {{ status = 200, body = \"…\" }} }}"),
         };
-        let how = if near.is_empty() { how } else { near };
         LibError::new(DENIED, format!("{key} is not mocked, and the network is denied in specs{how}"))
     }
 }

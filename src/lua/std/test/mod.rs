@@ -14,10 +14,13 @@ use crate::lua::random;
 
 pub mod context;
 mod diff;
+mod effects;
 pub mod mocks;
+mod order;
 mod parts;
 mod play;
 mod snapshot;
+mod stage;
 
 pub use context::Context;
 pub use diff::diff;
@@ -28,7 +31,7 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
     let module = Module::new(lua, "mpms.test")
         .waiting(
             "worker(script, args, meta, options)",
-            |lua, (script, args, meta, options): (Value, Table, Option<Table>, Option<Table>)| {
+            |lua, (script, args, meta, options): (LuaString, Table, Option<Table>, Option<Table>)| {
                 parts::worker(lua, &script, &args, meta, options)
             },
         )
@@ -40,7 +43,7 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
         )
         .waiting(
             "tasks(script, params, options)",
-            |lua, (script, params, options): (Value, Option<Table>, Option<Table>)| {
+            |lua, (script, params, options): (LuaString, Option<Table>, Option<Table>)| {
                 parts::tasks(lua, &script, params, options)
             },
         );

@@ -7,7 +7,7 @@ use super::decode::{declared, put_attributes};
 use super::pieces::{Piece, Pieces, Watched};
 use crate::lua::error::LibError;
 use crate::lua::std::batches::{self, Batch};
-use crate::lua::std::csv::input::Source;
+use crate::lua::std::document::Source;
 use crate::lua::std::transcode::Transcode;
 use crate::lua::tape::Tape;
 

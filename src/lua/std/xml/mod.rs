@@ -4,7 +4,7 @@
 use mlua::{Lua, LuaString, Table, Value};
 
 use super::batches;
-use super::csv::input::Source;
+use super::document::Source;
 use crate::lua::error::LibError;
 use crate::lua::module::Module;
 use crate::lua::options::Options;

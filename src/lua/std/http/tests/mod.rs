@@ -345,12 +345,13 @@ fn a_function_is_carried_over_with_what_it_uses() {
         local http = require "mpms.http"
         local json, fmt, floor = require "mpms.json", string.format, math.floor
         local words, n, null, s = { "a", { deep = true } }, 41, mpms.null, string
+        local hex, encode = mpms.codec.hex, require "mpms.codec".base64.encode
         local server <close> = http.serve(function(req)
           n = n + 1
-          return json.encode { words[2].deep, fmt("%d", floor(n + 0.5)), null == mpms.null, s.rep("x", 2), type(require "mpms.http".get) }
+          return json.encode { words[2].deep, fmt("%d", floor(n + 0.5)), null == mpms.null, s.rep("x", 2), type(require "mpms.http".get), hex.encode "a" .. encode "foo" }
         end)
-        assert(http.get(server.url).body == '[true,"42",true,"xx","function"]')
-        assert(http.get(server.url).body == '[true,"43",true,"xx","function"]' and n == 41)
+        assert(http.get(server.url).body == '[true,"42",true,"xx","function","61Zm9v"]')
+        assert(http.get(server.url).body == '[true,"43",true,"xx","function","61Zm9v"]' and n == 41)
         local helper = function() end
         local _, e = try(http.serve, function() return helper() end)
         assert(e.code == "invalid" and e.message:find("`helper`", 1, true) and e.message:find "it is a function", e.message)
