@@ -1,7 +1,8 @@
 # Packing and unpacking: the same as gzip.lua.
 import sys
 
-del sys.path[0]  # this folder, where a file is called gzip.py
+# this folder, where a file is called gzip.py
+sys.path = [path for path in sys.path if not path.endswith("/library")]
 
 import gzip
 import tempfile
