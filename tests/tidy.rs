@@ -52,6 +52,7 @@ const UNSAFE: &[&str] = &[
     "lua/stack.rs",
     "lua/state.rs",
     "lua/std/http/serve/upvalues.rs",
+    "lua/std/proc/ready.rs",
     "lua/watchdog.rs",
 ];
 

@@ -19,6 +19,7 @@ pub mod scheduler;
 pub mod script;
 pub mod shell;
 pub mod stack;
+pub mod started;
 pub mod state;
 pub mod std;
 pub mod verb;

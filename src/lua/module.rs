@@ -249,6 +249,33 @@ where
     waiting(lua, Signature { op: op.into(), arguments: "", method: false }, move |lua, (): ()| next(lua))
 }
 
+/// An iterator over items that come in batches: `take` gives the next one at hand, nil when there is none, and `fill`
+/// waits until there are more; false at the end. So each item costs what it costs without waiting.
+///
+/// # Errors
+/// When Lua has no memory left.
+pub fn batched_iterator<R, F>(
+    lua: &Lua,
+    op: &'static str,
+    take: impl Fn(&Lua) -> Result<R, LibError> + 'static,
+    fill: impl Fn(&Lua) -> F + 'static,
+) -> mlua::Result<Function>
+where
+    R: IntoLuaMulti,
+    F: Future<Output = Result<bool, LibError>> + 'static,
+{
+    let signature = Signature { op: op.into(), arguments: "", method: false };
+    let take = function(lua, signature.clone(), move |lua, (): ()| take(lua))?;
+    let fill = waiting(lua, signature, move |lua, (): ()| fill(lua))?;
+    let next = "local take, fill = ...
+        local function after(item, ...)
+          if item ~= nil then return item, ... end
+          if fill() then return after(take()) end
+        end
+        return function() return after(take()) end";
+    lua.load(next).set_name("=mpms").call((take, fill))
+}
+
 /// Lua's own `pcall`, whatever the script has made of the global.
 pub(super) fn plain_pcall(lua: &Lua) -> mlua::Result<Function> {
     Ok(Shim::of(lua)?.pcall)

@@ -23,6 +23,7 @@ mod lent;
 pub mod log;
 pub mod net;
 pub mod path;
+pub mod proc;
 pub mod robots;
 pub mod runtime;
 #[cfg(test)]
@@ -58,6 +59,7 @@ const MODULES: &[(&str, Make)] = &[
     ("log", log::module),
     ("net", net::module),
     ("path", path::module),
+    ("proc", proc::module),
     ("robots", robots::module),
     ("time", time::module),
     ("url", url::module),
