@@ -10,16 +10,16 @@ local proc = {}
 ---@field env? table<string, string|number|false>   variables beside those of the job; `false` removes one
 ---@field clear_env? boolean   nothing of this process's environment, only the job's and `env`; default false
 ---@field stdin? string|proc.File   what it reads: a text, or a file; default: nothing (`spawn`: what you write)
----@field timeout? number|string   after this time its group gets SIGTERM, and the call raises `timeout`
----@field grace? number|string   from SIGTERM to SIGKILL; default "2s"
+---@field timeout? duration   after this time its group gets SIGTERM, and the call raises `timeout`
+---@field grace? duration   from SIGTERM to SIGKILL; default "2s"
 ---@field check? boolean   raise `exit_status` unless it ends with status 0; default true
 ---@field capture? boolean   false: output goes where that of the task goes; default true
 ---@field stdout? string   a file for its standard output, replaced if it is there
 ---@field stderr? string   "merge": with standard output; else a file
----@field max_output? integer|string   of each captured stream, for `lines` of one line; more raises `too_large` and kills it; default "16MiB"
+---@field max_output? size   of each captured stream, for `lines` of one line; more raises `too_large` and kills it; default "16MiB"
 ---@field shell? boolean   the first argument is a text for `/bin/sh`; default false
 ---@field nice? integer   added to its niceness
----@field memory? integer|string   address space that each of its processes may have
+---@field memory? size   address space that each of its processes may have
 
 ---@class proc.File
 ---@field path string
@@ -57,7 +57,7 @@ function proc.run(argv, options) end
 ---```
 ---@param argv string[]|string
 ---@param options? proc.Options
----@return fun(): string?
+---@return async fun(): string?
 function proc.lines(argv, options) end
 
 ---Starts a command beside the script. Its time limit is looked at while the script waits for it or talks with it.
@@ -160,7 +160,7 @@ function Output:read(what) end
 
 ---An iterator over the lines that are left.
 ---@nodiscard
----@return fun(): string?
+---@return async fun(): string?
 function Output:lines() end
 
 ---Reads no more; a command that writes on is told by SIGPIPE.
