@@ -1,5 +1,8 @@
 //! How a command is started: the one place where this program makes a process out of an argument list.
-#![expect(unsafe_code, reason = "code between fork and exec, for what a command must not change itself later")]
+#![expect(
+    unsafe_code,
+    reason = "code between fork and exec, for what a command must not change itself later"
+)]
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -90,11 +93,7 @@ impl Start {
         if self.argv.is_empty() {
             return Err(CommandError::Empty);
         }
-        let look = Look {
-            argv0: self.argv[0].clone(),
-            cwd: self.cwd.clone(),
-            path: self.path(),
-        };
+        let look = Look { argv0: self.argv[0].clone(), cwd: self.cwd.clone(), path: self.path() };
         self.spawn().map_err(|error| look.why_not(error))
     }
 
@@ -154,16 +153,19 @@ fn plug_outputs(native: &mut Native, stdout: Plug, stderr: Plug) -> io::Result<O
         native.stdout(plain(stdout)).stderr(plain(stderr));
         return Ok(None);
     }
-    let (mut reading, both) = (None, match stdout {
-        Plug::Pipe => {
-            let (reader, writer) = io::pipe()?;
-            (Some(reader), OwnedFd::from(writer))
-        }
-        Plug::File(file) => (None, OwnedFd::from(file)),
-        Plug::Fd(fd) => (None, fd),
-        Plug::Inherit => (None, nix::unistd::dup(io::stdout())?),
-        Plug::Null | Plug::Merge => (None, OwnedFd::from(File::options().write(true).open("/dev/null")?)),
-    });
+    let (mut reading, both) = (
+        None,
+        match stdout {
+            Plug::Pipe => {
+                let (reader, writer) = io::pipe()?;
+                (Some(reader), OwnedFd::from(writer))
+            }
+            Plug::File(file) => (None, OwnedFd::from(file)),
+            Plug::Fd(fd) => (None, fd),
+            Plug::Inherit => (None, nix::unistd::dup(io::stdout())?),
+            Plug::Null | Plug::Merge => (None, OwnedFd::from(File::options().write(true).open("/dev/null")?)),
+        },
+    );
     let (reader, writer) = both;
     if let Some(reader) = reader {
         reading = Some(File::from(OwnedFd::from(reader)));
@@ -231,9 +233,7 @@ impl Look {
             (false, _) => find_program(&self.argv0, &path),
         };
         match (source.kind(), file) {
-            (io::ErrorKind::NotFound, Some(file)) if file.exists() => {
-                CommandError::NoInterpreter { program }
-            }
+            (io::ErrorKind::NotFound, Some(file)) if file.exists() => CommandError::NoInterpreter { program },
             (io::ErrorKind::NotFound, _) if has_slash => CommandError::NoFile { program },
             (io::ErrorKind::NotFound, _) => {
                 CommandError::NotFound { program, searched: path.to_string_lossy().into_owned() }

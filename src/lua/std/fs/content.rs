@@ -113,7 +113,9 @@ fn replace(target: &Path, data: &[u8], how: &WriteOptions, old: Option<&Metadata
         (None, Some(old)) => file.as_file().set_permissions(old.permissions())?,
         (None, None) => {}
     }
-    if let Some(old) = old.filter(|old| how.mode.is_none() && file.as_file().metadata().is_ok_and(|new| owners(&new) != owners(old))) {
+    if let Some(old) = old.filter(|old| {
+        how.mode.is_none() && file.as_file().metadata().is_ok_and(|new| owners(&new) != owners(old))
+    }) {
         // where that is allowed, the new file is whose the old one was
         let _ = fchown(file.as_file(), Some(old.uid()), Some(old.gid()));
         file.as_file().set_permissions(old.permissions())?;

@@ -63,7 +63,9 @@ impl Order {
 fn task_progress(lua: &Lua) -> Result<Function, LibError> {
     match lua.globals().raw_get::<Value>("task")? {
         Value::Table(task) => Ok(task.get("progress")?),
-        _ => Err(LibError::invalid("option `progress`: true is for workers, elsewhere it must be a function")),
+        _ => {
+            Err(LibError::invalid("option `progress`: true is for workers, elsewhere it must be a function"))
+        }
     }
 }
 
@@ -129,7 +131,8 @@ impl Copying {
         }
         let source = File::open(&from).map_err(|error| LibError::file(&error, &from))?;
         let facts = source.metadata().map_err(|error| LibError::file(&error, &from))?;
-        let target = if how.overwrite { to.canonicalize().unwrap_or_else(|_| to.clone()) } else { to.clone() };
+        let target =
+            if how.overwrite { to.canonicalize().unwrap_or_else(|_| to.clone()) } else { to.clone() };
         let file = temporary_beside(&target).map_err(|error| LibError::file(&error, &to))?;
         Ok(Self { from, to, target, source, facts, file, how, done: 0 })
     }

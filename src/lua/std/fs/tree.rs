@@ -252,7 +252,8 @@ impl Search {
         let hidden = options.bool("hidden")?.unwrap_or(false);
         let follow = options.bool("follow")?.unwrap_or(true);
         options.finish()?;
-        let pattern = pattern.to_str().map_err(|_| LibError::invalid("argument 1 (pattern) must be UTF-8"))?;
+        let pattern =
+            pattern.to_str().map_err(|_| LibError::invalid("argument 1 (pattern) must be UTF-8"))?;
         let pattern = pattern.strip_prefix("./").unwrap_or(&pattern).to_owned();
         let matcher = compile(&pattern)?.compile_matcher();
         Ok(Self { pattern, matcher, kind, ignore, hidden, follow })

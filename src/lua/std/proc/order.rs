@@ -90,12 +90,7 @@ impl Order {
     }
 
     /// The rest of the options.
-    pub fn of(
-        lua: &Lua,
-        argv: Vec<OsString>,
-        mut options: Options,
-        who: For,
-    ) -> Result<Self, LibError> {
+    pub fn of(lua: &Lua, argv: Vec<OsString>, mut options: Options, who: For) -> Result<Self, LibError> {
         let capture = options.bool("capture")?.unwrap_or(true);
         if !capture && who == For::Lines {
             return Err(LibError::invalid("option `capture` must not be false: lines are captured output"));
@@ -103,7 +98,9 @@ impl Order {
         let otherwise = || if capture { Output::Captured } else { Output::Inherited };
         let stdout = match options.bytes("stdout")? {
             Some(_) if who == For::Lines => {
-                return Err(LibError::invalid("option `stdout` is not for lines: they are what it says there"));
+                return Err(LibError::invalid(
+                    "option `stdout` is not for lines: they are what it says there",
+                ));
             }
             Some(name) => Output::File(path::of(&name)),
             None => otherwise(),
@@ -189,8 +186,7 @@ fn input(options: &mut Options, who: For) -> Result<Input, LibError> {
         Some(Value::Table(table)) => {
             let mut of = Options::new(Some(table));
             let path = of.bytes("path")?;
-            of.finish()
-                .map_err(|error| LibError::invalid(format!("option `stdin`: {}", error.message())))?;
+            of.finish().map_err(|error| LibError::invalid(format!("option `stdin`: {}", error.message())))?;
             let path = path.ok_or_else(|| LibError::invalid("option `stdin` needs a `path`"))?;
             Ok(Input::File(path::of(&path)))
         }

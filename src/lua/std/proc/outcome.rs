@@ -37,7 +37,9 @@ impl Outcome {
             let ended = child.end()?;
             outcome.elapsed = outcome.elapsed.max(ended.elapsed);
             outcome.max_rss = outcome.max_rss.max(ended.usage.max_rss_bytes);
-            if !ended.is_ok() && !(was_cut_short(&ended) && at + 1 < children.len()) {
+            let is_last = at + 1 == children.len();
+            let went_well = ended.is_ok() || (was_cut_short(&ended) && !is_last);
+            if !went_well {
                 outcome.code = ended.status.code();
                 outcome.signal = ended.status.signal();
                 outcome.which = at;

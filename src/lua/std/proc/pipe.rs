@@ -24,7 +24,8 @@ pub(super) struct Orders {
 
 pub(super) fn orders(lua: &Lua, commands: &Table, options: Option<Table>) -> Result<Orders, LibError> {
     let argvs = commands.sequence_values::<Value>().enumerate();
-    let argvs = argvs.map(|(at, argv)| words::argv(&argv?, &format!("argument 1 (commands): command {}", at + 1)));
+    let argvs =
+        argvs.map(|(at, argv)| words::argv(&argv?, &format!("argument 1 (commands): command {}", at + 1)));
     let argvs = argvs.collect::<Result<Vec<_>, LibError>>()?;
     let Some(first) = argvs.first() else {
         return Err(LibError::invalid("argument 1 (commands) must be a list of argument lists"));
@@ -53,7 +54,8 @@ struct Outputs {
 
 impl Outputs {
     fn of(order: &Order, count: usize) -> Result<Self, LibError> {
-        let mut outputs = Self { stdout: Plug::Pipe, stderr: Vec::new(), from_stdout: None, from_stderr: None };
+        let mut outputs =
+            Self { stdout: Plug::Pipe, stderr: Vec::new(), from_stdout: None, from_stderr: None };
         match &order.stdout {
             Output::Captured | Output::Merged => {
                 let (reader, writer) = io::pipe()?;

@@ -1,4 +1,7 @@
-#![expect(unsafe_code, reason = "tokio asks for a promise that a descriptor stays the same while it is registered")]
+#![expect(
+    unsafe_code,
+    reason = "tokio asks for a promise that a descriptor stays the same while it is registered"
+)]
 //! Descriptors that are waited for on the thread's runtime.
 
 use std::fs::File;

@@ -102,4 +102,3 @@ pub(super) async fn to_end(
     }
     outcome.into_table(lua)
 }
-

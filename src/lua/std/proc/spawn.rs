@@ -62,8 +62,8 @@ pub(super) fn spawn(lua: &Lua, order: Order) -> Result<AnyUserData, LibError> {
         signalled: Cell::new(false),
     });
     let output = |is_error| object(lua, Output { shared: Rc::clone(&shared), is_error });
-    let stdin = matches!(shared.order.input, order::Input::Written)
-        .then(|| object(lua, Input(Rc::clone(&shared))));
+    let stdin =
+        matches!(shared.order.input, order::Input::Written).then(|| object(lua, Input(Rc::clone(&shared))));
     let process = Process {
         stdin: stdin.transpose()?,
         stdout: shared.stdout.as_ref().map(|_| output(false)).transpose()?,
@@ -127,7 +127,8 @@ impl Shared {
         }
         feed.set(data);
         // it may have to say something before it reads on
-        let mut outputs = [&self.stdout, &self.stderr].map(|slot| slot.as_ref().and_then(|one| one.lend().ok()));
+        let mut outputs =
+            [&self.stdout, &self.stderr].map(|slot| slot.as_ref().and_then(|one| one.lend().ok()));
         let work = Work {
             children: &self.children,
             watch: &mut Watch::default(),
@@ -161,7 +162,8 @@ impl Shared {
             };
             work.done().await?;
         }
-        let mut outcome = Outcome::of(&self.children).map_err(|_| LibError::new("cancelled", "was ended with its task"))?;
+        let mut outcome =
+            Outcome::of(&self.children).map_err(|_| LibError::new("cancelled", "was ended with its task"))?;
         outcome.stdout = stdout.as_deref_mut().map(Drain::take_all);
         outcome.stderr = stderr.as_deref_mut().map(Drain::take_all);
         if self.clock.borrow().is_over() {
@@ -177,11 +179,15 @@ impl Shared {
         let number = match signal {
             None | Some(Value::Nil) => Some(15),
             Some(Value::String(name)) => signals::number(&name.to_string_lossy()),
-            Some(Value::Integer(number)) => i32::try_from(*number).ok().filter(|number| (1..32).contains(number)),
+            Some(Value::Integer(number)) => {
+                i32::try_from(*number).ok().filter(|number| (1..32).contains(number))
+            }
             Some(_) => None,
         };
         let Some(number) = number else {
-            return Err(LibError::invalid("argument 1 (signal) must be a name as \"TERM\", or a number from 1 to 31"));
+            return Err(LibError::invalid(
+                "argument 1 (signal) must be a name as \"TERM\", or a number from 1 to 31",
+            ));
         };
         if self.child().has_died() {
             return Ok(false);
@@ -219,7 +225,9 @@ impl What {
                 b"a" => Ok(What::All),
                 _ => Err(wrong_what()),
             },
-            Some(Value::Integer(count)) => Ok(What::Bytes(usize::try_from(*count).map_err(|_| wrong_what())?)),
+            Some(Value::Integer(count)) => {
+                Ok(What::Bytes(usize::try_from(*count).map_err(|_| wrong_what())?))
+            }
             Some(_) => Err(wrong_what()),
         }
     }
@@ -283,7 +291,8 @@ impl Output {
         let take = move |lua: &Lua| {
             let Some(slot) = self.slot() else { return Ok(None) };
             let mut drain = slot.lend()?;
-            let line = drain.take_line().map(|line| lua.create_string(line.strip_suffix(b"\n").unwrap_or(line)));
+            let line =
+                drain.take_line().map(|line| lua.create_string(line.strip_suffix(b"\n").unwrap_or(line)));
             Ok(line.transpose()?)
         };
         let fill = move |_: &Lua| {

@@ -174,7 +174,10 @@ fn a_flood_is_refused_and_its_group_killed() {
         assert!(e.message.contains("1.0 MiB") && e.message.contains("max_output"), "{}", e.message);
         assert!(e.cmd.is_some());
     }
-    assert_eq!(run::<usize>(&lua, "return #mpms.proc.run({ 'head', '-c', 1 << 24, '/dev/zero' }).stdout"), 1 << 24);
+    assert_eq!(
+        run::<usize>(&lua, "return #mpms.proc.run({ 'head', '-c', 1 << 24, '/dev/zero' }).stdout"),
+        1 << 24
+    );
     assert_eq!(fails(&lua, "mpms.proc.run { 'head', '-c', (1 << 24) + 1, '/dev/zero' }").code, "too_large");
 }
 
@@ -380,7 +383,11 @@ fn hundreds_of_coroutines_wait_for_theirs_at_once() {
            return mpms.proc.run({ 'sh', '-c', 'sleep 0.5; echo ' .. i }).stdout end, { concurrency = 200 }) \
          for i = 1, 200 do assert(out[i] == i .. '\\n') end",
     );
-    assert!(start.elapsed() < Duration::from_secs(20), "one after another it were 100 s: {:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(20),
+        "one after another it were 100 s: {:?}",
+        start.elapsed()
+    );
 }
 
 #[test]

@@ -33,7 +33,9 @@ pub(super) fn argv(value: &Value, what: &str) -> Result<Vec<OsString>, LibError>
             _ => "",
         };
         let got = value.type_name();
-        return Err(LibError::invalid(format!("{what} must be a list as {{ \"ls\", \"-l\" }}, got {got}{hint}")));
+        return Err(LibError::invalid(format!(
+            "{what} must be a list as {{ \"ls\", \"-l\" }}, got {got}{hint}"
+        )));
     };
     let mut words = Vec::with_capacity(list.raw_len());
     for (at, value) in list.sequence_values::<Value>().enumerate() {
@@ -69,9 +71,7 @@ fn pairs(list: &Table) -> Result<usize, LibError> {
 pub(super) fn of_shell(value: &Value) -> Result<Vec<OsString>, LibError> {
     match (value, word(value)) {
         (Value::String(_), Some(text)) => Ok(vec!["/bin/sh".into(), "-c".into(), text]),
-        (Value::String(_), None) => {
-            Err(LibError::invalid("argument 1 (argv) must not have a zero byte"))
-        }
+        (Value::String(_), None) => Err(LibError::invalid("argument 1 (argv) must not have a zero byte")),
         (other, _) => {
             let got = other.type_name();
             Err(LibError::invalid(format!(
@@ -117,7 +117,9 @@ pub(super) fn quote(lua: &Lua, value: &Value) -> Result<LuaString, LibError> {
         }
         other => {
             let got = other.type_name();
-            return Err(LibError::invalid(format!("argument 1 (argv) must be a list or a string, got {got}")));
+            return Err(LibError::invalid(format!(
+                "argument 1 (argv) must be a list or a string, got {got}"
+            )));
         }
     };
     Ok(lua.create_string(joined(words.iter().map(Vec::as_slice))?)?)
