@@ -249,32 +249,45 @@ where
     waiting(lua, Signature { op: op.into(), arguments: "", method: false }, move |lua, (): ()| next(lua))
 }
 
-/// An iterator over items that come in batches: `take` gives the next one at hand, nil when there is none, and `fill`
-/// waits until there are more; false at the end. So each item costs what it costs without waiting.
+/// An iterator over items that come in batches: `fill` waits for the next ones and gives a list of them, nil at the end. A
+/// second list is of what each is given with. So an item costs what it costs Lua to take it from a list.
 ///
 /// # Errors
 /// When Lua has no memory left.
-pub fn batched_iterator<R, F>(
+pub fn batched_iterator<F>(
     lua: &Lua,
     op: &'static str,
-    take: impl Fn(&Lua) -> Result<R, LibError> + 'static,
     fill: impl Fn(&Lua) -> F + 'static,
 ) -> mlua::Result<Function>
 where
-    R: IntoLuaMulti,
-    F: Future<Output = Result<bool, LibError>> + 'static,
+    F: Future<Output = Result<Option<Batch>, LibError>> + 'static,
 {
     let signature = Signature { op: op.into(), arguments: "", method: false };
-    let take = function(lua, signature.clone(), move |lua, (): ()| take(lua))?;
-    let fill = waiting(lua, signature, move |lua, (): ()| fill(lua))?;
-    let next = "local take, fill = ...
-        local function after(item, ...)
-          if item ~= nil then return item, ... end
-          if fill() then return after(take()) end
+    let fill = waiting(lua, signature, move |lua, (): ()| {
+        let batch = fill(lua);
+        async move { Ok(batch.await?.map_or((None, None), |Batch(items, more)| (Some(items), more))) }
+    })?;
+    let next = "local fill = ...
+        local items, more, at
+        local function next()
+          if items then
+            at = at + 1
+            local item = items[at]
+            if item ~= nil then
+              if more then return item, more[at] end
+              return item
+            end
+          end
+          items, more = fill()
+          at = 0
+          if items then return next() end
         end
-        return function() return after(take()) end";
-    lua.load(next).set_name("=mpms").call((take, fill))
+        return next";
+    lua.load(next).set_name("=mpms").call(fill)
 }
+
+/// The next items of an iterator, at least one, and what each is given with.
+pub struct Batch(pub Table, pub Option<Table>);
 
 /// Lua's own `pcall`, whatever the script has made of the global.
 pub(super) fn plain_pcall(lua: &Lua) -> mlua::Result<Function> {

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use bytesize::ByteSize;
-use mlua::{Function, Lua};
+use mlua::{Function, Lua, LuaString};
 use tempfile::NamedTempFile;
 
 use super::meta;
 use crate::lua::error::LibError;
-use crate::lua::module::batched_iterator;
+use crate::lua::module::{Batch, batched_iterator};
 use crate::lua::options::Options;
 use crate::lua::pool::{self, Stop};
 use crate::lua::std::lent::Slot;
@@ -25,6 +25,9 @@ const LONGEST_LINE: usize = 256 << 20;
 
 /// Read at once.
 const BLOCK: usize = 256 << 10;
+
+/// Of a batch.
+const MOST_LINES: usize = 256;
 
 /// Between two questions whether to go on.
 const STEP: usize = 4 << 20;
@@ -178,52 +181,43 @@ struct Blocks {
     bytes: Vec<u8>,
     /// What is taken of them.
     start: usize,
-    /// Where no line ends before.
-    no_line: usize,
 }
 
 impl Blocks {
-    fn line(&mut self) -> Option<&[u8]> {
-        match memchr::memchr(b'\n', &self.bytes[self.no_line..]) {
-            Some(at) => {
-                let end = self.no_line + at;
-                let line = self.start..end;
-                (self.start, self.no_line) = (end + 1, end + 1);
-                Some(&self.bytes[line])
-            }
-            None if self.file.is_none() && self.start < self.bytes.len() => {
-                let line = self.start..self.bytes.len();
-                (self.start, self.no_line) = (line.end, line.end);
-                Some(&self.bytes[line])
-            }
-            None => {
-                self.no_line = self.bytes.len();
-                None
-            }
+    /// The next lines of those that are read, at most so many.
+    fn take(&mut self, lua: &Lua, most: usize) -> mlua::Result<Vec<LuaString>> {
+        let mut lines = Vec::new();
+        while lines.len() < most {
+            let rest = &self.bytes[self.start..];
+            let end = match memchr::memchr(b'\n', rest) {
+                Some(end) => end,
+                None if self.file.is_none() && !rest.is_empty() => rest.len(),
+                None => break,
+            };
+            lines.push(lua.create_string(&rest[..end])?);
+            self.start = self.bytes.len().min(self.start + end + 1);
         }
+        Ok(lines)
     }
 
-    /// Reads on, at least to the end of a line; whether there is more.
-    fn fill(&mut self, stop: &Stop) -> Result<bool, LibError> {
+    /// Reads on, at least to the end of a line.
+    fn fill(&mut self, stop: &Stop) -> Result<(), LibError> {
         self.bytes.drain(..std::mem::take(&mut self.start));
-        self.no_line = self.bytes.len();
         while let Some(file) = &mut self.file {
             let from = self.bytes.len();
             if file.take(BLOCK as u64).read_to_end(&mut self.bytes)? == 0 {
                 self.file = None;
             }
             if memchr::memchr(b'\n', &self.bytes[from..]).is_some() {
-                return Ok(true);
+                break;
             }
             if self.bytes.len() > LONGEST_LINE {
                 let most = ByteSize::b(LONGEST_LINE as u64).display().iec();
                 return Err(LibError::new("too_large", format!("a line is longer than {most}")));
             }
             stop.check()?;
-            self.no_line = self.bytes.len();
         }
-        self.no_line = 0;
-        Ok(!self.bytes.is_empty())
+        Ok(())
     }
 }
 
@@ -233,27 +227,28 @@ pub(super) fn lines(lua: &Lua, path: PathBuf) -> Result<Function, LibError> {
     if file.metadata().is_ok_and(|facts| facts.is_dir()) {
         return Err(LibError::new("is_directory", "is a directory").path(path));
     }
-    let blocks = Blocks { file: Some(file), bytes: Vec::new(), start: 0, no_line: 0 };
+    let blocks = Blocks { file: Some(file), bytes: Vec::new(), start: 0 };
     let blocks = Rc::new(Slot::new("the iterator", Some(blocks)));
-    let filled = Rc::clone(&blocks);
-    let take = move |lua: &Lua| {
-        let mut blocks = blocks.lend()?;
-        let line = blocks.as_mut().and_then(Blocks::line);
-        Ok(line.map(|line| lua.create_string(line)).transpose()?)
-    };
     let fill = move |lua: &Lua| {
-        let (lua, blocks, path) = (lua.clone(), Rc::clone(&filled), path.clone());
+        let (lua, blocks, path) = (lua.clone(), Rc::clone(&blocks), path.clone());
         async move {
             let mut place = blocks.lend()?;
-            let Some(mut blocks) = place.take() else { return Ok(false) };
-            let (read, more) = pool::run(&lua, move |stop| {
-                let more = blocks.fill(stop).map_err(|error| error.path(&path))?;
-                Ok((blocks, more))
-            })
-            .await?;
-            *place = Some(read);
-            Ok(more)
+            let Some(mut blocks) = place.take() else { return Ok(None) };
+            let mut lines = blocks.take(&lua, MOST_LINES)?;
+            if lines.is_empty() {
+                blocks = pool::run(&lua, move |stop| {
+                    blocks.fill(stop).map_err(|error| error.path(&path))?;
+                    Ok(blocks)
+                })
+                .await?;
+                lines = blocks.take(&lua, MOST_LINES)?;
+            }
+            if lines.is_empty() {
+                return Ok(None);
+            }
+            *place = Some(blocks);
+            Ok(Some(Batch(lua.create_sequence_from(lines)?, None)))
         }
     };
-    Ok(batched_iterator(lua, "fs.lines", take, fill)?)
+    Ok(batched_iterator(lua, "fs.lines", fill)?)
 }

@@ -1,6 +1,5 @@
 //! Folders: listed, walked, searched and removed. The order is always that of the names.
 
-use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -12,11 +11,10 @@ use mlua::{Function, Lua, LuaString, Table, Value};
 
 use super::meta;
 use crate::lua::error::{Carried, LibError};
-use crate::lua::module::batched_iterator;
+use crate::lua::module::{Batch, batched_iterator};
 use crate::lua::options::Options;
 use crate::lua::pool::{self, Stop};
 use crate::lua::std::lent::Slot;
-use crate::lua::std::path;
 
 /// Entries of a walk that are read at once.
 const BATCH: usize = 512;
@@ -110,43 +108,26 @@ pub(super) fn walk(lua: &Lua, start: PathBuf, options: Option<Table>) -> Result<
     if !start.is_dir() {
         std::fs::read_dir(&start).map_err(|error| LibError::file(&error, &start))?;
     }
-    let walk = Walked { walk: Some(builder.build()), start, wanted, found: VecDeque::new(), failed: None };
+    let walk = Walked { walk: Some(builder.build()), start, wanted, found: Vec::new(), failed: None };
     let walk = Rc::new(Slot::new("the iterator", Some(walk)));
-    let filled = Rc::clone(&walk);
-    let take = move |lua: &Lua| {
-        let mut walk = walk.lend()?;
-        let Some((path, kind)) = walk.as_mut().and_then(|walk| walk.found.pop_front()) else {
-            return Ok((None, None));
-        };
-        Ok((Some(path::text(lua, &path)?), Some(kind)))
-    };
     let fill = move |lua: &Lua| {
-        let (lua, walk) = (lua.clone(), Rc::clone(&filled));
+        let (lua, walk) = (lua.clone(), Rc::clone(&walk));
         async move {
             let mut place = walk.lend()?;
-            let Some(mut walked) = place.take() else { return Ok(false) };
-            if let Some(error) = walked.failed.take() {
-                return Err(error.into());
+            let Some(walked) = place.take() else { return Ok(None) };
+            let mut walked = pool::run(&lua, move |stop| walked.filled(stop)).await?;
+            let found = std::mem::take(&mut walked.found);
+            if !found.is_empty() {
+                *place = Some(walked);
+                let kinds = lua.create_sequence_from(found.iter().map(|(_, kind)| *kind))?;
+                let paths = found.into_iter().map(|(path, _)| lua.create_string(path.as_os_str().as_bytes()));
+                let paths = lua.create_sequence_from(paths.collect::<mlua::Result<Vec<_>>>()?)?;
+                return Ok(Some(Batch(paths, Some(kinds))));
             }
-            let walked = pool::run(&lua, move |stop| {
-                walked.fill(stop)?;
-                Ok(walked)
-            });
-            let walked = place.insert(walked.await?);
-            match walked.failed.take() {
-                // after what was found before it
-                Some(error) if walked.found.is_empty() => {
-                    *place = None;
-                    Err(error.into())
-                }
-                error => {
-                    walked.failed = error;
-                    Ok(!walked.found.is_empty())
-                }
-            }
+            walked.failed.map_or(Ok(None), |error| Err(error.into()))
         }
     };
-    Ok(batched_iterator(lua, "fs.walk", take, fill)?)
+    Ok(batched_iterator(lua, "fs.walk", fill)?)
 }
 
 /// A walk that is under way.
@@ -155,15 +136,16 @@ struct Walked {
     walk: Option<Walk>,
     start: PathBuf,
     wanted: Wanted,
-    found: VecDeque<(PathBuf, &'static str)>,
+    found: Vec<(PathBuf, &'static str)>,
+    /// Told after what was found before it.
     failed: Option<Carried>,
 }
 
 impl Walked {
     /// The next entries, until one fails.
-    fn fill(&mut self, stop: &Stop) -> Result<(), LibError> {
+    fn filled(mut self, stop: &Stop) -> Result<Self, LibError> {
         for seen in 0_usize.. {
-            if self.found.len() >= BATCH {
+            if self.found.len() >= BATCH || self.failed.is_some() {
                 break;
             }
             if seen.is_multiple_of(BATCH) {
@@ -177,17 +159,17 @@ impl Walked {
                 Ok(entry) => entry,
                 Err(error) => {
                     self.failed = Some(failed(&error, &self.start).carry());
-                    break;
+                    continue;
                 }
             };
             let kind = entry.file_type().map_or("file", |of| meta::kind(&of));
             let below = entry.path().strip_prefix(&self.start).unwrap_or(entry.path());
             if entry.depth() > 0 && self.wanted.takes(below, kind) {
                 let shown = entry.path().strip_prefix("./").unwrap_or(entry.path());
-                self.found.push_back((shown.to_path_buf(), kind));
+                self.found.push((shown.to_path_buf(), kind));
             }
         }
-        Ok(())
+        Ok(self)
     }
 }
 

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use mlua::LuaString;
+use mlua::{Lua, LuaString};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Sleep, sleep_until};
@@ -17,11 +17,15 @@ use tokio::time::{Sleep, sleep_until};
 use super::order::Limits;
 use super::ready;
 use crate::lua::error::LibError;
+use crate::lua::module::Batch;
 use crate::os::command::{Child, LARGEST_PIPE};
 use crate::os::socket::set_nonblocking;
 
 /// Read at once.
 const CHUNK: usize = 16 << 10;
+
+/// Of a batch.
+const MOST_LINES: usize = 256;
 
 /// Chunks between two looks at everything else.
 const TURN: usize = 64;
@@ -336,6 +340,17 @@ impl Drain {
             format!("{name} is more than {most}: raise `max_output`, read it by lines, or send it to a file"),
         )
     }
+}
+
+/// The lines that are at hand, without their ends; none when there are none.
+pub(super) fn batch(lua: &Lua, drain: &mut Drain) -> Result<Option<Batch>, LibError> {
+    let lines = lua.create_table()?;
+    while lines.raw_len() < MOST_LINES
+        && let Some(line) = drain.take_line()
+    {
+        lines.raw_push(lua.create_string(line.strip_suffix(b"\n").unwrap_or(line))?)?;
+    }
+    Ok((lines.raw_len() > 0).then_some(Batch(lines, None)))
 }
 
 /// How long commands may run.

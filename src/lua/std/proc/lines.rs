@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use mlua::{AnyUserData, Function, Lua, LuaString, UserDataRef, Value};
+use mlua::{AnyUserData, Function, Lua, UserDataRef, Value};
 
-use super::flow::{Enough, Keep};
+use super::flow::{self, Enough, Keep};
 use super::order::Order;
 use super::outcome::{self, Outcome};
 use super::run::Running;
 use crate::lua::error::LibError;
-use crate::lua::module::{Methods, batched_iterator, object};
+use crate::lua::module::{Batch, Methods, batched_iterator, object};
 use crate::lua::started;
 use crate::lua::std::lent::Slot;
 
@@ -36,29 +36,21 @@ pub(super) fn lines(lua: &Lua, order: Order) -> Result<ForLoop, LibError> {
         started::add(Rc::clone(child));
     }
     let lines = Rc::new(Lines { running: Slot::new("the iterator", running), order });
-    let (take, fill) = (Rc::clone(&lines), Rc::clone(&lines));
-    let next = batched_iterator(
-        lua,
-        "proc.lines",
-        move |lua| take.take(lua),
-        move |_| {
-            let lines = Rc::clone(&fill);
-            async move { lines.fill().await.map_err(|error| lines.order.named(error)) }
-        },
-    )?;
+    let filled = Rc::clone(&lines);
+    let next = batched_iterator(lua, "proc.lines", move |lua| {
+        let (lua, lines) = (lua.clone(), Rc::clone(&filled));
+        async move {
+            let more = lines.fill().await.map_err(|error| lines.order.named(error))?;
+            if more { lines.batch(&lua) } else { Ok(None) }
+        }
+    })?;
     Ok((next, Value::Nil, Value::Nil, object(lua, lines)?))
 }
 
 impl Lines {
-    fn take(&self, lua: &Lua) -> Result<Option<LuaString>, LibError> {
-        if self.running.is_closed() {
-            return Ok(None);
-        }
+    fn batch(&self, lua: &Lua) -> Result<Option<Batch>, LibError> {
         let mut running = self.running.lend()?;
-        let Some(line) = running.stdout.as_mut().and_then(|stdout| stdout.take_line()) else {
-            return Ok(None);
-        };
-        Ok(Some(lua.create_string(line.strip_suffix(b"\n").unwrap_or(line))?))
+        running.stdout.as_mut().map_or(Ok(None), |stdout| flow::batch(lua, stdout))
     }
 
     /// Whether there is one more.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use mlua::{AnyUserData, Function, Lua, LuaString, Table, UserDataFields as _, UserDataRef, Value};
 
-use super::flow::{Clock, Drain, Enough, Feed, Keep, Watch, Work};
+use super::flow::{self, Clock, Drain, Enough, Feed, Keep, Watch, Work};
 use super::order::{self, Order};
 use super::outcome::{self, Outcome};
 use super::run::Running;
@@ -287,24 +287,16 @@ impl Output {
     }
 
     fn lines(self, lua: &Lua) -> Result<Function, LibError> {
-        let filling = self.clone();
-        let take = move |lua: &Lua| {
-            let Some(slot) = self.slot() else { return Ok(None) };
-            let mut drain = slot.lend()?;
-            let line =
-                drain.take_line().map(|line| lua.create_string(line.strip_suffix(b"\n").unwrap_or(line)));
-            Ok(line.transpose()?)
-        };
-        let fill = move |_: &Lua| {
-            let output = filling.clone();
+        let fill = move |lua: &Lua| {
+            let (lua, output) = (lua.clone(), self.clone());
             async move {
-                let Some(slot) = output.slot() else { return Ok(false) };
+                let Some(slot) = output.slot() else { return Ok(None) };
                 let mut drain = slot.lend()?;
                 let filled = output.fill(&mut drain, Enough::Line).await;
                 filled.map_err(|error| output.shared.order.named(error))?;
-                Ok(!drain.is_at_end() || !drain.left().is_empty())
+                flow::batch(&lua, &mut drain)
             }
         };
-        Ok(batched_iterator(lua, "proc.Output:lines", take, fill)?)
+        Ok(batched_iterator(lua, "proc.Output:lines", fill)?)
     }
 }
