@@ -3,7 +3,6 @@
 //!
 //! `TRYCMD=overwrite cargo test --test cmd` writes what is said now; put the `[..]` back after that.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -62,36 +61,44 @@ fn the_readme() {
     ran.expect("a session went another way, see above");
 }
 
-const LIBRARY: &str = r#"
-code = '''
-return {
-  worker = function(module)
-    for name, value in pairs(mpms[module]) do
-      if type(value) == "function" then emit(module .. "." .. name) end
-    end
-  end,
+fn mpms(words: &[&str]) -> String {
+    let ran = Command::new(env!("CARGO_BIN_EXE_mpms")).args(words).output().expect("mpms can be started");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout).expect("text")
 }
-'''
-tasks.items = ["fs", "http", "json", "log", "path", "time"]
-"#;
+
+/// The file must hold that text; with `UPDATE=1` it is written.
+fn is_fresh(path: &Path, text: &str) {
+    if std::env::var_os("UPDATE").is_some() {
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder can be made");
+        fs::write(path, text).expect("a file can be written");
+    }
+    let held = fs::read_to_string(path).unwrap_or_default();
+    let line = held.lines().zip(text.lines()).position(|(held, made)| held != made);
+    assert!(held == text, "{} is old, from line {line:?} on: UPDATE=1 cargo test --test cmd", path.display());
+}
 
 #[test]
-fn the_readme_knows_every_function_of_the_library_and_no_other() {
-    let readme = fs::read_to_string(repository().join("README.md")).expect("the README");
-    let rows = readme.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('('));
-    let modules = ["fs.", "http.", "json.", "log.", "path.", "time."];
-    let told: BTreeSet<_> = rows
-        .map(|(name, _)| name.to_owned())
-        .filter(|name| modules.iter().any(|module| name.starts_with(module)))
-        .collect();
+fn the_reference_of_the_library_is_fresh() {
+    is_fresh(&repository().join("docs/library.md"), &mpms(&["doc", "--markdown"]));
+}
 
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let manifest = folder.path().join("library.toml");
-    fs::write(&manifest, LIBRARY).expect("a file can be written");
-    let ran = Command::new(env!("CARGO_BIN_EXE_mpms")).args(["run", "-q"]).arg(&manifest).output();
-    let ran = ran.expect("mpms can be started");
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    let stdout = String::from_utf8_lossy(&ran.stdout);
-    let exist: BTreeSet<_> = stdout.lines().map(|line| line.trim_matches('"').to_owned()).collect();
-    assert_eq!(told, exist, "the README on the left");
+#[test]
+fn the_readme_has_every_module_of_the_library() {
+    const BEGIN: &str = "<!-- modules: UPDATE=1 cargo test --test cmd -->\n";
+    const END: &str = "<!-- end -->";
+    let page = repository().join("README.md");
+    let readme = fs::read_to_string(&page).expect("the README");
+    let (before, rest) = readme.split_once(BEGIN).expect("the table of the modules");
+    let (_, after) = rest.split_once(END).expect("its end");
+    let library: serde_json::Value = serde_json::from_str(&mpms(&["doc", "--json"])).expect("JSON");
+    let mut table = String::from("| module | |\n|---|---|\n");
+    for module in library["modules"].as_array().expect("modules") {
+        let (name, doc) = (module["name"].as_str().expect("a name"), module["doc"].as_str().expect("a text"));
+        if name != "globals" {
+            let sentence = doc.lines().next().unwrap_or_default();
+            table.push_str(&format!("| [`mpms.{name}`](docs/library.md#mpms{name}) | {sentence} |\n"));
+        }
+    }
+    is_fresh(&page, &format!("{before}{BEGIN}{table}{END}{after}"));
 }

@@ -79,14 +79,17 @@ fn run(folder: &Path, job: &str, flags: &[&str]) -> Output {
 }
 
 /// The jobs that have a check below.
-const CHECKS: [(&str, fn()); 11] = [
+const CHECKS: [(&str, fn()); 14] = [
     ("api", api),
     ("commands", commands),
+    ("convert", convert),
     ("copy", copy),
     ("crawl", crawl),
     ("download", download),
+    ("etl", etl),
     ("flaky", flaky),
     ("gevent", gevent),
+    ("logs", logs),
     ("pages", pages),
     ("primes", primes),
     ("spider", spider),
@@ -281,4 +284,100 @@ fn commands() {
         names
     };
     assert_eq!(names, [expected("scripts", "../scripts/"), expected("jobs", "")].concat());
+}
+
+fn logs() {
+    let mut ran = Ran::of("logs", &[]);
+    let report: serde_json::Value =
+        serde_json::from_str(&ran.text("out/logs/report.json")).expect("the report is JSON");
+    assert_eq!(
+        (&report["files"], &report["lines"], &report["unread"]),
+        (&6.into(), &30_006.into(), &6.into())
+    );
+    // each line of a day has a hundred bytes times the day
+    assert_eq!(report["bytes"], 5_000 * 100 * (1 + 2 + 3 + 4 + 5 + 6));
+    let counts = report["status"].as_object().expect("a count of each status");
+    assert_eq!(counts.values().filter_map(serde_json::Value::as_u64).sum::<u64>(), 30_000);
+    let most = report["most"].as_array().expect("a list of pages");
+    let requests: Vec<_> = most.iter().filter_map(|page| page["requests"].as_u64()).collect();
+    assert!(requests.len() == 5 && requests.is_sorted_by(|a, b| a >= b), "{most:?}");
+    let errors = &counts["500"];
+    let finish = format!(
+        "30006 lines of 6 files, {errors} errors of the server, 6 lines not understood; see out/logs/report.json"
+    );
+    assert_eq!(ran.finish(), finish);
+
+    // the standard tools find the same
+    let folder = ran.path("out/logs");
+    let counted = Command::new("sh")
+        .arg("-c")
+        .arg("zcat -f access.log.* | grep -c '\" 500 '")
+        .current_dir(folder)
+        .output()
+        .expect("zcat and grep");
+    assert_eq!(String::from_utf8_lossy(&counted.stdout).trim(), errors.to_string());
+
+    ran.again("logs", &["-p", "slow=10", "-p", "top=2"]);
+    let report: serde_json::Value =
+        serde_json::from_str(&ran.text("out/logs/report.json")).expect("the report is JSON");
+    assert_eq!(report["slow"], serde_json::json!([]));
+    assert_eq!(report["most"].as_array().map(Vec::len), Some(2));
+}
+
+fn convert() {
+    let mut ran = Ran::of("convert", &[]);
+    assert!(ran.finish().starts_with("8 converted, 0 up to date;"), "{}", ran.finish());
+    let made = files(&ran.path("out/convert/to"));
+    assert_eq!(made.len(), 8, "and nothing half done beside them");
+    for name in made.keys() {
+        let unpacked = Command::new("gunzip")
+            .arg("-c")
+            .arg(ran.path("out/convert/to").join(name))
+            .output()
+            .expect("gunzip");
+        let source = ran.path("out/convert/from").join(name).with_extension("txt");
+        assert!(unpacked.stdout == fs::read(source).expect("its source"), "{}", name.display());
+    }
+    fs::remove_file(ran.path("out/convert/to/part1/text2.gz")).expect("it is there");
+    ran.again("convert", &[]);
+    assert!(ran.finish().starts_with("1 converted, 7 up to date;"), "{}", ran.finish());
+    ran.again("convert", &["-p", "command=cp {in} {out}", "-p", "ext=bak"]);
+    assert!(ran.finish().starts_with("8 converted"), "{}", ran.finish());
+    let text = ran.text("out/convert/from/part2/text1.txt");
+    assert_eq!(ran.text("out/convert/to/part2/text1.bak"), text);
+}
+
+fn etl() {
+    let mut ran = Ran::of("etl", &[]);
+    let finish = "17 rows loaded, 7 refused; see out/etl/report.md";
+    assert_eq!(ran.finish(), finish);
+    let query = |sql: &str| {
+        let database = rusqlite::Connection::open(ran.path("out/etl/orders.sqlite")).expect("the database");
+        database.query_row(sql, [], |row| row.get::<_, String>(0)).expect("a row")
+    };
+    // what was typed twice is there once, as it was typed last
+    assert_eq!(query("SELECT count(*) || ' ' || count(DISTINCT id) FROM orders"), "16 16");
+    assert_eq!(
+        query("SELECT amount || customer || date FROM orders WHERE id = 1004"),
+        "1149.9Konrad Zuse2026-01-14"
+    );
+    assert_eq!(query("SELECT customer || email FROM orders WHERE id = 1002"), "Alan Turingalan@example.com");
+    assert_eq!(
+        query("SELECT group_concat(amount) FROM orders WHERE id IN (1001, 1013, 1017)"),
+        "1250.0,2000.0,3300.75"
+    );
+    assert_eq!(
+        query("SELECT group_concat(line || ' ' || reason, '; ') FROM (SELECT * FROM refused ORDER BY line)"),
+        "6 no address; 10 no amount; 12 no amount; 13 no date; 18 no customer; 20 unknown country; 22 no date; \
+         24 no number of an order",
+    );
+    let report = ran.text("out/etl/report.md");
+    assert!(report.contains("| US | 4 |"), "{report}");
+
+    ran.again("etl", &[]);
+    assert_eq!(ran.finish(), finish);
+    let count = rusqlite::Connection::open(ran.path("out/etl/orders.sqlite")).and_then(|database| {
+        database.query_row("SELECT count(*) FROM orders", [], |row| row.get::<_, i64>(0))
+    });
+    assert_eq!(count.expect("a count"), 16, "a second run changes nothing");
 }

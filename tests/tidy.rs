@@ -53,6 +53,7 @@ const UNSAFE: &[&str] = &[
     "lua/state.rs",
     "lua/std/http/serve/upvalues.rs",
     "lua/std/proc/ready.rs",
+    "lua/tape/stack.rs",
     "lua/watchdog.rs",
 ];
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
+use super::dirs::Dirs;
 use super::known::{Left, unwritable};
 use super::order::Order;
 use super::prepare::{Folder, Ready, is_piped};
@@ -86,6 +87,8 @@ pub fn carry_out(ready: Ready, order: &Order, cwd: &Path, signals: &Signals) -> 
     let (waker, wake) = wake_pair()?;
     let handoff: Handoff<Task, drive::SourceEnd> = Handoff::new(plan.run.queue, waker.clone());
     let mut config = config(&plan);
+    let dirs = Dirs::of(kept.as_ref());
+    (config.dirs, config.keeps_states) = (dirs.there(), kept.is_some());
     let known_count = past.as_ref().map_or(0, |past| past.known_count);
     let (left, past) = apart(past, &plan, id.as_deref(), &mut config);
     let source_around = around("tasks", events.clone(), found.frozen.clone());
@@ -119,6 +122,7 @@ pub fn carry_out(ready: Ready, order: &Order, cwd: &Path, signals: &Signals) -> 
                 sink,
                 writer,
                 past,
+                dirs: dirs.path().to_owned(),
                 deliveries,
                 replies,
                 waker,
@@ -141,7 +145,7 @@ pub fn carry_out(ready: Ready, order: &Order, cwd: &Path, signals: &Signals) -> 
             }
             drive::run(Run {
                 config,
-                setup: setup(&plan, &found),
+                setup: setup(&plan, &found, &dirs),
                 env,
                 keeper,
                 source: handoff,
@@ -157,6 +161,7 @@ pub fn carry_out(ready: Ready, order: &Order, cwd: &Path, signals: &Signals) -> 
         }
     };
     reporter.join();
+    dirs.end(&summary);
     if let Some(Folder { home, .. }) = &kept {
         // what cannot be removed now is tried again after the next run
         let _ = home.prune(plan.run.keep);
@@ -177,6 +182,7 @@ fn apart(
     config.before_ns = past.elapsed_ns;
     config.pending = past.pending;
     config.tried = past.tried.into_iter().collect();
+    config.states = past.saved;
     let of_handler = handler::Past {
         meta: past.meta,
         last_seq: past.last_seq,
@@ -267,10 +273,13 @@ fn config(plan: &Plan) -> Config {
         before_ns: 0,
         pending: Vec::new(),
         tried: HashMap::new(),
+        keeps_states: false,
+        states: Vec::new(),
+        dirs: Vec::new(),
     }
 }
 
-fn setup(plan: &Plan, found: &Found) -> Setup {
+fn setup(plan: &Plan, found: &Found, dirs: &Dirs) -> Setup {
     Setup {
         job: plan.job.clone(),
         body: match &plan.worker.body {
@@ -281,6 +290,7 @@ fn setup(plan: &Plan, found: &Found) -> Setup {
         threads: plan.worker.threads as u32,
         coroutines: plan.worker.coroutines as u32,
         process_roles: found.process_roles,
+        dirs: dirs.path().to_owned(),
         frozen: found.frozen.known(),
         bounds: Bounds {
             timeout_ns: plan.worker.times.timeout_ns,

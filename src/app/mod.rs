@@ -3,9 +3,12 @@
 mod carry;
 mod changes;
 mod check;
+mod dirs;
+pub mod doc;
 mod dry;
 mod exit;
 mod known;
+mod lua;
 mod order;
 mod prepare;
 mod roles;
@@ -13,6 +16,8 @@ mod run;
 mod runs;
 mod settings;
 mod source;
+mod test;
+mod types;
 
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -37,6 +42,11 @@ pub fn main() -> ! {
         Command::Check(arguments) => check::check(&arguments),
         Command::Resume(arguments) => run::resume(&arguments),
         Command::Runs(arguments) => runs::runs(&arguments),
+        Command::Lua(arguments) => lua::lua(&arguments),
+        Command::Doc(arguments) => doc::doc(&arguments),
+        Command::Types(arguments) => types::types(&arguments),
+        Command::Test(arguments) => test::test(&arguments),
+        Command::Spec(arguments) => test::spec::serve(&arguments.rest),
         // only with its exact word in front, see above
         Command::Keeper(_) => Code::Usage,
     };

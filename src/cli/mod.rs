@@ -1,9 +1,12 @@
 //! The command line, typed.
 
 mod display;
+mod doc;
+mod lua;
 mod resume;
 mod run;
 mod runs;
+mod test;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,9 +15,12 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use display::{Display, Workers};
+pub use doc::{DocArgs, TypesArgs};
+pub use lua::LuaArgs;
 pub use resume::ResumeArgs;
 pub use run::RunArgs;
 pub use runs::{ListArgs, LogsArgs, RmArgs, RunsArgs, RunsCommand, ShowArgs};
+pub use test::TestArgs;
 
 /// Runs batch jobs: Lua or commands, in worker processes, over a list of tasks.
 #[derive(Debug, Parser)]
@@ -32,6 +38,7 @@ Examples:
   mpms resume                           go on with the latest run that is not complete
   mpms runs                             list the runs of this folder
   mpms check jobs/                      look for mistakes in every job of a folder
+  mpms lua report.lua                   run a script by hand, with the whole library
 
 `mpms run --help` explains every option.";
 
@@ -46,9 +53,20 @@ pub enum Command {
     Runs(RunsArgs),
     /// Look for mistakes in jobs and their scripts; nothing runs.
     Check(CheckArgs),
+    /// Run a Lua script with the whole library; without one, read lines and answer each.
+    Lua(LuaArgs),
+    /// Show what the library has: a module, a function, its options.
+    Doc(DocArgs),
+    /// Write what editors need to know of the library.
+    Types(TypesArgs),
+    /// Run the tests of scripts: every *_spec.lua below this folder, with the network denied.
+    Test(TestArgs),
     /// The process between a run and its workers; started by `run`.
     #[command(name = "__keeper", hide = true)]
     Keeper(KeeperArgs),
+    /// One spec in a process of its own; started by `test`.
+    #[command(name = "__spec", hide = true)]
+    Spec(KeeperArgs),
 }
 
 /// `mpms check`
@@ -73,10 +91,10 @@ Examples:
 
 Exit codes: 0 no mistakes, 2 mistakes.";
 
-/// `mpms __keeper`
+/// `mpms __keeper` and `mpms __spec`
 #[derive(Debug, Args)]
 pub struct KeeperArgs {
-    /// What `run` tells it.
+    /// What `run` or `test` tells it.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub rest: Vec<OsString>,
 }

@@ -7,7 +7,7 @@ use crate::engine::entry::{At, Entry};
 use crate::engine::stop::Mode;
 use crate::engine::{Engine, Fetch};
 use crate::model::handling::{Puts, StoredPuts};
-use crate::model::{Seq, Task};
+use crate::model::{Handle, Seq, Task};
 
 /// Puts stay in memory up to so many windows: at 400,000 tasks/s, 4096 of them would be used up in 10 ms, and what is
 /// beyond can only be fetched once it is committed, which takes 50 ms and more.
@@ -43,8 +43,15 @@ impl Engine {
 
     pub(super) fn handled(&mut self, count: usize, puts: Puts, known: &[bool]) {
         self.backlog.handle(count);
+        self.cancels.handle(count);
         let (mut seq, mut known) = (puts.first, known.iter().copied());
+        let mut cancels = puts.cancels.into_iter().peekable();
         for task in puts.tasks {
+            while let Some(cancel) =
+                cancels.next_if(|cancel| seq.is_some_and(|seq| cancel.after < seq.number()))
+            {
+                self.cancel(cancel.key);
+            }
             self.put(task, seq, &mut known);
             seq = seq.and_then(|seq| Seq::new(seq.number() + 1));
         }
@@ -52,12 +59,14 @@ impl Engine {
             self.tally.known += puts.count;
             self.stored.push_many(puts);
         }
+        cancels.for_each(|cancel| self.cancel(cancel.key));
     }
 
     pub(super) fn committed(&mut self, count: usize, seq: u64) {
         let (ends, keyed) = self.backlog.commit(count);
         self.tally.committed += ends;
         self.keys.commit(keyed, seq);
+        self.cancels.commit(count);
         self.stored.commit(seq);
     }
 
@@ -67,7 +76,8 @@ impl Engine {
             && let Some(key) = task.key()
         {
             // It may be a duplicate of one that only the journal has seen: the journal decides, and has it or not.
-            if known.next().unwrap_or(false) || self.keys.contains(key) {
+            let cancelled = self.cancels.contains(key);
+            if known.next().unwrap_or(false) || cancelled || self.keys.contains(key) {
                 self.tally.duplicates += 1;
             } else {
                 self.tally.known += 1;
@@ -86,14 +96,17 @@ impl Engine {
         self.tally.known += 1;
         match seq {
             Some(seq) if self.goes_by(&task, seq) => self.stored.push(priority(&task), seq),
-            _ => self.load(task, seq),
+            _ => {
+                self.load(task, seq);
+            }
         }
     }
 
     /// Whether its key is not known yet; from now on it is.
     fn is_new(&mut self, task: &Task, seq: Option<Seq>, known: &mut impl Iterator<Item = bool>) -> bool {
         let Some(key) = task.key() else { return true };
-        let new = !known.next().unwrap_or(false) && self.keys.insert(key, seq.map(Seq::number));
+        let known = known.next().unwrap_or(false) || self.cancels.contains(key);
+        let new = !known && self.keys.insert(key, seq.map(Seq::number));
         self.tally.duplicates += u64::from(!new);
         new
     }
@@ -135,7 +148,13 @@ impl Engine {
                 continue;
             }
             self.stored.take(priority);
-            self.load(task, Some(seq));
+            let options = task.options.as_ref();
+            let marked = options.is_some_and(|options| options.cancelled);
+            let cancelled = marked || task.key().is_some_and(|key| self.cancels.contains(key));
+            let handle = self.load(task, Some(seq));
+            if cancelled {
+                self.end_waiting(handle);
+            }
         }
         // What was counted and is not there were duplicates.
         let missing = self.stored.fetched(priority, exhausted);
@@ -164,7 +183,7 @@ impl Engine {
 
     /// Into memory.
     #[inline(always)]
-    fn load(&mut self, task: Task, seq: Option<Seq>) {
+    fn load(&mut self, task: Task, seq: Option<Seq>) -> Handle {
         let order = self.tally.loaded;
         self.tally.loaded += 1;
         self.bytes += task.args.len();
@@ -178,12 +197,16 @@ impl Engine {
         }
         let at = if delay_ns == 0 { At::Ready } else { At::Delayed };
         let (starts, crashes, failures) = (0, Record::default(), 0);
+        let keyed = task.options.is_some();
         let handle =
             self.tasks.insert(Entry { task, seq, order, at, starts, crashes, failures, lane, place: 0 });
         if let Some(tried) = tried
             && let Some(entry) = self.tasks.get_mut(handle)
         {
             entry.go_on(tried);
+        }
+        if keyed && let Some(entry) = self.tasks.get(handle) {
+            self.cancels.load(&entry.task, handle);
         }
         if self.config.ordered {
             self.order.push(handle);
@@ -195,13 +218,17 @@ impl Engine {
         } else {
             self.limits.push(lane, (priority, Reverse(order)), handle, self.now_ns);
         }
+        handle
     }
 
     /// Delayed tasks line up; those for another attempt were here before and go to the front.
     pub(super) fn end_delays(&mut self) {
         let mut again = Vec::new();
         while let Some(handle) = self.delayed.pop_due(self.now_ns) {
-            let Some(entry) = self.tasks.get_mut(handle) else { continue };
+            let Some(entry) = self.tasks.get_mut(handle).filter(|entry| entry.at == At::Delayed) else {
+                self.delayed.passed();
+                continue;
+            };
             let order = entry.order;
             if entry.failures > 0 {
                 self.retrying -= 1;
@@ -216,6 +243,8 @@ impl Engine {
         if !again.is_empty() {
             self.put_back(again);
         }
+        let tasks = &self.tasks;
+        self.delayed.sweep(|handle| tasks.get(handle).is_some_and(|entry| entry.at == At::Delayed));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::engine::WorkerId;
 use crate::model::event::{Event, Summary};
+use crate::model::handling::Saved;
 use crate::model::{Delivery, Failure, Handle, TaskId, Tried};
 
 /// One thing to do. Actions of a step are carried out in their order, before the next step.
@@ -41,6 +42,8 @@ pub enum Action {
     /// Keep what happened to these tasks with the next commit. They have not ended; one that ends afterwards is delivered
     /// later.
     Remember(Vec<(TaskId, Tried)>),
+    /// Keep what these tasks saved with the next commit; none: nothing. They have not ended. Answer: `Kept`.
+    Save(Vec<Saved>),
     /// Commit what was delivered so far without waiting for more: nothing can come before.
     Flush,
     /// Tell the listeners.

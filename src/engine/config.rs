@@ -1,6 +1,7 @@
 //! What the engine is told once.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::engine::Ends;
 use crate::model::handling::StoredPuts;
@@ -44,6 +45,12 @@ pub struct Config {
     pub pending: Vec<StoredPuts>,
     /// What happened to tasks that have not ended.
     pub tried: HashMap<TaskId, Tried>,
+    /// Saved states go to the journal.
+    pub keeps_states: bool,
+    /// Those of tasks that have not ended.
+    pub states: Vec<(TaskId, Arc<[u8]>)>,
+    /// Tasks that have a folder.
+    pub dirs: Vec<TaskId>,
 }
 
 #[cfg(test)]
@@ -67,6 +74,9 @@ impl Config {
             before_ns: 0,
             pending: Vec::new(),
             tried: HashMap::new(),
+            keeps_states: true,
+            states: Vec::new(),
+            dirs: Vec::new(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the engine hears.
 
+use std::sync::Arc;
+
 use crate::engine::{Death, WorkerId};
 use crate::model::handling::Puts;
 use crate::model::{Handle, Outcome, Seq, StopCause, Task};
@@ -86,11 +88,32 @@ pub enum Input {
         /// For the report.
         reason: String,
     },
+    /// A task has saved its state: `task.save`.
+    Saved {
+        /// Who runs it.
+        worker: WorkerId,
+        /// Which one.
+        task: Handle,
+        /// Its code, one value of a bounded size; none when it saved nil.
+        state: Option<Arc<[u8]>>,
+    },
+    /// A task uses its folder: `task.dir`.
+    Housed {
+        /// Who runs it.
+        worker: WorkerId,
+        /// Which one.
+        task: Handle,
+    },
+    /// Saved states are kept.
+    Kept {
+        /// How many, in the order of [`Action::Save`](crate::engine::Action::Save).
+        count: usize,
+    },
     /// The handler has handled deliveries; they are not kept yet.
     Handled {
         /// How many, in the order of delivery.
         count: usize,
-        /// What they put (also by `task.put` in their workers), in order.
+        /// What they put (also by `task.put` in their workers) and cancelled, in order.
         puts: Puts,
         /// For each of `puts.tasks` that has a key, in their order: whether the store knew it. May end early.
         known: Vec<bool>,

@@ -7,10 +7,10 @@ use proptest::test_runner::Config as Cases;
 
 use crate::engine::simulator::Job;
 use crate::engine::{Action, Config, Engine, Input, StartFailure};
-use crate::model::handling::{Puts, StoredPuts};
+use crate::model::handling::{Cancel, Puts, StoredPuts};
 use crate::model::outcome::Done;
 use crate::model::policy::{Limit, Rate, Recycle, Retries};
-use crate::model::task::TaskOptions;
+use crate::model::task::{TaskOptions, key_hash};
 use crate::model::{Failure, Handle, Outcome, Payload, Seq, StopCause, Task, TaskId, Verdict};
 use crate::plan::MaxFail;
 
@@ -183,6 +183,34 @@ fn a_crash_of_a_task_counts_in_the_next_session_too() {
 }
 
 #[test]
+fn what_is_saved_is_there_in_the_next_attempt_and_in_the_next_session() {
+    for seed in 0..10 {
+        let job = Job { save_each: Some(2), retries: 2, flaky_each: Some(3), ..Job::new(seed) };
+        let job = Job { commit_each_ns: Some(5 * MS), commit_ns: MS, kill_each_ns: Some(3 * MS), ..job };
+        let run = job.run();
+        assert!(run.saves > 300 && run.states_sent > 50, "{run:?}");
+        let run = Job { crashes: (8, 1_500), ..job }.run();
+        assert!(run.lives == 9 && run.states_sent > 0, "{run:?}");
+    }
+}
+
+#[test]
+fn tasks_whose_keys_are_cancelled_do_not_start() {
+    let mut all = 0;
+    for seed in 0..20 {
+        let job = Job { cancel_each: Some(2), options: true, put_each: Some(3), puts: 9, ..Job::new(seed) };
+        let job =
+            Job { ordered: seed % 4 == 0, queue: 20, commit_each_ns: Some(5 * MS), commit_ns: MS, ..job };
+        all += job.run().cancelled;
+        let limits = if seed % 3 == 0 { vec![Limit { concurrency: Some(2), ..limit() }] } else { Vec::new() };
+        let run = Job { crashes: (8, 1_500), limits, sites: 4, most_puts: 5, ..job }.run();
+        assert!(run.lives == 9, "{run:?}");
+        all += run.cancelled;
+    }
+    assert!(all > 200, "{all}");
+}
+
+#[test]
 fn many_puts_need_a_small_slab() {
     for most_puts in [usize::MAX, 100] {
         let job = Job { tasks: 10, put_each: Some(1), puts: 20_000, queue: 1_024, ..Job::new(1) };
@@ -315,6 +343,7 @@ fn any_job() -> impl Strategy<Value = Job> {
         prop_oneof![1 => Just((0, 0)), 1 => (1..6_u32, prop_oneof![Just(100_u64), Just(3_000)])],
         any::<bool>(),
         prop_oneof![3 => Just(false), 1 => Just(true)],
+        (prop::option::of(1..9_u64), prop::option::of(1..9_u64)),
     );
     (shape, work, faults, policy, lives).prop_map(|(shape, work, faults, policy, lives)| Job {
         puts: if lives.5 { lives.0.0 } else { 2 },
@@ -323,6 +352,8 @@ fn any_job() -> impl Strategy<Value = Job> {
         commit_ns: lives.2,
         crashes: lives.3,
         resumes: lives.4,
+        save_each: lives.6.0,
+        cancel_each: lives.6.1,
         retries: policy.0,
         flaky_each: policy.1,
         hang_each: policy.2,
@@ -408,8 +439,8 @@ fn config(processes: usize, threads: usize) -> Config {
 fn any_input() -> impl Strategy<Value = Input> {
     let worker = 0..6_u32;
     let handle = (0..30_u64, 1..3_u64).prop_map(|(index, generation)| Handle::new(generation << 32 | index));
-    let handles =
-        prop::collection::vec(handle, 0..6).prop_map(|all| all.into_iter().flatten().collect::<Vec<_>>());
+    let handles = prop::collection::vec(handle.clone(), 0..6)
+        .prop_map(|all| all.into_iter().flatten().collect::<Vec<_>>());
     let more_handles = handles.clone();
     prop_oneof![
         3 => (1..10_u64).prop_map(|n| {
@@ -431,7 +462,14 @@ fn any_input() -> impl Strategy<Value = Input> {
         1 => worker.clone().prop_map(|worker| Input::Violation { worker, what: "it lied".into() }),
         1 => (worker.clone(), more_handles).prop_map(|(worker, handles)| Input::Overdue { worker, handles }),
         1 => (worker.clone(), 0..9_u64).prop_map(|(worker, bytes)| Input::WorkerMemory { worker, bytes }),
-        1 => worker.prop_map(|worker| Input::Retire { worker, reason: "asked".into() }),
+        1 => worker.clone().prop_map(|worker| Input::Retire { worker, reason: "asked".into() }),
+        2 => (worker.clone(), handle.clone(), prop::option::of(0..99_u8)).prop_filter_map("a task", |(worker, task, n)| {
+            Some(Input::Saved { worker, task: task?, state: n.map(|n| [n].into()) })
+        }),
+        1 => (worker.clone(), handle).prop_filter_map("a task", |(worker, task)| {
+            Some(Input::Housed { worker, task: task? })
+        }),
+        1 => (0..9_usize).prop_map(|count| Input::Kept { count }),
         2 => (0..10_usize).prop_map(|count| Input::Handled { count, puts: Puts::default(), known: vec![] }),
         2 => (0..10_usize, 0..40_u64).prop_map(|(count, seq)| Input::Committed { count, seq }),
         2 => (prop::collection::vec(-1..2_i32, 1..6), any::<bool>()).prop_map(|(priorities, bulk)| {
@@ -460,7 +498,7 @@ fn some_puts(priorities: &[i32], bulk: bool) -> Puts {
     let place = || Seq::new(1 + NEXT.fetch_add(7, Ordering::Relaxed) % 40).expect("not 0");
     let task = |priority: &i32| {
         let key: Option<Box<[u8]>> = (*priority == 1).then(|| Box::from([7]));
-        let options = TaskOptions { priority: *priority, key, delay_ns: 0 };
+        let options = TaskOptions { priority: *priority, key, ..TaskOptions::default() };
         Task { options: Some(Box::new(options)), ..Task::plain(fresh_id(), Payload::default()) }
     };
     let many = || {
@@ -469,7 +507,9 @@ fn some_puts(priorities: &[i32], bulk: bool) -> Puts {
         StoredPuts { priority: priorities[0], first, last, count: 3 }
     };
     let stored = if bulk { vec![many()] } else { Vec::new() };
-    Puts { first: Some(place()), tasks: priorities.iter().map(task).collect(), stored }
+    let cancels = vec![Cancel { key: key_hash(&[7]), after: place().number() }];
+    let cancels = if priorities.len() == 2 { cancels } else { Vec::new() };
+    Puts { first: Some(place()), tasks: priorities.iter().map(task).collect(), stored, cancels }
 }
 
 fn fresh_id() -> TaskId {

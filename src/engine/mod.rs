@@ -5,14 +5,17 @@
 //!
 //! A task's way: `accept` (`keys`, `stored`, delay) → `ready`, or `limits` when there are any → `dispatch` (seats, windows) →
 //! `outcomes` → `order` → the handler and its commit (`backlog`). Off that way: `retry` tries again what failed, `recall` takes back
-//! what a worker has not started, `quarantine` sorts out what a dead worker held, `timeout` ends what does not end,
-//! `recycle` replaces workers, `breaker` gives up on those that never start, `stop` and `quiescence` end the run.
+//! what a worker has not started, `quarantine` sorts out what a dead worker held, `timeout` ends what does not end, `cancel`
+//! what is not wanted any more, `belongings` has what attempts save for later ones, `recycle` replaces workers, `breaker`
+//! gives up on those that never start, `stop` and `quiescence` end the run.
 
 mod accept;
 mod action;
 mod backlog;
+mod belongings;
 mod blame;
 mod breaker;
+mod cancel;
 #[cfg(test)]
 mod cases;
 mod config;

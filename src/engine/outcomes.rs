@@ -102,6 +102,7 @@ impl Engine {
         let kind = Kind::of(&verdict);
         let bytes = entry.task.args.len();
         self.bytes -= bytes;
+        let left = self.belongings.end(entry.task.id);
         self.tally.again += u64::from(kind != Kind::Failed && entry.starts > 1);
         if self.handler_gone {
             return;
@@ -109,8 +110,11 @@ impl Engine {
         let key = entry.task.options.and_then(|options| options.key);
         // that of a put is kept with the put
         let keyed = key.is_some() && entry.seq.is_none();
-        if keyed && let Some(key) = &key {
-            self.keys.end(key);
+        if let Some(key) = &key {
+            if keyed {
+                self.keys.end(key);
+            }
+            self.cancels.end(key, handle);
         }
         self.backlog.push(bytes + verdict_bytes(&verdict), kind, keyed);
         self.out.push(Delivery {
@@ -120,6 +124,7 @@ impl Engine {
             key,
             attempt: entry.starts,
             worker,
+            left,
             elapsed_ns,
             verdict,
         });
@@ -136,6 +141,7 @@ impl Engine {
 
     /// What is to be remembered goes first, though no task is in both.
     pub(super) fn deliver(&mut self) {
+        self.keep_states();
         if !self.remember.is_empty() {
             self.actions.push(Action::Remember(std::mem::take(&mut self.remember)));
         }

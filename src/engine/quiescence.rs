@@ -24,6 +24,7 @@ impl Engine {
         }
         if self.mode != Mode::Open && self.backlog.is_empty() && self.seats.all_empty() {
             self.mode = Mode::Finished;
+            self.keep_last_states();
             self.actions.push(Action::Finished(Box::new(self.summary())));
         }
     }

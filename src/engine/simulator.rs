@@ -7,7 +7,9 @@ mod handler;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
+use crate::engine::stop::Mode;
 use crate::engine::{Action, Config, Engine, Fetch, Input, Kill, StartFailure, WorkerId};
 use crate::model::event::{Event, Summary};
 use crate::model::outcome::Done;
@@ -90,6 +92,10 @@ pub(super) struct Job {
     /// A random worker asks so often to be replaced.
     pub retire_each_ns: Option<u64>,
     pub deadline_ns: Option<u64>,
+    /// Of each n-th task every attempt saves, several times.
+    pub save_each: Option<u64>,
+    /// Each n-th delivery of a generated task cancels a key.
+    pub cancel_each: Option<u64>,
 }
 
 impl Job {
@@ -130,6 +136,8 @@ impl Job {
             recycle: Recycle::default(),
             retire_each_ns: None,
             deadline_ns: None,
+            save_each: None,
+            cancel_each: None,
         }
     }
 
@@ -160,6 +168,7 @@ impl Job {
                 key: key.then(|| random.below(300).to_le_bytes().into()),
                 priority: i32::try_from(random.below(3)).expect("small") - 1,
                 delay_ns: random.below(2) * random.below(20 * MS),
+                cancelled: false,
             }));
         }
         task
@@ -173,6 +182,9 @@ impl Job {
             let crashed = world.live();
             let good = !crashed && !world.handler_gone;
             world.last_commit(good);
+            if good {
+                world.states_are_kept();
+            }
             if crashed {
                 (disk, job.crashes.0) = (world.disk, job.crashes.0 - 1);
             } else if self.resumes && world.finished.as_ref().is_some_and(|end| end.stopped.is_some()) {
@@ -205,6 +217,11 @@ pub(super) struct Run {
     pub lives: u32,
     pub fetches: u64,
     pub flushes: u64,
+    /// Of the last life: states that were saved, and that went with an attempt.
+    pub saves: u64,
+    pub states_sent: u64,
+    /// Tasks of the last life that ended without a start.
+    pub cancelled: u64,
     /// Tasks ended, in all lives.
     pub ended: u64,
 }
@@ -213,6 +230,7 @@ pub(super) struct Run {
 enum Happening {
     ToWorker(u64, Message),
     TaskEnds(u64, Handle, u64),
+    Saves(u64, Handle),
     FromWorker(u64, Says),
     Started(WorkerId),
     HandlerIsFree,
@@ -237,6 +255,7 @@ enum Message {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Says {
     Ended(Handle, u64),
+    Saved(Handle, u64),
     Returned(Vec<Handle>),
     Gone(Vec<Handle>, String),
 }
@@ -282,6 +301,17 @@ struct World {
     failures: HashMap<TaskId, u32>,
     recycled: u64,
     suspects: BTreeSet<TaskId>,
+    /// What the engine has heard of each task's state.
+    states: HashMap<TaskId, u64>,
+    /// Tasks of which a state is on its way to the journal.
+    on_way: HashSet<TaskId>,
+    saves: u64,
+    states_sent: u64,
+    /// Keys that were cancelled in this life.
+    open_cancels: HashSet<u128>,
+    /// Tasks that a worker held when their keys were cancelled.
+    spared: HashSet<TaskId>,
+    cancelled: u64,
     delivered: Vec<TaskId>,
     delivered_ids: HashSet<TaskId>,
     delivery_times: Vec<u64>,
@@ -328,6 +358,10 @@ impl Random {
     }
 }
 
+fn encoded(state: u64) -> Arc<[u8]> {
+    state.to_le_bytes().into()
+}
+
 fn hits(each: Option<u64>, n: u64) -> bool {
     each.is_some_and(|each| n.is_multiple_of(each))
 }
@@ -355,6 +389,7 @@ impl World {
             before_ns: u64::from(life),
             pending: disk.pending(),
             tried: disk.tried.clone(),
+            states: disk.saved.iter().map(|(id, state)| (*id, encoded(*state))).collect(),
             ..Config::plain(job.processes, job.threads)
         };
         let mut random = Random(job.seed ^ u64::from(life));
@@ -378,6 +413,13 @@ impl World {
             failures: disk.tried.iter().map(|(id, tried)| (*id, tried.failures)).collect(),
             recycled: 0,
             suspects: BTreeSet::new(),
+            states: disk.saved.clone(),
+            on_way: HashSet::new(),
+            saves: 0,
+            states_sent: 0,
+            open_cancels: HashSet::new(),
+            spared: HashSet::new(),
+            cancelled: 0,
             delivered: Vec::new(),
             delivered_ids: HashSet::new(),
             delivery_times: Vec::new(),
@@ -480,7 +522,8 @@ impl World {
             self.all_ended_once();
         } else if is_exact {
             let all = self.accepted.iter().chain(&self.pending);
-            let never = all.filter(|id| !self.starts.contains_key(id)).count() as u64;
+            let never = |id: &&TaskId| !self.starts.contains_key(id) && !self.delivered_ids.contains(id);
+            let never = all.filter(never).count() as u64;
             self.law(summary.not_started == never, "tasks that never started are counted");
         }
         for limit in &self.job.limits {
@@ -490,6 +533,9 @@ impl World {
             lives,
             fetches: self.fetches,
             flushes: self.handler.flushes,
+            saves: self.saves,
+            states_sent: self.states_sent,
+            cancelled: self.cancelled,
             ended: self.disk.ended.len() as u64,
             summary,
             failed: self.disk.failed,
@@ -528,6 +574,8 @@ impl World {
         // one may have turned out to be a duplicate after a crash
         let forgotten = self.disk.tried.keys().all(|id| !self.disk.ended.contains_key(id));
         self.law(forgotten, "nothing is remembered of tasks that have ended");
+        let forgotten = self.disk.saved.keys().all(|id| !self.disk.ended.contains_key(id));
+        self.law(forgotten, "no state is left of tasks that have ended");
         let mut keys = HashSet::new();
         let all = (1..=job.tasks).map(TaskId::at).chain(self.disk.put.iter().copied());
         for task in all.map(|id| job.task(id)) {
@@ -540,7 +588,16 @@ impl World {
                 Some(_) => {}
             }
         }
-        self.law(keys == self.disk.keys, "of every key a task has ended");
+        keys.extend(&self.disk.cancelled);
+        self.law(keys == self.disk.keys, "of every key a task has ended, or it was cancelled");
+    }
+
+    /// After a good end of a session: what the engine heard last is what the next one begins with.
+    fn states_are_kept(&self) {
+        let kept = |(id, state): (&TaskId, &u64)| {
+            self.disk.ended.contains_key(id) || self.disk.saved.get(id) == Some(state)
+        };
+        self.law(self.states.iter().all(kept), "the last state of every task is kept");
     }
 
     fn fetch(&mut self, fetch: Fetch) {
@@ -565,6 +622,20 @@ impl World {
         self.step(Input::Offered { tasks, known, last: self.source_ended });
     }
 
+    fn is_cancelled(&self, key: u128) -> bool {
+        self.disk.cancelled.contains(&key) || self.open_cancels.contains(&key)
+    }
+
+    /// The engine is about to hear of it.
+    fn cancels(&mut self, key: u128) {
+        self.keys.insert(key);
+        self.open_cancels.insert(key);
+        let has_it = |id: &TaskId| self.job.task(*id).key().is_some_and(|other| key_hash(other) == key);
+        let held = self.holder.keys().filter_map(|handle| self.engine.task(*handle)).map(|task| task.id);
+        let spared: Vec<TaskId> = held.chain(self.suspects.iter().copied()).filter(has_it).collect();
+        self.spared.extend(spared);
+    }
+
     fn accepts(&mut self, tasks: &[Task]) {
         for task in tasks {
             let new = task.key().is_none_or(|key| self.keys.insert(key_hash(key)));
@@ -578,6 +649,7 @@ impl World {
         self.now = self.now.max(time);
         match happening {
             Happening::ToWorker(process, message) => self.hear(process, message),
+            Happening::Saves(process, handle) => self.task_saves(process, handle),
             Happening::TaskEnds(process, handle, lasted) => self.task_ends(process, handle, lasted),
             Happening::FromWorker(process, says) => self.say(process, says),
             Happening::Started(seat) => self.started(seat),
@@ -643,6 +715,12 @@ impl World {
                 continue;
             }
             let lasts = self.duration(id);
+            if hits(self.job.save_each, id.bits() as u64) {
+                for part in 0..3 {
+                    let after = part * self.random.below(lasts);
+                    self.at(self.now + after, Happening::Saves(number, handle));
+                }
+            }
             self.at(self.now + lasts, Happening::TaskEnds(number, handle, lasts));
         }
     }
@@ -667,6 +745,15 @@ impl World {
         process.last_ended = Some(handle);
         self.tell(number, Says::Ended(handle, lasted));
         self.pull(number);
+    }
+
+    fn task_saves(&mut self, number: u64, handle: Handle) {
+        let process = &self.processes[number as usize];
+        if process.alive && process.running.contains_key(&handle) {
+            self.saves += 1;
+            let state = u64::from(self.life) << 32 | self.saves;
+            self.tell(number, Says::Saved(handle, state));
+        }
     }
 
     fn die(&mut self, number: u64, death: String) {
@@ -739,6 +826,11 @@ impl World {
                     worker,
                     outcomes: vec![Outcome { handle, elapsed_ns, verdict }],
                 });
+            }
+            Says::Saved(task, number) => {
+                let id = self.engine.task(task).map(|task| task.id).expect("a task that is held is known");
+                self.states.insert(id, number);
+                self.step(Input::Saved { worker, task, state: Some(encoded(number)) });
             }
             Says::Returned(handles) => {
                 handles.iter().for_each(|handle| self.let_go(*handle));
@@ -858,6 +950,17 @@ impl World {
                 self.law(!tried.iter().any(running), "only tasks that have not ended are remembered");
                 self.handler.inbox.push_back(Word::Remember(tried));
             }
+            Action::Save(states) => {
+                self.law(!self.handler_gone, "nothing is said to nobody");
+                for (id, state) in &states {
+                    self.law(!self.delivered_ids.contains(id), "only tasks that have not ended save");
+                    let newest = self.states.get(id).map(|number| encoded(*number));
+                    self.law(state.is_some() && *state == newest, "the newest state is kept");
+                    let alone = self.on_way.insert(*id) || self.engine.mode == Mode::Finished;
+                    self.law(alone, "one state of a task is on its way");
+                }
+                self.handler.inbox.push_back(Word::Save(states));
+            }
             Action::Flush => self.flush(),
             Action::Report(Event::Stopping { .. }) => self.stopped = true,
             Action::Report(Event::WorkerRecycled { .. }) => self.recycled += 1,
@@ -878,7 +981,15 @@ impl World {
         for handle in handles {
             let task = self.engine.task(handle).expect("a task that is sent is known");
             let (id, site) = (task.id, self.job.site(task.id));
-            tasks.push((handle, id, task.attempt));
+            let state = self.states.get(&id).map(|number| number.to_le_bytes());
+            let gets = task.state == state.as_ref().map(|state| &state[..]);
+            let hash = self.job.task(id).key().map(key_hash);
+            let is_cancelled = hash.is_some_and(|hash| self.is_cancelled(hash));
+            let attempt = task.attempt;
+            self.states_sent += u64::from(state.is_some());
+            self.law(gets, "an attempt gets what was saved last");
+            self.law(!is_cancelled || self.spared.contains(&id), "a cancelled task does not start");
+            tasks.push((handle, id, attempt));
             let before = self.holder.insert(handle, process);
             self.law(before.is_none(), "a task is in one worker at a time");
             *self.at_site.entry(site).or_default() += 1;
@@ -921,8 +1032,19 @@ impl World {
     fn deliver(&mut self, deliveries: Vec<Delivery>) {
         self.law(!self.handler_gone, "nothing is delivered to nobody");
         for delivery in deliveries {
-            let starts = self.starts.get(&delivery.id).copied();
-            self.law(starts == Some(delivery.attempt), "a delivery says which start it was");
+            let starts = self.starts.get(&delivery.id).copied().unwrap_or(0);
+            self.law(starts == delivery.attempt, "a delivery says which start it was");
+            let skipped = matches!(delivery.verdict, Verdict::Skipped(_));
+            let hash = delivery.key.as_deref().map(key_hash);
+            self.law(starts > 0 || skipped, "what did not start was skipped");
+            let asked = hash.is_some_and(|hash| self.is_cancelled(hash));
+            self.law(!skipped || asked, "only what has a key is cancelled");
+            self.cancelled += u64::from(skipped);
+            self.law(
+                delivery.left.state || !self.disk.saved.contains_key(&delivery.id),
+                "a state goes with its task",
+            );
+            self.states.remove(&delivery.id);
             self.law(delivery.args == self.job.args(delivery.id), "a delivery has its arguments");
             if let Verdict::Failed(failure) = &delivery.verdict
                 && failure.code == "lua_error"

@@ -69,6 +69,14 @@ impl<T> Slab<T> {
         Some(value)
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Handle, &T)> {
+        let named = |(index, slot): (usize, &'_ Slot<T>)| {
+            let index = u32::try_from(index).expect("memory ends before 2^32 tasks of 100 bytes");
+            handle(index, slot.generation)
+        };
+        self.slots.iter().enumerate().filter_map(move |slot| Some((named(slot), slot.1.value.as_ref()?)))
+    }
+
     pub(super) fn values(&self) -> impl Iterator<Item = &T> {
         self.slots.iter().filter_map(|slot| slot.value.as_ref())
     }

@@ -96,7 +96,7 @@ fn a_million_puts() {
     let (mut flow, mut most) = (Flow::new(), 0);
     flow.step(Input::Offered { tasks: Vec::new(), known: Vec::new(), last: false });
     for place in (1..=COUNT).step_by(1_000) {
-        let puts = Puts { first: Seq::new(place), tasks: some(place, 1_000), stored: Vec::new() };
+        let puts = Puts { first: Seq::new(place), tasks: some(place, 1_000), ..Puts::default() };
         flow.step(Input::Handled { count: 0, puts, known: Vec::new() });
         flow.step(Input::Committed { count: 0, seq: place + 999 });
     }

@@ -1,8 +1,10 @@
 //! The engine's state and its one entry.
 
 use crate::engine::backlog::{Backlog, Ends};
+use crate::engine::belongings::Belongings;
 use crate::engine::blame::Kills;
 use crate::engine::breaker::Breaker;
+use crate::engine::cancel::Cancels;
 use crate::engine::delay::Delayed;
 use crate::engine::entry::Entry;
 use crate::engine::keys::Keys;
@@ -29,6 +31,8 @@ pub struct Engine {
     /// Their arguments.
     pub(super) bytes: usize,
     pub(super) keys: Keys,
+    pub(super) cancels: Cancels,
+    pub(super) belongings: Belongings,
     /// Puts that are not in memory.
     pub(super) stored: Stored,
     pub(super) ready: Ready,
@@ -89,6 +93,8 @@ pub struct TaskView<'a> {
     pub key: Option<&'a [u8]>,
     /// Which start it is, from 1.
     pub attempt: u32,
+    /// The code of what it saved.
+    pub state: Option<&'a [u8]>,
 }
 
 impl Engine {
@@ -98,6 +104,7 @@ impl Engine {
         let (crash_limit, queue) = (config.crash_limit.max(1), config.queue.max(1));
         let config = Config { processes, threads, crash_limit, queue, ..config };
         let stored = Stored::new(&config.pending);
+        let belongings = Belongings::new(&config.states, &config.dirs);
         let known = config.before.done + config.before.failed + stored.len();
         let tally = Tally { known, committed: config.before, ..Tally::default() };
         Engine {
@@ -107,6 +114,8 @@ impl Engine {
             tasks: Slab::new(),
             bytes: 0,
             keys: Keys::default(),
+            cancels: Cancels::default(),
+            belongings,
             stored,
             ready: Ready::default(),
             delayed: Delayed::default(),
@@ -152,6 +161,9 @@ impl Engine {
             Input::Overdue { worker, handles } => self.overdue(worker, handles),
             Input::WorkerMemory { worker, bytes } => self.weighed(worker, bytes),
             Input::Retire { worker, reason } => self.retire(worker, reason),
+            Input::Saved { worker, task, state } => self.saved(worker, task, state),
+            Input::Housed { worker, task } => self.housed(worker, task),
+            Input::Kept { count } => self.kept(count),
             Input::Handled { count, puts, known } => self.handled(count, puts, &known),
             Input::Committed { count, seq } => self.committed(count, seq),
             Input::Stored { priority, until, tasks } => self.stored(priority, until, tasks),
@@ -177,6 +189,7 @@ impl Engine {
             args: &entry.task.args,
             key: entry.task.key(),
             attempt: entry.starts + 1,
+            state: self.belongings.state(entry.task.id),
         })
     }
 

@@ -14,11 +14,12 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::clearing::Clearing;
 use super::rows::Rows;
 use crate::journal::record::{Group, OutputMark};
 use crate::journal::{JournalError, Writer};
 use crate::model::handling::{FromHandler, StoredPuts};
-use crate::model::{Seq, StopCause, Task};
+use crate::model::{Seq, StopCause, Task, TaskId};
 use crate::os::clock::monotonic_ns;
 use crate::os::wake::Waker;
 use crate::output::{OutputError, Sink};
@@ -55,6 +56,8 @@ pub struct Closed {
     pub rows: Rows,
     /// Deliveries in it.
     pub handled: usize,
+    /// Of these, tasks that have a folder, which goes.
+    pub dirs: Vec<TaskId>,
     /// The last place that it gives, or one before it.
     pub seq: u64,
     /// Who wants to know, instead of the engine, that it is kept, and which of the call's puts came to be in the journal:
@@ -94,6 +97,8 @@ pub struct Tools {
     pub writer: Writer,
     /// The journal has no mark of the output yet.
     pub marks_first: bool,
+    /// Removes folders of tasks.
+    pub clearing: Clearing,
     /// To the engine.
     pub replies: Sender<FromHandler>,
     /// Wakes it.
@@ -158,7 +163,7 @@ impl Committer {
 }
 
 fn commit_all(tools: Tools, inbox: &Receiver<ToCommitter>, shared: Arc<Shared>) -> Option<Ended> {
-    let Tools { sink, writer, marks_first, replies, waker } = tools;
+    let Tools { sink, writer, marks_first, clearing, replies, waker } = tools;
     let mut committing = Committing {
         is_durable: writer.is_durable(),
         writer: Some(writer),
@@ -169,6 +174,7 @@ fn commit_all(tools: Tools, inbox: &Receiver<ToCommitter>, shared: Arc<Shared>) 
         stored: BTreeMap::new(),
         seq: 0,
         shared,
+        clearing,
         replies,
         waker,
     };
@@ -200,6 +206,7 @@ struct Committing {
     /// The last place that was told.
     seq: u64,
     shared: Arc<Shared>,
+    clearing: Clearing,
     replies: Sender<FromHandler>,
     waker: Waker,
 }
@@ -232,6 +239,7 @@ impl Committing {
 
     fn commit(&mut self, mut closed: Closed) -> Result<(), StopCause> {
         let (handled, seq, answer) = (closed.handled, closed.seq, closed.answer.take());
+        let (saved, dirs) = (closed.group.saved.len(), std::mem::take(&mut closed.dirs));
         let began = monotonic_ns();
         self.keep(closed)?;
         self.shared.cost_ns.store(monotonic_ns() - began, Ordering::Relaxed);
@@ -244,6 +252,10 @@ impl Committing {
             None if is_news => self.reply(FromHandler::Committed { count: handled, seq }),
             None => {}
         }
+        if saved > 0 {
+            self.reply(FromHandler::Kept { count: saved });
+        }
+        self.clearing.clear(dirs);
         self.shared.waiting.fetch_sub(1, Ordering::Release);
         Ok(())
     }
@@ -255,7 +267,8 @@ impl Committing {
         }
         drop(rows);
         group.output = self.sync_rows()?;
-        if self.is_durable || self.has_parts || !group.puts.is_empty() || !group.ended.is_empty() {
+        let waits = !group.puts.is_empty() || !group.ended.is_empty() || !group.cancels.is_empty();
+        if self.is_durable || self.has_parts || waits {
             self.write_journal(|writer| writer.commit(&group))?;
             self.has_parts = false;
         }
@@ -280,7 +293,7 @@ impl Committing {
     }
 
     fn end(&mut self, closed: Closed) -> Result<Ended, StopCause> {
-        let Closed { mut group, rows, handled, seq, .. } = closed;
+        let Closed { mut group, rows, handled, dirs, seq, .. } = closed;
         for row in rows.iter() {
             self.write_row(row)?;
         }
@@ -298,6 +311,7 @@ impl Committing {
         if self.is_durable || !group.puts.is_empty() || !group.ended.is_empty() {
             self.write_journal(|writer| writer.commit(&group))?;
         }
+        self.clearing.clear(dirs);
         if handled > 0 {
             self.reply(FromHandler::Committed { count: handled, seq });
         }

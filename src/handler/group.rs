@@ -6,8 +6,8 @@ use super::commit::Closed;
 use super::places::Places;
 use super::rows::Rows;
 use crate::journal::record::Group;
-use crate::model::handling::Puts;
-use crate::model::{Delivery, Seq, Task, Verdict};
+use crate::model::handling::{Cancel, Puts, Saved};
+use crate::model::{Delivery, Seq, Task, TaskId, Verdict};
 
 /// From the first content of a group to its commit, at least.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -31,8 +31,10 @@ pub struct Open {
     pub rows: Rows,
     /// Deliveries in it.
     handled: usize,
-    /// Of failed tasks, which are kept whole.
+    /// Of failed tasks and of states, which are kept whole.
     bytes: usize,
+    /// Tasks that ended and have a folder.
+    dirs: Vec<TaskId>,
     /// When the first content came.
     since_ns: Option<u64>,
     /// When the first came that only lookers need.
@@ -62,14 +64,32 @@ impl Open {
         if let Verdict::Failed(failure) = &delivery.verdict {
             self.bytes += size_of_val(&**failure) + delivery.args.len() + failure.message.len();
         }
+        if delivery.left.dir {
+            self.dirs.push(delivery.id);
+        }
         self.handled += 1;
         self.untold.count += 1;
+    }
+
+    /// Keys were cancelled; `after` is the last place that was given.
+    pub fn cancel(&mut self, keys: &[u128], after: u64) {
+        let cancels = keys.iter().map(|key| Cancel { key: *key, after });
+        self.untold.puts.cancels.extend(cancels.clone());
+        self.group.cancels.extend(cancels);
+    }
+
+    /// Tasks have saved their states.
+    pub fn save(&mut self, states: Vec<Saved>, now_ns: u64) {
+        self.touch(now_ns);
+        self.bytes +=
+            states.iter().map(|(_, state)| state.as_ref().map_or(0, |state| state.len())).sum::<usize>();
+        self.group.saved.extend(states);
     }
 
     /// Tasks were put, of which the first has this place.
     pub fn put(&mut self, first: Option<Seq>, mut tasks: Vec<Task>) {
         if self.untold.puts.tasks.is_empty() {
-            self.untold.puts = Puts { first, tasks, stored: Vec::new() };
+            (self.untold.puts.first, self.untold.puts.tasks) = (first, tasks);
         } else {
             self.untold.puts.tasks.append(&mut tasks);
         }
@@ -122,16 +142,18 @@ impl Open {
 
     /// Nothing of it needs a store, nor an output.
     pub fn needs_nothing(&self, places: &Places) -> bool {
-        self.group.ended.is_empty() && self.rows.is_empty() && places.held() == 0 && !places.has_parts()
+        let group = &self.group;
+        let is_light = group.ended.is_empty() && group.cancels.is_empty() && self.dirs.is_empty();
+        is_light && self.rows.is_empty() && places.held() == 0 && !places.has_parts()
     }
 
     /// Ends it; the next one is empty.
     pub fn close(&mut self, places: &Places) -> Closed {
         let untold = std::mem::take(&mut self.untold);
-        let Open { mut group, rows, handled, .. } = std::mem::take(self);
+        let Open { mut group, rows, handled, dirs, .. } = std::mem::take(self);
         self.untold = untold;
         group.puts = places.take();
-        Closed { group, rows, handled, seq: places.last(), answer: None }
+        Closed { group, rows, handled, dirs, seq: places.last(), answer: None }
     }
 }
 

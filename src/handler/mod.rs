@@ -9,6 +9,7 @@
 //! waits, and only then, with its backlog full, does dispatch slow down.
 
 mod at_hand;
+mod clearing;
 mod commit;
 mod group;
 mod places;
@@ -18,6 +19,7 @@ mod work;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use crossbeam_channel::{Receiver, Sender};
@@ -32,6 +34,7 @@ use crate::model::policy::OnError;
 use crate::os::clock::monotonic_ns;
 use crate::os::wake::Waker;
 use crate::output::Sink;
+use clearing::Clearing;
 use commit::{Committer, Tools};
 use group::Open;
 use places::Places;
@@ -56,6 +59,8 @@ pub struct Handler {
     pub writer: Writer,
     /// What earlier sessions of the run have left.
     pub past: Past,
+    /// Where tasks have their folders.
+    pub dirs: PathBuf,
     /// What to handle.
     pub deliveries: Receiver<ToHandler>,
     /// What was handled.
@@ -82,12 +87,12 @@ pub struct Past {
 /// # Errors
 /// No thread can be made.
 pub fn spawn(handler: Handler, around: impl FnOnce() -> Around + Send + 'static) -> io::Result<()> {
-    let Handler { job, script, timeout_ns, on_error, tell, sink, writer, past, deliveries, replies, waker } =
-        handler;
+    let Handler { job, script, timeout_ns, on_error, tell, sink, writer, past, dirs, .. } = handler;
+    let Handler { deliveries, replies, waker, .. } = handler;
     let (for_panic, waker_for_panic) = (replies.clone(), waker.clone());
     let (is_durable, has_output) = (writer.is_durable(), sink.is_some());
-    let tools =
-        Tools { sink, writer, marks_first: !past.has_mark, replies: replies.clone(), waker: waker.clone() };
+    let (marks_first, clearing) = (!past.has_mark, Clearing::new(dirs));
+    let tools = Tools { sink, writer, marks_first, clearing, replies: replies.clone(), waker: waker.clone() };
     let committer = Committer::start(tools)?;
     let begin = move || {
         let places = Rc::new(Places::new(past.last_seq, committer.sender.clone()));

@@ -310,7 +310,7 @@ mod tests {
     use crate::lua::std::log::Sinks;
     use crate::model::event::Summary;
     use crate::model::job::{Job, Script};
-    use crate::model::outcome::Done;
+    use crate::model::outcome::{Done, Left};
     use crate::model::{Delivery, Failure, Payload, StopCause, TaskId, Value, Verdict};
     use crate::os::clock::monotonic_ns;
 
@@ -335,7 +335,8 @@ mod tests {
     fn delivery(verdict: Verdict) -> Delivery {
         let id = TaskId::at(1);
         let args = Payload::copy_from(&[]);
-        Delivery { id, seq: None, args, key: None, attempt: 1, worker: 1, elapsed_ns: 0, verdict }
+        let left = Left::default();
+        Delivery { id, seq: None, args, key: None, attempt: 1, worker: 1, left, elapsed_ns: 0, verdict }
     }
 
     fn said<R>(result: Result<R, StopCause>) -> String {

@@ -12,7 +12,7 @@ use crate::lua::frozen::Frozen;
 use crate::lua::std::log::Sinks;
 use crate::model::event::{Counts, Summary};
 use crate::model::handling::Puts;
-use crate::model::outcome::Done;
+use crate::model::outcome::{Done, Left};
 use crate::model::task::PutBy;
 use crate::model::{Delivery, Failure, Payload, Seq, Task, TaskId, Value, Verdict};
 use crate::os::memory::peak_rss_self;
@@ -152,6 +152,7 @@ impl Run {
             sink,
             writer,
             past,
+            dirs: std::env::temp_dir().join("mpms-test-of-handlers"),
             deliveries,
             replies,
             waker,
@@ -253,7 +254,8 @@ fn done(position: u64) -> Delivery {
     let values = Payload::copy_from(&list);
     let (id, args) = (TaskId::at(position), values.clone());
     let verdict = Verdict::Done(Done { values, effects: None });
-    Delivery { id, seq: None, args, key: None, attempt: 1, worker: 1, elapsed_ns: 1, verdict }
+    let left = Left::default();
+    Delivery { id, seq: None, args, key: None, attempt: 1, worker: 1, left, elapsed_ns: 1, verdict }
 }
 
 fn failed(position: u64) -> Delivery {
@@ -652,7 +654,7 @@ fn puts_of_workers_and_of_the_handler_follow_each_other() {
     };
     let mut delivery = done(7);
     if let Verdict::Done(done) = &mut delivery.verdict {
-        let effects = crate::model::outcome::Effects { puts: vec![put("a"), put("b")], rows: Vec::new() };
+        let effects = crate::model::outcome::Effects { puts: vec![put("a"), put("b")], ..Default::default() };
         done.effects = Some(Box::new(effects));
     }
     session.deliver(vec![delivery]);

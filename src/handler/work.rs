@@ -95,7 +95,7 @@ impl Work {
             // what cannot be kept is told before anything runs
             self.take_meta()?;
             let first = self.places.give(&puts);
-            Puts { first, tasks: puts, stored: Vec::new() }
+            Puts { first, tasks: puts, ..Puts::default() }
         };
         self.reply(FromHandler::Started { puts });
         self.open.want();
@@ -115,6 +115,12 @@ impl Work {
                 self.open.group.tried.extend(tried);
                 self.open.touch(self.now_ns);
             }
+            ToHandler::Save(states) if self.is_durable => {
+                self.open.save(states, self.now_ns);
+                if self.open.is_large(&self.places) {
+                    self.close()?;
+                }
+            }
             ToHandler::Known { known, more } if self.is_durable => self.open.know(known, more, self.now_ns),
             ToHandler::SourceEnded { given } if self.is_durable => {
                 self.open.group.given = Some(given);
@@ -124,7 +130,10 @@ impl Work {
                 self.open.want();
                 self.close_if_due()?;
             }
-            ToHandler::Remember(_) | ToHandler::Known { .. } | ToHandler::SourceEnded { .. } => {}
+            ToHandler::Remember(_)
+            | ToHandler::Save(_)
+            | ToHandler::Known { .. }
+            | ToHandler::SourceEnded { .. } => {}
             // whoever calls this keeps these two
             ToHandler::Finish(_) | ToHandler::Close(_) => {}
         }
@@ -175,6 +184,9 @@ impl Work {
                 put.id = TaskId::child(id, PutBy::Worker, n as u64);
             }
             self.put(effects.puts);
+            if !effects.cancels.is_empty() {
+                self.open.cancel(&effects.cancels, self.places.last());
+            }
             if self.has_output {
                 effects.rows.iter().for_each(|row| self.open.rows.push(row));
             }

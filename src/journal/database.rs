@@ -7,7 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, MAIN_DB, OpenFlags, Row};
 
 use super::error::JournalError;
-use super::schema::{APPLICATION_ID, TOUCH, VERSION};
+use super::schema::{APPLICATION_ID, TOUCH, TOUCH_2, VERSION};
 
 /// In the folder of a run.
 pub(super) const NAME: &str = "journal.db";
@@ -62,6 +62,11 @@ impl Database {
         Ok(this)
     }
 
+    /// The version of its format.
+    pub fn version(&self) -> Result<i32, JournalError> {
+        self.run(|connection| connection.pragma_query_value(None, "user_version", |row| row.get(0)))
+    }
+
     /// Is it a journal, and one that this program can read?
     pub fn check(&self) -> Result<(), JournalError> {
         let head = |name: &str| {
@@ -71,14 +76,14 @@ impl Database {
         if found != APPLICATION_ID {
             return Err(JournalError::Foreign { path: self.path.clone(), found });
         }
-        let found = head("user_version")?;
+        let found = self.version()?;
         if found > VERSION {
             return Err(JournalError::Newer { path: self.path.clone(), found, known: VERSION });
         }
         if found < 1 {
             return Err(self.damaged(format!("it says that it has format {found}")));
         }
-        for statement in TOUCH {
+        for statement in TOUCH.iter().chain((found > 1).then_some(&TOUCH_2)) {
             self.run(|connection| connection.prepare(statement)?.query([])?.next().map(drop))?;
         }
         Ok(())

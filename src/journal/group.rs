@@ -6,7 +6,8 @@ use super::database::{Database, signed, unsigned};
 use super::error::JournalError;
 use super::packed;
 use super::record::{EndKind, EndedPosition, EndedTask, FailedTask, Group};
-use super::rows::{now_ms, write_failed, write_task};
+use super::rows::{now_ms, read_task, write_failed, write_state, write_task};
+use crate::model::handling::{Cancel, Saved};
 use crate::model::{Seq, Task, TaskId, Tried};
 
 /// What was put in a transaction so far.
@@ -52,6 +53,7 @@ pub(super) fn write_group(
     let packed = database.run(|connection| {
         write_failures(connection, &group.failed)?;
         write_tried(connection, &group.tried, &group.tried_ended)?;
+        write_saved(connection, &group.saved, &group.saved_ended)?;
         if let Some(meta) = &group.meta {
             connection
                 .prepare_cached("INSERT OR REPLACE INTO meta (number, value) VALUES (2, ?1)")?
@@ -97,7 +99,7 @@ pub(super) fn write_queue(
 ) -> Result<QueueCounts, JournalError> {
     let mut ended: Vec<Seq> = group.ended.iter().filter_map(|ended| ended.seq).collect();
     ended.sort_unstable();
-    let put = write_puts(database, session, &group.puts, &ended, &mut Vec::new())?;
+    let put = write_puts_and_cancels(database, session, group, &ended)?;
     let gone = database.run(|connection| {
         let mut gone = write_ended_keys(connection, session, &group.ended)?;
         // those that were put in this group have no row
@@ -111,6 +113,57 @@ pub(super) fn write_queue(
         Ok(gone)
     })?;
     Ok(QueueCounts { put, gone })
+}
+
+/// A key that is cancelled is known to what is put after it, and marks what was put before.
+fn write_puts_and_cancels(
+    database: &Database,
+    session: u64,
+    group: &Group,
+    ended: &[Seq],
+) -> Result<u64, JournalError> {
+    let (mut put, mut rest) = (0, &group.puts[..]);
+    for Cancel { key, after } in &group.cancels {
+        let before;
+        (before, rest) = rest.split_at(rest.partition_point(|(seq, _)| seq.number() <= *after));
+        put += write_puts(database, session, before, ended, &mut Vec::new())?;
+        write_cancel(database, session, *key)?;
+    }
+    Ok(put + write_puts(database, session, rest, ended, &mut Vec::new())?)
+}
+
+/// A task that waits here with this key is marked, so that it ends without a start once it is fetched.
+fn write_cancel(database: &Database, session: u64, key: u128) -> Result<(), JournalError> {
+    let hash = key.to_be_bytes();
+    let wrong = database.run(|connection| {
+        let mut insert = connection.prepare_cached(
+            "INSERT INTO keys (hash, session, seq) VALUES (?1, ?2, NULL) ON CONFLICT DO NOTHING",
+        )?;
+        if insert.execute(params![hash.as_slice(), signed(session)])? > 0 {
+            return Ok(None);
+        }
+        let mut find = connection.prepare_cached(
+            "SELECT queue.seq, priority, task FROM keys JOIN queue ON queue.seq = keys.seq WHERE hash = ?1",
+        )?;
+        let found = find.query_row([hash.as_slice()], |row| {
+            let seq = Seq::new(unsigned(row, 0)?).ok_or(rusqlite::Error::IntegralValueOutOfRange(0, 0))?;
+            let task = read_task(row.get_ref(2)?.as_blob()?, seq, row.get(1)?, now_ms());
+            Ok((seq, task))
+        });
+        let (seq, mut task) = match found.optional()? {
+            None => return Ok(None),
+            Some((seq, Err(what))) => return Ok(Some(format!("waiting task {}: {what}", seq.number()))),
+            Some((seq, Ok(task))) => (seq, task),
+        };
+        let options = task.options.get_or_insert_default();
+        (options.cancelled, options.delay_ns) = (true, 0);
+        let mut blob = Vec::new();
+        write_task(&mut blob, seq, &task, now_ms());
+        let mut mark = connection.prepare_cached("UPDATE queue SET task = ?2 WHERE seq = ?1")?;
+        mark.execute(params![signed(seq.number()), blob])?;
+        Ok(None)
+    })?;
+    wrong.map_or(Ok(()), |what| Err(database.damaged(what)))
 }
 
 /// Writes tasks that were put and are not among `ended`, which is sorted. Of those with the same key the first is
@@ -229,6 +282,32 @@ fn write_tried(connection: &Connection, tried: &[(TaskId, Tried)], ended: &[Task
         ])?;
     }
     let mut delete = connection.prepare_cached("DELETE FROM tried WHERE id = ?1")?;
+    for id in ended {
+        delete.execute([id.bits().to_be_bytes().as_slice()])?;
+    }
+    Ok(())
+}
+
+/// What a task saved goes with its end.
+fn write_saved(connection: &Connection, saved: &[Saved], ended: &[TaskId]) -> rusqlite::Result<()> {
+    if saved.is_empty() && ended.is_empty() {
+        return Ok(());
+    }
+    let mut insert = connection.prepare_cached("INSERT OR REPLACE INTO saved (id, state) VALUES (?1, ?2)")?;
+    let mut delete = connection.prepare_cached("DELETE FROM saved WHERE id = ?1")?;
+    let mut blob = Vec::new();
+    for (id, state) in saved {
+        let key = id.bits().to_be_bytes();
+        match state {
+            Some(state) => {
+                write_state(&mut blob, *id, state);
+                insert.execute(params![key.as_slice(), blob])?;
+            }
+            None => {
+                delete.execute([key.as_slice()])?;
+            }
+        }
+    }
     for id in ended {
         delete.execute([id.bits().to_be_bytes().as_slice()])?;
     }

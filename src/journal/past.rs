@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
@@ -12,6 +13,7 @@ use super::database::{Database, signed, unsigned};
 use super::error::JournalError;
 use super::known::Known;
 use super::record::OutputMark;
+use super::rows::read_state;
 use crate::model::handling::StoredPuts;
 use crate::model::{Seq, TaskId, Tried};
 
@@ -43,6 +45,8 @@ pub struct Past {
     pub output: Option<OutputMark>,
     /// What happened to tasks that have not ended.
     pub tried: Vec<(TaskId, Tried)>,
+    /// What these have saved.
+    pub saved: Vec<(TaskId, Arc<[u8]>)>,
     /// Tasks that wait in the journal, one entry a priority, the highest first.
     pub pending: Vec<StoredPuts>,
     /// What the source need not give again.
@@ -218,6 +222,7 @@ fn load_here(database: &Database) -> Result<Past, JournalError> {
         known_count: state.known,
         output: state.output,
         tried: read_tried(database)?,
+        saved: read_saved(database)?,
         pending: read_pending(database, state.pending)?,
         known: Known::load(database, &state)?,
         complete: state.complete,
@@ -237,6 +242,22 @@ fn read_tried(database: &Database) -> Result<Vec<(TaskId, Tried)>, JournalError>
         };
         Ok((TaskId::from_bits(u128::from_be_bytes(id)), tried))
     })
+}
+
+fn read_saved(database: &Database) -> Result<Vec<(TaskId, Arc<[u8]>)>, JournalError> {
+    if database.version()? == 1 {
+        return Ok(Vec::new());
+    }
+    let found = rows(database, "SELECT id, state FROM saved ORDER BY id", |row| {
+        let id: [u8; 16] = row.get(0)?;
+        let id = TaskId::from_bits(u128::from_be_bytes(id));
+        Ok((id, read_state(row.get_ref(1)?.as_blob()?, id).map(Arc::from)))
+    })?;
+    let whole = |(id, state): (TaskId, Result<Arc<[u8]>, String>)| match state {
+        Ok(state) => Ok((id, state)),
+        Err(what) => Err(database.damaged(format!("what task {id} saved: {what}"))),
+    };
+    found.into_iter().map(whole).collect()
 }
 
 /// Counts only what has a priority; most tasks have none, and to count these would read all of them.

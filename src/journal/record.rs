@@ -2,6 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::model::handling::{Cancel, Saved};
 use crate::model::{Delivery, Failure, Payload, Seq, Task, TaskId, Tried, Verdict};
 
 /// How a task ended.
@@ -91,8 +92,14 @@ pub struct Group {
     pub tried_ended: Vec<TaskId>,
     /// Tasks that were put, in the order of their places.
     pub puts: Vec<(Seq, Task)>,
+    /// Keys that were cancelled, in order; each counts after the puts up to its place.
+    pub cancels: Vec<Cancel>,
     /// What happened to tasks that have not ended.
     pub tried: Vec<(TaskId, Tried)>,
+    /// What they saved, in order; of one task the last counts.
+    pub saved: Vec<Saved>,
+    /// Tasks that ended and may have saved something.
+    pub saved_ended: Vec<TaskId>,
     /// The encoded `meta`, when it changed.
     pub meta: Option<Vec<u8>>,
     /// What `start` put and emitted is in this group; a later session drops what it puts and emits again.
@@ -112,7 +119,7 @@ pub struct Group {
 impl Group {
     /// Takes up that a task has ended. Its puts and rows are the caller's.
     pub fn add(&mut self, delivery: &Delivery) {
-        let Delivery { id, seq, args, key, attempt, worker, elapsed_ns, verdict } = delivery;
+        let Delivery { id, seq, args, key, attempt, worker, left, elapsed_ns, verdict } = delivery;
         let kind = match verdict {
             Verdict::Done(_) => EndKind::Done,
             Verdict::Skipped(_) => EndKind::Skipped,
@@ -127,8 +134,12 @@ impl Group {
                 self.ended.push(EndedTask { id: *id, seq: *seq, key, kind });
             }
         }
-        if *attempt > 1 {
+        // one that no worker ran to its end may have begun before
+        if *attempt > 1 || *worker == 0 && *attempt > 0 {
             self.tried_ended.push(*id);
+        }
+        if left.state {
+            self.saved_ended.push(*id);
         }
         if let Verdict::Failed(failure) = verdict {
             self.failed.push(FailedTask {

@@ -7,7 +7,7 @@ use super::error::JournalError;
 use super::past::{Past, State, read_pending};
 use super::rows::{now_ms, read_failed, write_task};
 use super::writer::Durable;
-use crate::model::task::TaskOptions;
+use crate::model::task::{TaskOptions, key_hash};
 use crate::model::{Seq, Task};
 
 /// Moves all rows of `failed` to `queue`. They keep identity, arguments and key; what is known of their positions and
@@ -21,6 +21,8 @@ pub(super) fn retry_failed(durable: &mut Durable, past: &mut Past) -> Result<u64
         let mut select = connection.prepare_cached("SELECT number, task FROM failed ORDER BY number")?;
         let mut insert =
             connection.prepare_cached("INSERT INTO queue (seq, priority, task) VALUES (?1, 0, ?2)")?;
+        // by it the task is found again when its key is cancelled
+        let mut moved_key = connection.prepare_cached("UPDATE keys SET seq = ?2 WHERE hash = ?1")?;
         let mut rows = select.query([])?;
         let mut blob = Vec::new();
         let mut moved = 0;
@@ -39,6 +41,10 @@ pub(super) fn retry_failed(durable: &mut Durable, past: &mut Past) -> Result<u64
                     let task = Task { id: failed.id, args: failed.args, options };
                     write_task(&mut blob, seq, &task, now_ms());
                     insert.execute(params![signed(seq.number()), blob])?;
+                    if let Some(key) = task.key() {
+                        let hash = key_hash(key).to_be_bytes();
+                        moved_key.execute(params![hash.as_slice(), signed(seq.number())])?;
+                    }
                 }
             }
             last_seq = seq.number();

@@ -16,6 +16,7 @@ const VERSION: u8 = 1;
 
 const KEY: u8 = 1;
 const DELAY: u8 = 2;
+const CANCELLED: u8 = 4;
 
 /// Milliseconds since 1970.
 pub(super) fn now_ms() -> u64 {
@@ -29,10 +30,10 @@ pub(super) fn write_task(out: &mut Vec<u8>, seq: Seq, task: &Task, now_ms: u64) 
     out.clear();
     let key = task.key();
     let delay_ns = task.options.as_ref().map_or(0, |options| options.delay_ns);
-    out.extend_from_slice(&[
-        VERSION,
-        if key.is_some() { KEY } else { 0 } | if delay_ns > 0 { DELAY } else { 0 },
-    ]);
+    let is_cancelled = task.options.as_ref().is_some_and(|options| options.cancelled);
+    let flag = |on: bool, flag: u8| if on { flag } else { 0 };
+    out.push(VERSION);
+    out.push(flag(key.is_some(), KEY) | flag(delay_ns > 0, DELAY) | flag(is_cancelled, CANCELLED));
     out.extend_from_slice(&task.id.bits().to_le_bytes());
     if let Some(key) = key {
         put_slice(out, key);
@@ -57,11 +58,12 @@ fn parse_task(bytes: &[u8], priority: i32, now_ms: u64) -> Result<Task, Malforme
         return Err(Malformed::Tag(bytes[0]));
     }
     let flags = take_byte(bytes, &mut at)?;
-    if flags & !(KEY | DELAY) != 0 {
+    if flags & !(KEY | DELAY | CANCELLED) != 0 {
         return Err(Malformed::Tag(flags));
     }
     let id = TaskId::from_bits(take_u128(bytes, &mut at)?);
-    let mut options = TaskOptions { priority, ..TaskOptions::default() };
+    let cancelled = flags & CANCELLED != 0;
+    let mut options = TaskOptions { priority, cancelled, ..TaskOptions::default() };
     if flags & KEY != 0 {
         options.key = Some(take_sized(bytes, &mut at)?.into());
     }
@@ -113,6 +115,27 @@ fn parse_failed(bytes: &[u8]) -> Result<FailedTask, Malformed> {
     let elapsed_ns = varint::take(bytes, &mut at)?;
     let failure = take_failure(bytes, &mut at)?;
     Ok(FailedTask { id, key, args, attempt, worker, elapsed_ns, failure })
+}
+
+/// Writes what a task saved over `out`.
+pub(super) fn write_state(out: &mut Vec<u8>, id: TaskId, state: &[u8]) {
+    out.clear();
+    out.push(VERSION);
+    out.extend_from_slice(state);
+    seal(out, half(id));
+}
+
+/// Reads what [`write_state`] wrote.
+pub(super) fn read_state(bytes: &[u8], id: TaskId) -> Result<&[u8], String> {
+    match opened(bytes, half(id))?.split_first() {
+        Some((&VERSION, state)) => Ok(state),
+        _ => Err("it is of another version".to_owned()),
+    }
+}
+
+fn half(id: TaskId) -> u64 {
+    let bits = id.bits();
+    (bits >> 64) as u64 ^ bits as u64
 }
 
 fn seal(out: &mut Vec<u8>, number: u64) {

@@ -4,7 +4,7 @@
 pub const APPLICATION_ID: i32 = 0x6d70_6d73;
 
 /// Of the format, in `user_version`. A newer one is refused.
-pub const VERSION: i32 = 1;
+pub const VERSION: i32 = 2;
 
 /// * `about`: what does not change, by name
 /// * `state`: one row of counters and marks, changed by each group
@@ -14,6 +14,7 @@ pub const VERSION: i32 = 1;
 /// * `queue`: tasks that were put and have not ended, see `rows`
 /// * `failed`: in the order of their failing, see `rows`
 /// * `tried`: what happened to tasks that have not ended
+/// * `saved`: what these have saved, see `rows`; new in version 2
 pub(super) const TABLES: &str = "
 CREATE TABLE about (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE texts (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, text BLOB NOT NULL);
@@ -36,7 +37,12 @@ CREATE TABLE tried (
     id BLOB PRIMARY KEY, starts INTEGER NOT NULL, failures INTEGER NOT NULL,
     crashes INTEGER NOT NULL, doubtful_crashes INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE saved (id BLOB PRIMARY KEY, state BLOB NOT NULL);
 ";
+
+/// Makes one of the first version one of this; in a transaction. An older program could not read what comes then.
+pub(super) const FROM_VERSION_1: &str =
+    "CREATE TABLE saved (id BLOB PRIMARY KEY, state BLOB NOT NULL); PRAGMA user_version = 2;";
 
 /// Fails when a table or a column is missing.
 pub(super) const TOUCH: &[&str] = &[
@@ -50,3 +56,6 @@ pub(super) const TOUCH: &[&str] = &[
     "SELECT number, task FROM failed LIMIT 0",
     "SELECT id, starts, failures, crashes, doubtful_crashes FROM tried LIMIT 1",
 ];
+
+/// The same for what is new in version 2.
+pub(super) const TOUCH_2: &str = "SELECT id, state FROM saved LIMIT 0";

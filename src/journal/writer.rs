@@ -17,6 +17,7 @@ use super::group::{PutCounts, write_group, write_puts, write_queue};
 use super::home::mark_complete;
 use super::lock::Lock;
 use super::record::Group;
+use super::schema::FROM_VERSION_1;
 use super::temporary::Temporary;
 use crate::model::{Seq, Task};
 
@@ -87,6 +88,9 @@ impl Durable {
     fn begin_session(&mut self) -> Result<(), JournalError> {
         if mem::take(&mut self.is_new) {
             mark_complete(self.path(), false);
+            if self.database.version()? == 1 {
+                self.database.run(|connection| connection.execute_batch(FROM_VERSION_1))?;
+            }
             self.database.execute(
                 "UPDATE state SET session = session + 1, complete = 0, stopped = NULL, finish = NULL, \
                  elapsed_before = elapsed_before + elapsed, elapsed = 0",
@@ -166,7 +170,7 @@ impl Writer {
                 }
                 Store::Temporary(_) | Store::Scratch(_) => {
                     let has_keys = group.ended.iter().any(|ended| ended.seq.is_some() || ended.key.is_some());
-                    if open.is_none() && group.puts.is_empty() && !has_keys {
+                    if open.is_none() && group.puts.is_empty() && group.cancels.is_empty() && !has_keys {
                         return Ok(());
                     }
                     let database = this.store.scratch()?;

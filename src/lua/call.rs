@@ -108,10 +108,7 @@ impl Bridge {
             let mut failure = failure_of(&value);
             failure.asked = verb == Some(Verb::Retry);
             failure.abort = verb == Some(Verb::Abort);
-            failure.traceback = match lua.inspect_stack(DEEP, |_| ()) {
-                None => lua.traceback(None, 1).ok().map(|text| trimmed(&text.to_string_lossy())),
-                Some(()) => Some(innermost(lua)),
-            };
+            failure.traceback = traceback(lua);
             seen.replace(Some(Seen { failure, verb }));
             Ok(())
         })?;
@@ -497,6 +494,14 @@ pub fn failure_of(value: &Value) -> Failure {
     let after_ns = raised.retry_after.map(|seconds| (seconds.max(0.0) * 1e9) as u64);
     let retryable = Some(raised.retryable);
     Failure { code: raised.code, message: raised.message, retryable, after_ns, ..Failure::default() }
+}
+
+/// Where the script is, for a message handler.
+pub(super) fn traceback(lua: &Lua) -> Option<String> {
+    match lua.inspect_stack(DEEP, |_| ()) {
+        None => lua.traceback(None, 1).ok().map(|text| trimmed(&text.to_string_lossy())),
+        Some(()) => Some(innermost(lua)),
+    }
 }
 
 /// The traceback of a deep stack: its last calls only. Lua walks a stack from its end for every line and to find its

@@ -2,9 +2,13 @@
 
 pub mod away;
 pub mod call;
+mod compat;
 pub mod coroutine;
+#[cfg(test)]
+mod declared;
 pub mod error;
 pub mod frozen;
+pub mod hand;
 pub mod module;
 pub mod options;
 mod outside;
@@ -18,9 +22,12 @@ pub mod role;
 pub mod scheduler;
 pub mod script;
 pub mod shell;
+pub mod spec;
 pub mod stack;
 pub mod started;
 pub mod state;
 pub mod std;
+mod tape;
+pub mod types;
 pub mod verb;
 pub mod watchdog;

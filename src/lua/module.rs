@@ -10,6 +10,8 @@ use mlua::{
 };
 
 use super::coroutine;
+#[cfg(test)]
+use super::declared;
 use super::error::{LibError, expectation};
 use super::scheduler::{Begun, Scheduler};
 
@@ -143,12 +145,17 @@ where
     A: FromLuaMulti,
     R: IntoLuaMulti,
 {
+    #[cfg(test)]
+    let names = signature.arguments;
     let inner = lua.create_function(move |lua, Call(arguments): Call<A>| {
         let result =
             arguments.map_err(|error| signature.complaint(error)).and_then(|arguments| body(lua, arguments));
         reply(lua, &signature.op, result)
     })?;
-    Shim::of(lua)?.wrap.call(inner)
+    let made: Function = Shim::of(lua)?.wrap.call(inner)?;
+    #[cfg(test)]
+    declared::tell_function(lua, &made, names, false);
+    Ok(made)
 }
 
 /// A function that waits: it yields where it can, and blocks where it cannot.
@@ -179,6 +186,8 @@ where
     F: Future<Output = Result<R, LibError>> + 'static,
 {
     let signature = Rc::new(signature);
+    #[cfg(test)]
+    let names = signature.arguments;
     let inner = lua.create_function(move |lua, Call(arguments): Call<A>| {
         let future = match arguments {
             Ok(arguments) => body(lua, arguments),
@@ -192,7 +201,10 @@ where
             Begun::Yields => coroutine::mark().into_lua_multi(lua),
         }
     })?;
-    Shim::of(lua)?.waiting.call(inner)
+    let made: Function = Shim::of(lua)?.waiting.call(inner)?;
+    #[cfg(test)]
+    declared::tell_function(lua, &made, names, true);
+    Ok(made)
 }
 
 /// What makes a library function raise.
@@ -308,6 +320,16 @@ pub fn call<R: FromLuaMulti>(lua: &Lua, f: &Function, arguments: impl IntoLuaMul
     }
 }
 
+/// `wrong(op, message)` for library code that is Lua: raises `invalid`, as a wrong argument of a Rust function does.
+///
+/// # Errors
+/// When Lua has no memory left.
+pub(super) fn complainer(lua: &Lua) -> mlua::Result<Function> {
+    global_function(lua, "wrong(op, message)", |_, (op, message): (String, String)| -> Result<(), LibError> {
+        Err(LibError::invalid(message).op(op))
+    })
+}
+
 /// Builds a module's table. The first error of a step is given by [`Module::build`].
 pub struct Module<'lua> {
     lua: &'lua Lua,
@@ -366,7 +388,12 @@ impl<'lua> Module<'lua> {
     /// # Errors
     /// When Lua has no memory left.
     pub fn build(self) -> mlua::Result<Table> {
-        strict(self.lua, self.name, &self.fields?, &[])
+        let fields = self.fields?;
+        #[cfg(test)]
+        if let Some(part) = self.name.strip_prefix("mpms.").filter(|name| name.contains('.')) {
+            declared::tell_methods(self.lua, part, &fields);
+        }
+        strict(self.lua, self.name, &fields, &[])
     }
 }
 
@@ -473,6 +500,15 @@ impl<'lua> Methods<'lua> {
         Self { fields, ..self }
     }
 
+    /// A method that is Lua code.
+    pub fn value(self, name: &str, value: impl IntoLua) -> Self {
+        let fields = self.fields.and_then(|fields| {
+            fields.raw_set(name, value)?;
+            Ok(fields)
+        });
+        Self { fields, ..self }
+    }
+
     /// The metatable for objects that are tables: methods, strictness, the name.
     ///
     /// # Errors
@@ -521,6 +557,8 @@ impl<'lua> Methods<'lua> {
 
     fn strict_fields(self) -> mlua::Result<Table> {
         let (lua, name, fields) = (self.lua, self.name, self.fields?);
+        #[cfg(test)]
+        declared::tell_methods(lua, name, &fields);
         let known = fields.clone();
         let meta = lua.create_table()?;
         let signature = Signature { op: name.into(), arguments: "", method: false };

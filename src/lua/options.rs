@@ -167,6 +167,8 @@ impl Options {
         match unknown {
             None => Ok(()),
             Some(key) => {
+                #[cfg(test)]
+                super::declared::tell_options(&known);
                 Err(LibError::invalid(format!("unknown option `{key}`{}", did_you_mean(&key, &known))))
             }
         }

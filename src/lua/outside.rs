@@ -81,6 +81,35 @@ pub fn charge(lua: &Lua, bytes: usize) -> Result<Charge, LibError> {
     Ok(charge)
 }
 
+/// A text in the making, outside of Lua until it is whole: asks at each doubling whether the state may have it.
+pub struct Growth {
+    ask_at: usize,
+}
+
+impl Default for Growth {
+    fn default() -> Self {
+        Self { ask_at: 1 << 20 }
+    }
+}
+
+impl Growth {
+    /// It has so many bytes now.
+    ///
+    /// # Errors
+    /// `memory` when the share does not hold them twice, as it must when Lua makes its copy.
+    pub fn reached(&mut self, lua: &Lua, bytes: usize) -> Result<(), LibError> {
+        if bytes < self.ask_at {
+            return Ok(());
+        }
+        self.ask_at = bytes.saturating_mul(2);
+        let wanted = bytes.saturating_mul(2);
+        if room(lua, wanted)? < wanted {
+            return Err(LibError::new("memory", "not enough memory"));
+        }
+        Ok(())
+    }
+}
+
 fn collect(lua: &Lua, of: &Outside) -> Result<(), LibError> {
     lua.gc_collect()?;
     of.collect_at.set((of.held.get() * 2).max(LITTLE));

@@ -1,5 +1,5 @@
 #![expect(unsafe_code, reason = "a put encodes its arguments on the raw Lua stack, as the bridge does")]
-//! Functions through which values leave a state: `put` and `emit`.
+//! Functions through which values leave a state: `put`, `emit`, `task.save`.
 
 use std::ffi::{c_int, c_void};
 
@@ -24,6 +24,7 @@ struct Port {
 enum What {
     Arguments,
     Row,
+    State,
 }
 
 /// A function that encodes its arguments as a list and gives them to `sink`: `put`.
@@ -40,6 +41,14 @@ pub fn arguments(bridge: &Bridge, sink: Sink) -> mlua::Result<Function> {
 /// When Lua has no memory left.
 pub fn row(bridge: &Bridge, sink: Sink) -> mlua::Result<Function> {
     port(bridge, What::Row, sink)
+}
+
+/// A function that encodes its one argument, which is nil when there is none, and gives it to `sink`: `task.save`.
+///
+/// # Errors
+/// When Lua has no memory left.
+pub fn state(bridge: &Bridge, sink: Sink) -> mlua::Result<Function> {
+    port(bridge, What::State, sink)
 }
 
 fn port(bridge: &Bridge, what: What, sink: Sink) -> mlua::Result<Function> {
@@ -68,10 +77,10 @@ impl Port {
             match self.what {
                 What::Arguments => stack::encode_list(state, 1, ffi::lua_gettop(state), &mut self.buffer)
                     .map_err(|error| error.sentence("put: argument")),
-                What::Row => {
+                What::Row | What::State => {
+                    let root = if matches!(self.what, What::Row) { "emit: row" } else { "task.save: state" };
                     ffi::lua_settop(state, 1);
-                    stack::encode_value(state, 1, &mut self.buffer)
-                        .map_err(|error| error.sentence("emit: row"))
+                    stack::encode_value(state, 1, &mut self.buffer).map_err(|error| error.sentence(root))
                 }
             }
         };

@@ -1,58 +1,61 @@
 -- What every state changes of stock Lua. Called once with what only Rust can give.
-local write, getenv_job = ...
+-- `write` takes what is printed; without it the standard streams stay what they are. `exit` ends the process.
+local write, getenv_job, exit = ...
 
 local select, type, rawget, error, tostring, concat = select, type, rawget, error, tostring, table.concat
 
 -- print and the standard streams go to the log of the run, line by line
-local function stream(name)
-  local file = { }
-  local methods = { }
-  function methods.write(self, ...)
-    for i = 1, select("#", ...) do
-      local piece = select(i, ...)
-      local kind = type(piece)
-      if kind ~= "string" and kind ~= "number" then
-        error(("bad argument #%d to 'write' (string expected, got %s)"):format(i, kind), 2)
+if write then
+  local function stream(name)
+    local file = { }
+    local methods = { }
+    function methods.write(self, ...)
+      for i = 1, select("#", ...) do
+        local piece = select(i, ...)
+        local kind = type(piece)
+        if kind ~= "string" and kind ~= "number" then
+          error(("bad argument #%d to 'write' (string expected, got %s)"):format(i, kind), 2)
+        end
+        write(name, tostring(piece))
       end
-      write(name, tostring(piece))
+      return self
     end
-    return self
+    function methods.flush(self) return self end
+    function methods.close() return nil, "the standard streams stay open" end
+    function methods.setvbuf() return true end
+    function methods.seek() return nil, "cannot seek in a stream", 29 end
+    function methods.read() return nil, "not opened for reading", 9 end
+    function methods.lines() error("not opened for reading", 2) end
+    methods.__index = methods
+    methods.__name = "FILE*"
+    methods.__tostring = function() return "file (" .. name .. ")" end
+    return setmetatable(file, methods)
   end
-  function methods.flush(self) return self end
-  function methods.close() return nil, "the standard streams stay open" end
-  function methods.setvbuf() return true end
-  function methods.seek() return nil, "cannot seek in a stream", 29 end
-  function methods.read() return nil, "not opened for reading", 9 end
-  function methods.lines() error("not opened for reading", 2) end
-  methods.__index = methods
-  methods.__name = "FILE*"
-  methods.__tostring = function() return "file (" .. name .. ")" end
-  return setmetatable(file, methods)
-end
 
-local stdout, stderr = stream("stdout"), stream("stderr")
+  local stdout, stderr = stream("stdout"), stream("stderr")
 
-function print(...)
-  local pieces = { ... }
-  local count = select("#", ...)
-  for i = 1, count do pieces[i] = tostring(pieces[i]) end
-  write("stdout", concat(pieces, "\t", 1, count) .. "\n")
-end
+  function print(...)
+    local pieces = { ... }
+    local count = select("#", ...)
+    for i = 1, count do pieces[i] = tostring(pieces[i]) end
+    write("stdout", concat(pieces, "\t", 1, count) .. "\n")
+  end
 
-local plain_output, plain_type = io.output, io.type
-local current = stdout
-io.stdout, io.stderr = stdout, stderr
-function io.write(...)
-  return current:write(...)
-end
-function io.output(file)
-  if file == nil then return current end
-  if file == stdout or file == stderr then current = file else current = plain_output(file) end
-  return current
-end
-function io.type(file)
-  if file == stdout or file == stderr then return "file" end
-  return plain_type(file)
+  local plain_output, plain_type = io.output, io.type
+  local current = stdout
+  io.stdout, io.stderr = stdout, stderr
+  function io.write(...)
+    return current:write(...)
+  end
+  function io.output(file)
+    if file == nil then return current end
+    if file == stdout or file == stderr then current = file else current = plain_output(file) end
+    return current
+  end
+  function io.type(file)
+    if file == stdout or file == stderr then return "file" end
+    return plain_type(file)
+  end
 end
 
 -- only text is loaded
@@ -64,7 +67,7 @@ function load(chunk, name, mode, ...)
   return plain_load(chunk, name, "t", ...)
 end
 function loadfile(path, mode, ...)
-  if path == nil then return nil, "loadfile needs a path: there is no standard input here" end
+  if path == nil then return nil, "loadfile needs a path" end
   local file, problem = open(path, "rb")
   if not file then return nil, "cannot open " .. problem end
   local text = file:read("a")
@@ -99,7 +102,7 @@ function os.getenv(name)
   if value ~= nil then return value end
   return plain_getenv(name)
 end
-function os.exit()
+os.exit = exit or function()
   error("os.exit is refused: return from the role, or raise an error", 2)
 end
 
@@ -139,12 +142,9 @@ end
 
 -- an object with fields that are read when they are asked for, and with methods
 local function lazy(name, read, methods)
+  plain_setmetatable(methods, { __index = function(_, key) return read(key) end })
   return plain_setmetatable({ }, {
-    __index = function(_, key)
-      local method = methods[key]
-      if method ~= nil then return method end
-      return read(key)
-    end,
+    __index = methods,
     __newindex = function(_, key) error(("%s.%s cannot be set"):format(name, tostring(key)), 2) end,
     __metatable = name,
   })

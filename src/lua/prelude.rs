@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use mlua::{Lua, Table};
+use mlua::{Function, Lua, Table};
 
 use super::std::log::{Level, Sink};
 
@@ -14,7 +14,7 @@ pub type OpenLines = Rc<RefCell<Lines>>;
 /// The variables of the job, which commands get too.
 pub struct JobEnv(pub Arc<[(String, String)]>);
 
-/// Runs the prelude. Its functions for the roles are in the returned table.
+/// Runs the prelude for a role of a job. Its functions for the roles are in the returned table.
 ///
 /// # Errors
 /// When Lua has no memory left.
@@ -28,14 +28,30 @@ pub fn install(lua: &Lua, env: &[(String, String)], log: Sink) -> mlua::Result<(
         });
         Ok(())
     })?;
+    Ok((run(lua, env, Some(write), None)?, open))
+}
+
+/// The same for a script that somebody runs by hand: the standard streams are its own, and `exit` is its `os.exit`.
+///
+/// # Errors
+/// When Lua has no memory left.
+pub fn install_by_hand(lua: &Lua, exit: Function) -> mlua::Result<Table> {
+    run(lua, &[], None, Some(exit))
+}
+
+fn run(
+    lua: &Lua,
+    env: &[(String, String)],
+    write: Option<Function>,
+    exit: Option<Function>,
+) -> mlua::Result<Table> {
     let env: Arc<[(String, String)]> = env.into();
     lua.set_app_data(JobEnv(Arc::clone(&env)));
     let getenv = lua.create_function(move |_, name: mlua::LuaString| {
         let found = env.iter().find(|(key, _)| key.as_bytes() == name.as_bytes().as_ref());
         Ok(found.map(|(_, value)| value.clone()))
     })?;
-    let functions = lua.load(include_str!("prelude.lua")).set_name("=mpms").call((write, getenv))?;
-    Ok((functions, open))
+    lua.load(include_str!("prelude.lua")).set_name("=mpms").call((write, getenv, exit))
 }
 
 /// Pieces of text made into lines, for each of the two streams.

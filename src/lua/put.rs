@@ -6,7 +6,11 @@ use super::error::LibError;
 use super::module::global_function;
 use super::options::Options;
 use super::state::State;
-use crate::model::task::TaskOptions;
+use crate::model::task::{TaskOptions, key_hash};
+use crate::wire::value;
+
+/// First byte of the keys of generated tasks that are no strings, before the code of the value.
+const GENERATED: u8 = 0xff;
 
 /// The second form of a `put`: options first. `set` gets them right before `put` is called.
 ///
@@ -33,7 +37,27 @@ fn read(table: Table) -> Result<TaskOptions, LibError> {
     let priority = i32::try_from(priority)
         .map_err(|_| LibError::invalid(format!("priority must be between {} and {}", i32::MIN, i32::MAX)))?;
     let delay_ns = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
-    Ok(TaskOptions { key, priority, delay_ns })
+    Ok(TaskOptions { key, priority, delay_ns, cancelled: false })
+}
+
+/// The hashes under which tasks with this key are known: that of a put, and where a source spells it in another way, that
+/// of a generated task.
+///
+/// # Errors
+/// When it is no key.
+pub fn key_hashes(key: Value) -> Result<Vec<u128>, LibError> {
+    let mut generated = vec![GENERATED];
+    match &key {
+        Value::Integer(number) => value::encode_int(&mut generated, *number),
+        Value::Number(number) => value::encode_float(&mut generated, *number),
+        Value::Boolean(flag) => generated.push(if *flag { value::TRUE } else { value::FALSE }),
+        _ => generated.clear(),
+    }
+    let mut hashes = vec![key_hash(&key_bytes(key)?)];
+    if !generated.is_empty() {
+        hashes.push(key_hash(&generated));
+    }
+    Ok(hashes)
 }
 
 /// Strings as they are; numbers and booleans so that `1` and `"1"` differ.

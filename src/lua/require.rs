@@ -7,6 +7,7 @@ use mlua::chunk::ChunkMode;
 use mlua::{Function, Lua, Table, Value};
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::compat;
 use super::error::LibError;
 use super::module::global_function;
 use super::scheduler::Scheduler;
@@ -52,6 +53,15 @@ pub(super) fn places(lua: &Lua) -> Option<(PathBuf, PathBuf)> {
 
 struct Places(PathBuf, PathBuf);
 
+/// Where `lib` and `lua_modules` are: the nearest folder with `mpms.toml` or `.mpms`, else with `.git`, else the
+/// script's own.
+pub fn project_root(dir: &Path) -> PathBuf {
+    let has = |names: &'static [&'static str]| {
+        dir.ancestors().find(|folder| names.iter().any(|name| folder.join(name).exists()))
+    };
+    has(&["mpms.toml", ".mpms"]).or_else(|| has(&[".git"])).unwrap_or(dir).to_path_buf()
+}
+
 /// Sets the global `require` and trims `package`.
 ///
 /// # Errors
@@ -96,8 +106,11 @@ pub fn install_require(lua: &Lua, roots: &Roots) -> mlua::Result<()> {
     globals.raw_set("require", require)
 }
 
+/// Where `luarocks --tree lua_modules` puts what is Lua.
+const ROCKS: &str = "lua_modules/share/lua/5.4";
+
 fn search_path(roots: &Roots) -> String {
-    let rocks = roots.root.join("lua_modules/share/lua/5.4");
+    let rocks = roots.root.join(ROCKS);
     let folders = [roots.script_dir.clone(), roots.root.join("lib"), roots.root.clone(), rocks];
     let mut templates: Vec<String> = Vec::new();
     for folder in folders {
@@ -146,17 +159,50 @@ impl Search {
         }
         let places = if relative { self.beside(lua, name, loading)? } else { self.on_path(name)? };
         let Some(path) = places.iter().find(|place| place.is_file()) else {
-            return Err(not_found(name, &places));
+            return match compat::chunk(lua, name)? {
+                Some(chunk) => {
+                    Ok((Value::Function(chunk), Some(format!(":mpms:{name}")), Some(format!(":mpms:{name}"))))
+                }
+                None => Err(self.not_found(name, &places)),
+            };
         };
         let shown = path.to_string_lossy().into_owned();
         refuse_cycle(&shown, loading)?;
         let canonical = path.canonicalize().map_err(|error| LibError::file(&error, path))?;
+        self.refuse_outside(path, &canonical)?;
         let key = canonical.to_string_lossy().into_owned();
         if !done.raw_get::<Value>(key.as_str())?.is_nil() {
             return Ok((Value::Nil, Some(shown), Some(key)));
         }
         let chunk = self.load(lua, name, path, canonical)?;
         Ok((Value::Function(chunk), Some(shown), Some(key)))
+    }
+
+    /// A script may not bring code in from elsewhere, also not by `..` or a link: what runs is what the project holds.
+    /// The folders themselves may be links.
+    fn refuse_outside(&self, path: &Path, canonical: &Path) -> Result<(), LibError> {
+        let Roots { script_dir, root, .. } = &self.roots;
+        let (lib, rocks) = (root.join("lib"), root.join(ROCKS));
+        let modules = root.join("lua_modules");
+        let inside = [script_dir, root, &lib, &modules, &rocks]
+            .into_iter()
+            .filter_map(|folder| folder.canonicalize().ok())
+            .any(|folder| canonical.starts_with(folder));
+        if inside {
+            return Ok(());
+        }
+        let message = format!(
+            "the file is outside of the project ({}) and of the folder of the script ({}): copy it to lib/",
+            root.display(),
+            script_dir.display()
+        );
+        Err(LibError::new("permission", message).path(path))
+    }
+
+    fn not_found(&self, name: &str, places: &[PathBuf]) -> LibError {
+        let part = name.replace('.', "/");
+        let native = self.roots.root.join("lua_modules/lib/lua/5.4").join(format!("{part}.so"));
+        not_found(name, places, native.is_file().then_some(&native))
     }
 
     fn preload(&self, name: &str) -> Result<Option<Function>, LibError> {
@@ -288,7 +334,7 @@ const REPLACED: &[(&str, &str)] = &[
     ("bit32", "the operators of Lua 5.4 (&, |, ~, <<, >>)"),
 ];
 
-fn not_found(name: &str, places: &[PathBuf]) -> LibError {
+fn not_found(name: &str, places: &[PathBuf], native: Option<&PathBuf>) -> LibError {
     let rock = name.split('.').next().unwrap_or(name);
     let instead = REPLACED.iter().find(|(one, _)| *one == rock).map_or_else(String::new, |(_, instead)| {
         match instead.starts_with("mpms.") && !library::is_builtin(instead) {
@@ -296,6 +342,12 @@ fn not_found(name: &str, places: &[PathBuf]) -> LibError {
             false => format!("; its C part does not load here, use {instead} instead"),
         }
     });
+    let instead = match native {
+        Some(file) if instead.is_empty() => {
+            format!("; {} is a C module, and only Lua is loaded here", file.display())
+        }
+        _ => instead,
+    };
     if name.starts_with("mpms.") {
         // no file could replace it
         let hint = library::did_you_mean(name);
@@ -379,12 +431,65 @@ mod tests {
     fn a_file_that_is_not_there_lists_the_places_and_the_replacement() {
         let folder = folder(&[]);
         let lua = state_in(folder.path());
-        let e = fails(&lua, "require 'cjson.safe'");
+        let e = fails(&lua, "require 'cjson.util'");
         assert_eq!(e.code, "not_found");
         assert!(e.message.contains("use mpms.json instead"), "{}", e.message);
-        assert!(e.message.contains("lib/cjson/safe.lua'"), "{}", e.message);
+        assert!(e.message.contains("lib/cjson/util.lua'"), "{}", e.message);
         assert!(fails(&lua, "require 'mpms.tiem'").message.contains("did you mean `mpms.time`?"));
         assert_eq!(fails(&lua, "require(nil)").code, "invalid");
+    }
+
+    #[test]
+    fn a_rock_with_a_c_part_is_named() {
+        let folder = folder(&[("lua_modules/lib/lua/5.4/term/core.so", "\x7fELF")]);
+        let lua = state_in(folder.path());
+        let e = fails(&lua, "require 'term.core'");
+        assert!(e.message.contains("lua_modules/lib/lua/5.4/term/core.so is a C module"), "{}", e.message);
+        assert_eq!(run::<bool>(&lua, "return package.loadlib == nil and package.searchers == nil"), true);
+    }
+
+    #[test]
+    fn what_is_outside_of_the_project_is_refused() {
+        let outside = folder(&[("secret.lua", "return 'secret'"), ("m/init.lua", "return 'linked folder'")]);
+        let folder = folder(&[("scripts/a.lua", "return require '../../secret'"), ("lib/x.lua", "return 1")]);
+        let name = outside.path().file_name().expect("a name").to_string_lossy().into_owned();
+        let lua = state_in(folder.path());
+        let beside = folder.path().parent().expect("a folder").join("secret.lua");
+        let made = fs::write(&beside, "return 'beside'");
+        let e = fails(&lua, &format!("require '../../{name}/secret'"));
+        assert_eq!(e.code, "permission");
+        assert!(e.message.contains("outside of the project"), "{}", e.message);
+        assert!(made.is_err() || fails(&lua, "require 'a'").code == "permission");
+        let _ = fs::remove_file(beside);
+        std::os::unix::fs::symlink(outside.path().join("secret.lua"), folder.path().join("lib/s.lua"))
+            .expect("link");
+        assert_eq!(fails(&lua, "require 's'").code, "permission");
+        let e = fails(&lua, &format!("package.path = '{}/?.lua' require 'secret'", outside.path().display()));
+        assert_eq!(e.code, "permission");
+        // a folder of the project may be a link
+        fs::create_dir_all(folder.path().join("lua_modules/share/lua")).expect("made");
+        std::os::unix::fs::symlink(outside.path(), folder.path().join("lua_modules/share/lua/5.4"))
+            .expect("link");
+        let lua = state_in(folder.path());
+        assert_eq!(run::<String>(&lua, "return (require 'm')"), "linked folder");
+    }
+
+    #[test]
+    fn names_of_known_rocks_are_there_unless_a_file_has_them() {
+        let mine = folder(&[("lib/lfs.lua", "return 'mine'")]);
+        let lua = state_in(mine.path());
+        assert_eq!(run::<String>(&lua, "return (require 'lfs')"), "mine");
+        assert!(run::<bool>(
+            &lua,
+            "return require 'cjson' == require 'cjson' and select(2, require 'inspect') == ':mpms:inspect'"
+        ));
+        let code = "local c, s = require 'cjson', require 'cjson.safe' \
+                    assert(c.encode { a = c.null } == '{\"a\":null}' and c.decode '[1]'[1] == 1) \
+                    assert(c.encode(setmetatable({}, c.array_mt)) == '[]' and c.encode(c.empty_array) == '[]') \
+                    local v, e = s.decode '{' assert(v == nil and type(e) == 'string') \
+                    assert(s.null == mpms.null and s.encode { 1 } == '[1]') \
+                    assert(not pcall(function() return c.encode_max_depth(5) end)) return true";
+        assert!(run::<bool>(&lua, code));
     }
 
     #[test]

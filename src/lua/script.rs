@@ -31,20 +31,28 @@ impl Roles {
     }
 }
 
-/// Runs the top-level code of `script` and takes its roles. A script that returns one function plays `lone`.
+/// The top-level code of `script`, ready to be called.
 ///
 /// # Errors
-/// A syntax error (code `syntax`), what the top-level code raised, or a return value that is no table of roles
-/// (code `role`).
-pub fn load(state: &State, script: &Script, lone: &'static str) -> Result<Roles, Failure> {
+/// A syntax error (code `syntax`).
+pub fn load_text(state: &State, script: &Script) -> Result<Held, Failure> {
     let chunk =
         state.lua().load(&script.text[..]).set_name(format!("@{}", script.name)).set_mode(ChunkMode::Text);
     let function = chunk.into_function().map_err(|error| match error {
         mlua::Error::SyntaxError { message, .. } => Failure::new("syntax", message),
         other => failure_of(&Value::Error(Box::new(other))),
     })?;
+    state.hold(function).map_err(|error| failure_of(&Value::Error(Box::new(error))))
+}
+
+/// Runs the top-level code of `script` and takes its roles. A script that returns one function plays `lone`.
+///
+/// # Errors
+/// A syntax error (code `syntax`), what the top-level code raised, or a return value that is no table of roles
+/// (code `role`).
+pub fn load(state: &State, script: &Script, lone: &'static str) -> Result<Roles, Failure> {
+    let function = load_text(state, script)?;
     let unavailable = |error: mlua::Error| failure_of(&Value::Error(Box::new(error)));
-    let function = state.hold(function).map_err(unavailable)?;
     let returned = state.bridge.call_and_hold(function, None, &[])?;
     match state.bridge.value(returned).map_err(unavailable)? {
         Value::Function(function) => Ok(Roles(vec![(lone, state.hold(function).map_err(unavailable)?)])),

@@ -5,7 +5,6 @@
 //! A Lua state as every role gets it.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use mlua::{Function, Lua, LuaOptions, StdLib, Table};
@@ -13,10 +12,11 @@ use mlua::{Function, Lua, LuaOptions, StdLib, Table};
 use super::away::Belongings;
 use super::call::{Bridge, Held};
 use super::coroutine;
+use super::error::LibError;
 use super::frozen::Frozen;
 use super::prelude::{self, OpenLines};
 use super::random::Random;
-use super::require::{self, Roots};
+use super::require::{self, Roots, project_root};
 use super::shell;
 use super::stack;
 use super::std::log::Sinks;
@@ -54,12 +54,38 @@ impl State {
     /// # Errors
     /// When there is no memory.
     pub fn new(job: &Job, script: &Script, role: &str, around: &Around) -> mlua::Result<Self> {
+        let log = Rc::clone(&around.logs.here);
+        Self::made(job, script, role, around, |lua| prelude::install(lua, &job.env, log))
+    }
+
+    /// Makes one for a script that somebody runs by hand: the standard streams are its own, and `os.exit` is `exit`.
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn by_hand(
+        job: &Job,
+        script: &Script,
+        around: &Around,
+        exit: impl FnOnce(&'static Lua) -> mlua::Result<Function>,
+    ) -> mlua::Result<Self> {
+        Self::made(job, script, "lua", around, |lua| {
+            Ok((prelude::install_by_hand(lua, exit(lua)?)?, OpenLines::default()))
+        })
+    }
+
+    fn made(
+        job: &Job,
+        script: &Script,
+        role: &str,
+        around: &Around,
+        install: impl FnOnce(&'static Lua) -> mlua::Result<(Table, OpenLines)>,
+    ) -> mlua::Result<Self> {
         // SAFETY: `debug` is trimmed by the prelude before any script runs, C modules cannot be loaded
         // (`install_require` removes their searchers), only text is loaded
         let lua = unsafe { Lua::unsafe_new_with(StdLib::ALL, LuaOptions::default()) };
         let lua: &'static Lua = Box::leak(Box::new(lua));
         coroutine::install(lua)?;
-        let (prelude, lines) = prelude::install(lua, &job.env, Rc::clone(&around.logs.here))?;
+        let (prelude, lines) = install(lua)?;
         let env = StdEnv { log: around.logs.clone(), ..StdEnv::quiet(role) };
         library::install(lua, &env)?;
         let frozen = around.frozen.clone();
@@ -143,6 +169,34 @@ impl State {
     }
 }
 
+/// The code of a value, as it crosses between processes.
+///
+/// # Errors
+/// `invalid` when it holds what has none; `what` names it.
+pub fn encoded(lua: &Lua, value: mlua::Value, what: &str) -> Result<Vec<u8>, LibError> {
+    let mut bytes = Vec::new();
+    let mut result = Ok(());
+    // SAFETY: the value is on top of the stack; the closure owns nothing
+    unsafe { lua.exec_raw::<()>(value, |state| result = stack::encode_value(state, -1, &mut bytes))? };
+    result.map_err(|error| LibError::invalid(error.sentence(what)))?;
+    Ok(bytes)
+}
+
+/// The code of a list of values.
+///
+/// # Errors
+/// As [`encoded`].
+pub fn encoded_list(lua: &Lua, values: mlua::MultiValue, what: &str) -> Result<Vec<u8>, LibError> {
+    let mut bytes = Vec::new();
+    let mut result = Ok(());
+    let count = std::ffi::c_int::try_from(values.len())
+        .map_err(|_| LibError::invalid(format!("{what}: too many values")))?;
+    // SAFETY: the values are all that is on the stack; the closure owns nothing
+    unsafe { lua.exec_raw::<()>(values, |state| result = stack::encode_list(state, 1, count, &mut bytes))? };
+    result.map_err(|error| LibError::invalid(error.sentence(what)))?;
+    Ok(bytes)
+}
+
 /// A Lua value from its code.
 ///
 /// # Errors
@@ -166,13 +220,4 @@ pub fn decoded_list(lua: &Lua, bytes: &[u8]) -> mlua::Result<Table> {
         unsafe { lua.exec_raw::<mlua::MultiValue>((), |state| result = stack::push_list(state, bytes))? };
     result.map_err(mlua::Error::external)?;
     lua.create_sequence_from(values)
-}
-
-/// Where `lib` and `lua_modules` are: the nearest folder with `mpms.toml` or `.mpms`, else with `.git`, else the
-/// script's own.
-fn project_root(dir: &std::path::Path) -> PathBuf {
-    let has = |names: &'static [&'static str]| {
-        dir.ancestors().find(|folder| names.iter().any(|name| folder.join(name).exists()))
-    };
-    has(&["mpms.toml", ".mpms"]).or_else(|| has(&[".git"])).unwrap_or(dir).to_path_buf()
 }

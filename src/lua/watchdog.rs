@@ -43,6 +43,10 @@ const PHASE: u64 = 1 << 63;
 /// The code of what ended at its deadline.
 pub const TIMEOUT: &str = "timeout";
 
+/// The code of what somebody ended by a [`Stopper`], and its message.
+pub const CANCELLED: &str = "cancelled";
+const INTERRUPTED: &str = "interrupted";
+
 /// A thread, as the watchdog knows it.
 #[derive(Debug)]
 pub struct Watched {
@@ -52,8 +56,14 @@ pub struct Watched {
     /// Something outside of attempts, with its deadline in the place of the start; it goes before the slot.
     phase: Slot,
     phases: AtomicU64,
+    /// The phase that somebody wants to end now.
+    unwanted: AtomicU64,
     interrupt: Arc<Interrupt>,
 }
+
+/// Ends what a thread runs, from another thread.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopper(&'static Watched);
 
 /// What signal handler and hook read, all of the thread itself.
 struct Here {
@@ -213,6 +223,28 @@ pub fn during<R>(
     result
 }
 
+/// Runs `body`, which works in the bridge's state, until it ends or the thread's [`Stopper`] ends it.
+///
+/// # Errors
+/// Those of `body`.
+pub fn until_stopped<R>(bridge: &Bridge, body: impl FnOnce() -> Result<R, Failure>) -> Result<R, Failure> {
+    during(bridge, u64::MAX, body)
+}
+
+/// For the calling thread.
+pub fn stopper() -> Stopper {
+    Stopper(this_thread())
+}
+
+impl Stopper {
+    /// Ends what the thread runs by [`during`] or [`until_stopped`]; nothing when there is none.
+    pub fn stop(self) {
+        self.0.unwanted.store(self.0.phase.handle(), Ordering::Release);
+        drop(registry().lock());
+        registry().changed.notify_one();
+    }
+}
+
 /// Whether what this thread runs is over its time. Fit for a signal handler.
 pub fn is_over() -> bool {
     HERE.with(|here| {
@@ -243,7 +275,7 @@ pub fn checked(result: Result<(), Failure>) -> Result<(), Failure> {
 fn timeout(failure: Option<Failure>) -> Failure {
     let place = PLACE.with(RefCell::take);
     let traceback = place.or(failure.and_then(|failure| failure.traceback));
-    Failure { retryable: Some(true), traceback, ..Failure::new(TIMEOUT, sentence()) }
+    Failure { retryable: Some(true), traceback, ..Failure::new(code(), sentence()) }
 }
 
 /// To be called when something under a slot has ended: takes a hook off that came for it.
@@ -303,8 +335,26 @@ fn adopt(bridge: &Bridge) {
     runs(bridge.main());
 }
 
+/// Whether somebody has ended the phase that runs.
+fn is_unwanted() -> bool {
+    HERE.with(|here| {
+        here.watched.get().is_some_and(|watched| {
+            let phase = watched.phase.handle();
+            phase != 0 && watched.unwanted.load(Ordering::Acquire) == phase
+        })
+    })
+}
+
+/// The code of a timeout that happens now.
+fn code() -> &'static str {
+    if is_unwanted() { CANCELLED } else { TIMEOUT }
+}
+
 /// The message of a timeout that happens now.
 fn sentence() -> String {
+    if is_unwanted() {
+        return INTERRUPTED.to_owned();
+    }
     let limit_ns = HERE.with(|here| match here.watched.get().map_or(0, |watched| watched.phase.handle()) {
         0 => here.limit_ns.get(),
         _ => here.phase_limit_ns.get(),
@@ -352,7 +402,8 @@ unsafe extern "C-unwind" fn stop(state: *mut lua_State, _: *mut lua_Debug) {
         ffi::lua_createtable(state, 0, 3);
         push_sentence(state);
         ffi::lua_setfield(state, -2, c"message".as_ptr());
-        ffi::lua_pushlstring(state, TIMEOUT.as_ptr().cast(), TIMEOUT.len());
+        let code = code();
+        ffi::lua_pushlstring(state, code.as_ptr().cast(), code.len());
         ffi::lua_setfield(state, -2, c"code".as_ptr());
         ffi::lua_pushboolean(state, 1);
         ffi::lua_setfield(state, -2, c"retryable".as_ptr());
@@ -423,6 +474,7 @@ fn this_thread() -> &'static Watched {
         news: AtomicBool::new(false),
         phase: Slot::idle(),
         phases: AtomicU64::new(1),
+        unwanted: AtomicU64::new(0),
         interrupt: runtime::interrupt(),
     }));
     HERE.with(|here| here.watched.set(Some(watched)));
@@ -499,7 +551,11 @@ impl Entry {
     fn look_at_one(&self, now_ns: u64) -> u64 {
         let due = match (self.watched.phase.running(), self.slot) {
             // the deadline stands in the place of the start
-            (Some(phase), _) => Some((phase.handle, phase.started_ns, &self.watched.phase)),
+            (Some(phase), _) => {
+                let unwanted = self.watched.unwanted.load(Ordering::Acquire) == phase.handle;
+                let deadline_ns = if unwanted { now_ns } else { phase.started_ns };
+                Some((phase.handle, deadline_ns, &self.watched.phase))
+            }
             (None, Some((slot, limit_ns))) => match slot.running() {
                 Some(one) => Some((one.handle, one.started_ns.saturating_add(limit_ns), slot)),
                 // whatever begins from now on is not over before that

@@ -62,6 +62,11 @@ fn duration(text: &str) -> Result<u64, Wrong> {
     found.map_err(|wrong| wrong.moved(before))
 }
 
+/// A duration that stands on the command line.
+pub fn literal_duration(text: &str) -> Option<std::time::Duration> {
+    duration(text).ok().map(std::time::Duration::from_nanos)
+}
+
 fn no_duration(text: &str) -> Wrong {
     let all = 0..text.len();
     if text.is_empty() {

@@ -23,6 +23,7 @@ mod texts;
 mod value;
 mod worker;
 
+pub use amount::literal_duration;
 pub use check::{check, sort};
 pub use diagnostic::{Diagnostic, Label, Patch, Place, Severity, SourceText, Spot};
 pub use job::{Located, Lua, Manifest};

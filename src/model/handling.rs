@@ -1,5 +1,7 @@
 //! What the engine's loop and the handler's thread say to each other.
 
+use std::sync::Arc;
+
 use crate::model::event::Summary;
 use crate::model::{Delivery, Seq, StopCause, Task, TaskId, Tried};
 
@@ -10,6 +12,9 @@ pub enum ToHandler {
     Deliver(Vec<Delivery>),
     /// What happened to tasks that have not ended, to be kept with the next group.
     Remember(Vec<(TaskId, Tried)>),
+    /// What tasks that have not ended have saved, each one's newest, to be kept with the next group; none: it saved nil,
+    /// which is as if it had never saved. Answer: [`FromHandler::Kept`].
+    Save(Vec<Saved>),
     /// How many tasks are known and whether the source may give more, for those who look at the run from outside.
     Known {
         /// As `Counts::known`.
@@ -30,6 +35,18 @@ pub enum ToHandler {
     Close(Box<Summary>),
 }
 
+/// The encoded state of a task.
+pub type Saved = (TaskId, Option<Arc<[u8]>>);
+
+/// A key of which no task shall start any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cancel {
+    /// Its hash.
+    pub key: u128,
+    /// The place of the last task that was put before.
+    pub after: u64,
+}
+
 /// Tasks that were put, with consecutive places.
 #[derive(Debug, Default, PartialEq)]
 pub struct Puts {
@@ -39,6 +56,8 @@ pub struct Puts {
     pub tasks: Vec<Task>,
     /// Those that are in the journal only, since one call put too many to hold; they come after `tasks`.
     pub stored: Vec<StoredPuts>,
+    /// What was cancelled meanwhile.
+    pub cancels: Vec<Cancel>,
 }
 
 /// Tasks of one priority in the journal.
@@ -76,6 +95,11 @@ pub enum FromHandler {
         count: usize,
         /// Every task put up to this place can be read from the journal; 0 before the first.
         seq: u64,
+    },
+    /// So many saved states, in the order in which they came, are kept.
+    Kept {
+        /// How many.
+        count: usize,
     },
     /// It takes nothing any more.
     Failed(StopCause),

@@ -29,6 +29,8 @@ pub struct Effects {
     pub puts: Vec<Task>,
     /// Encoded rows of `emit`, in order; each one value.
     pub rows: Vec<Payload>,
+    /// Hashes of the keys that `task.cancel` was given. They count after all of `puts`.
+    pub cancels: Vec<u128>,
 }
 
 /// The end of one attempt, from the wire to the engine.
@@ -42,6 +44,15 @@ pub struct Outcome {
     pub verdict: Verdict,
 }
 
+/// What a task may have left behind by its attempts, and what goes with its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// A state of `task.save`.
+    pub state: bool,
+    /// The folder `task.dir`.
+    pub dir: bool,
+}
+
 /// A finished task, from the engine to the handler.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Delivery {
@@ -53,10 +64,12 @@ pub struct Delivery {
     pub args: Payload,
     /// Its key, when it has one.
     pub key: Option<Box<[u8]>>,
-    /// Which attempt it was, from 1.
+    /// Which attempt it was, from 1; 0 when it was cancelled before the first.
     pub attempt: u32,
     /// The number of the worker process, from 1; 0 when none ran it to its end.
     pub worker: u32,
+    /// What is to be cleared away.
+    pub left: Left,
     /// Wall time of the last attempt in nanoseconds.
     pub elapsed_ns: u64,
     /// How it ended.

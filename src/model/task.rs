@@ -52,6 +52,24 @@ impl TaskId {
         u64::try_from(self.0).ok()
     }
 
+    /// The name of its folder: unique in the run, unlike what people read.
+    pub fn folder(self) -> String {
+        match self.position() {
+            Some(position) => position.to_string(),
+            None => format!("{:032x}", self.0),
+        }
+    }
+
+    /// The task of a folder with this name.
+    pub fn of_folder(name: &str) -> Option<Self> {
+        let id = match name.len() {
+            32 => TaskId(u128::from_str_radix(name, 16).ok()?),
+            _ => TaskId::at(name.parse().ok()?),
+        };
+        // one spelling only
+        (id.folder() == name).then_some(id)
+    }
+
     /// All bits, for the wire.
     pub fn bits(self) -> u128 {
         self.0
@@ -127,6 +145,8 @@ pub struct TaskOptions {
     pub priority: i32,
     /// Nanoseconds to wait before the first attempt.
     pub delay_ns: u64,
+    /// Its key was cancelled while it waited in the journal: it ends as skipped before it starts.
+    pub cancelled: bool,
 }
 
 /// A task as its source or a put gives it to the engine.
@@ -151,6 +171,9 @@ impl Task {
         self.options.as_ref()?.key.as_deref()
     }
 }
+
+/// The most bytes that the code of a saved state may have.
+pub const MOST_STATE: usize = 1 << 20;
 
 /// Keys are kept as hashes; two of 10^10 collide with a chance below 10^-18.
 pub fn key_hash(key: &[u8]) -> u128 {

@@ -12,11 +12,13 @@ use super::usage::Usage;
 mod capture;
 mod child;
 mod run;
+mod spawned;
 mod start;
 mod stream;
 
 pub use capture::LARGEST_PIPE;
 pub use child::{Child, Ended, how};
+pub use spawned::{End, Said, Spawned, take_streams};
 pub use start::{Plug, Start, Started, find_program};
 pub use stream::{GoOn, Stream, flush_streams};
 

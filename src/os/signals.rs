@@ -68,6 +68,14 @@ impl Signals {
         Self::of(&set)
     }
 
+    /// The same for these alone; those that are ignored stay so.
+    pub fn block_only(signals: &[Signal]) -> io::Result<Self> {
+        let set: SigSet =
+            signals.iter().map(|signal| signal.native()).filter(|one| !is_ignored(*one)).collect();
+        set.thread_block()?;
+        Self::of(&set)
+    }
+
     fn of(set: &SigSet) -> io::Result<Self> {
         Ok(Self(SignalFd::with_flags(set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?))
     }
@@ -113,6 +121,25 @@ impl AsFd for ChildSignal {
 /// Writing to a closed pipe is an error to handle, not a death. Rust's runtime does the same before `main`.
 pub fn ignore_sigpipe() -> io::Result<()> {
     Ok(set_action(Number::SIGPIPE, SigHandler::SigIgn)?)
+}
+
+/// Who writes to standard output when nobody reads it any more ends, as programs do that do not ask. Other closed pipes
+/// are errors to handle.
+pub fn end_with_stdout() -> io::Result<()> {
+    extern "C" fn broken(_: libc::c_int) {
+        let errno = nix::errno::Errno::last_raw();
+        let mut stdout = libc::pollfd { fd: libc::STDOUT_FILENO, events: libc::POLLOUT, revents: 0 };
+        // SAFETY: `poll` and `_exit` are fit for signal handlers; the list has one entry
+        unsafe {
+            if libc::poll(&raw mut stdout, 1, 0) == 1 && stdout.revents & libc::POLLERR != 0 {
+                libc::_exit(128 + libc::SIGPIPE);
+            }
+        }
+        nix::errno::Errno::set_raw(errno);
+    }
+    let action = SigAction::new(SigHandler::Handler(broken), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler does nothing that a signal's context forbids
+    Ok(unsafe { sigaction(Number::SIGPIPE, &action) }.map(drop)?)
 }
 
 /// What a terminal or a service manager sends to the whole group is for the coordinator to answer, not for the keeper.

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::bytes::{
     put_failure, put_file, put_slice, put_task, take_byte, take_failure, take_file, take_sized, take_tasks,
-    take_text, take_u64,
+    take_text, take_u64, take_u128,
 };
-use super::value::{Malformed, take_count, take_float};
+use super::json::token;
+use super::value::{Malformed, NIL, take_count, take_float};
 use super::{frame, varint};
 use crate::model::event::Level;
 use crate::model::outcome::{Done, Effects};
@@ -29,6 +30,12 @@ pub const LOADED: u8 = 21;
 /// Kind of a frame with a reason: the process takes no more tasks and wants to be replaced (`task.die`).
 pub const RETIRE: u8 = 22;
 
+/// Kind of a frame with a task and the state that it saved.
+pub const SAVED: u8 = 23;
+
+/// Kind of a frame with a task that uses its folder.
+pub const HOUSED: u8 = 24;
+
 const DONE: u8 = 0;
 const DONE_WITH_EFFECTS: u8 = 1;
 const FAILED: u8 = 2;
@@ -49,6 +56,10 @@ pub fn put_done(out: &mut Vec<u8>, handle: u64, elapsed_ns: u64, values: &[u8], 
         varint::put(out, effects.rows.len() as u64);
         for row in &effects.rows {
             put_slice(out, row);
+        }
+        varint::put(out, effects.cancels.len() as u64);
+        for key in &effects.cancels {
+            out.extend_from_slice(&key.to_le_bytes());
         }
     }
 }
@@ -99,7 +110,9 @@ fn take_effects(bytes: &[u8], at: &mut usize) -> Result<Effects, Malformed> {
     let rows = (0..count)
         .map(|_| Ok(Payload::copy_from(take_sized(bytes, at)?)))
         .collect::<Result<_, Malformed>>()?;
-    Ok(Effects { puts, rows })
+    let count = take_count(bytes, at, 16)?;
+    let cancels = (0..count).map(|_| take_u128(bytes, at)).collect::<Result<_, _>>()?;
+    Ok(Effects { puts, rows, cancels })
 }
 
 /// Reads the handles of a frame of kind [`RETURNED`].
@@ -201,6 +214,45 @@ pub fn take_progress(bytes: &[u8]) -> Result<Progress, Malformed> {
     Ok(Progress { task, done, total, message })
 }
 
+/// Appends a frame with the state that a task saved: the code of one value.
+pub fn put_saved(out: &mut Vec<u8>, task: Handle, state: &[u8]) {
+    let at = frame::begin(out, SAVED);
+    out.extend_from_slice(&task.bits().to_le_bytes());
+    out.extend_from_slice(state);
+    frame::end(out, at);
+}
+
+/// Reads the body of such a frame; no state when the value is nil.
+///
+/// # Errors
+/// When the bytes are none.
+pub fn take_saved(bytes: &[u8]) -> Result<(Handle, Option<&[u8]>), Malformed> {
+    let at = &mut 0;
+    let task = Handle::new(take_u64(bytes, at)?).ok_or(Malformed::Number)?;
+    let start = *at;
+    token::skip(bytes, at)?;
+    let state = &bytes[start..];
+    if *at < bytes.len() {
+        return Err(Malformed::Tag(bytes[*at]));
+    }
+    Ok((task, Some(state).filter(|state| *state != [NIL])))
+}
+
+/// Appends a frame that says that a task uses its folder.
+pub fn put_housed(out: &mut Vec<u8>, task: Handle) {
+    let at = frame::begin(out, HOUSED);
+    out.extend_from_slice(&task.bits().to_le_bytes());
+    frame::end(out, at);
+}
+
+/// Reads the body of such a frame.
+///
+/// # Errors
+/// When the bytes are none.
+pub fn take_housed(bytes: &[u8]) -> Result<Handle, Malformed> {
+    Handle::new(take_u64(bytes, &mut 0)?).ok_or(Malformed::Number)
+}
+
 /// Appends a frame that says why the process cannot work.
 pub fn put_broken(out: &mut Vec<u8>, failure: &Failure) {
     let at = frame::begin(out, BROKEN);
@@ -251,14 +303,16 @@ mod tests {
     use super::*;
     use crate::model::task::TaskOptions;
     use crate::model::{Task, TaskId};
+    use crate::wire::value::ARRAY;
     use proptest::prelude::*;
 
     #[test]
     fn outcomes_cross_whole() {
-        let key = TaskOptions { key: Some((*b"k").into()), priority: -3, delay_ns: 7 };
+        let key = TaskOptions { key: Some((*b"k").into()), priority: -3, delay_ns: 7, cancelled: false };
         let put =
             Task { id: TaskId::ROOT, args: Payload::copy_from(b"\x01\x05"), options: Some(Box::new(key)) };
-        let effects = Effects { puts: vec![put], rows: vec![Payload::copy_from(b"row")] };
+        let rows = vec![Payload::copy_from(b"row")];
+        let effects = Effects { puts: vec![put], rows, cancels: vec![3, u128::MAX] };
         let failure =
             Failure { traceback: Some("at 1".into()), retryable: Some(true), ..Failure::new("c", "m") };
         let mut bytes = Vec::new();
@@ -277,6 +331,26 @@ mod tests {
         );
     }
 
+    #[test]
+    fn states_cross_and_only_whole_values_are_states() {
+        let handle = Handle::new(7).expect("not 0");
+        let frame = |state: &[u8]| {
+            let mut bytes = Vec::new();
+            put_saved(&mut bytes, handle, state);
+            bytes.split_off(frame::HEADER)
+        };
+        let text = b"\x83abc";
+        assert_eq!(take_saved(&frame(text)), Ok((handle, Some(&text[..]))));
+        assert_eq!(take_saved(&frame(&[NIL])), Ok((handle, None)));
+        for wrong in [&b""[..], b"\x83ab", b"\x05\x05", &[ARRAY, 0xff, 0xff, 0xff, 0x7f], b"\xff"] {
+            assert!(take_saved(&frame(wrong)).is_err(), "{wrong:?}");
+        }
+        assert!(take_saved(&[0; 8]).is_err(), "no task");
+        let mut bytes = Vec::new();
+        put_housed(&mut bytes, handle);
+        assert_eq!(take_housed(&bytes[frame::HEADER..]), Ok(handle));
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
@@ -287,6 +361,8 @@ mod tests {
             let _ = take_broken(&bytes);
             let _ = take_loaded(&bytes);
             let _ = take_retire(&bytes);
+            let _ = take_saved(&bytes);
+            let _ = take_housed(&bytes);
             let _ = crate::wire::to_worker::take_setup(&bytes);
             let _ = crate::wire::to_worker::take_task(&bytes, &mut 0);
         }

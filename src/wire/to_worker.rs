@@ -34,6 +34,8 @@ pub struct Setup {
     pub coroutines: u32,
     /// Whether the script has `process_init` or `process_exit`, which need a state of their own.
     pub process_roles: bool,
+    /// Where tasks have their folders; made at first use.
+    pub dirs: PathBuf,
     /// Files that were loaded by `require` so far, with the hash of their text.
     pub frozen: Vec<(PathBuf, u128)>,
     /// What it holds its tasks to.
@@ -131,6 +133,7 @@ pub fn put_setup(out: &mut Vec<u8>, setup: &Setup) {
     varint::put(out, u64::from(setup.threads));
     varint::put(out, u64::from(setup.coroutines));
     out.push(u8::from(setup.process_roles));
+    put_slice(out, setup.dirs.as_os_str().as_encoded_bytes());
     varint::put(out, setup.frozen.len() as u64);
     for (path, hash) in &setup.frozen {
         put_file(out, path, *hash);
@@ -172,6 +175,7 @@ pub fn take_setup(bytes: &[u8]) -> Result<Setup, Malformed> {
     let number = |at: &mut usize| u32::try_from(varint::take(bytes, at)?).map_err(|_| Malformed::Number);
     let (worker, threads, coroutines) = (number(at)?, number(at)?, number(at)?);
     let process_roles = take_byte(bytes, at)? != 0;
+    let dirs = take_path(bytes, at)?;
     let count = take_count(bytes, at, 17)?;
     let frozen = (0..count).map(|_| take_file(bytes, at)).collect::<Result<_, _>>()?;
     let has_timeout = take_byte(bytes, at)? != 0;
@@ -180,11 +184,12 @@ pub fn take_setup(bytes: &[u8]) -> Result<Setup, Malformed> {
     let (memory, max_attempts) = (varint::take(bytes, at)?, number(at)?);
     let bounds = Bounds { timeout_ns, grace_ns, role_ns, memory, max_attempts };
     let job = Job { name, description, manifest, dir, seed, params, meta, env };
-    Ok(Setup { job, body, worker, threads, coroutines, process_roles, frozen, bounds })
+    Ok(Setup { job, body, worker, threads, coroutines, process_roles, dirs, frozen, bounds })
 }
 
 const WIDE_ID: u8 = 1;
 const HAS_KEY: u8 = 2;
+const HAS_STATE: u8 = 4;
 
 /// One task in a frame of kind [`TASKS`], as its worker sees it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -199,6 +204,8 @@ pub struct TaskRecord<'a> {
     pub key: Option<&'a [u8]>,
     /// The encoded argument list.
     pub args: &'a [u8],
+    /// The code of what an earlier attempt saved, if one did.
+    pub state: Option<&'a [u8]>,
 }
 
 /// Appends a task to an open frame.
@@ -207,7 +214,8 @@ pub fn put_task(out: &mut Vec<u8>, task: &TaskRecord<'_>) {
     out.extend_from_slice(&task.handle.bits().to_le_bytes());
     let position = task.id.position();
     let key = if task.key.is_some() { HAS_KEY } else { 0 };
-    out.push(key | if position.is_none() { WIDE_ID } else { 0 });
+    let state = if task.state.is_some() { HAS_STATE } else { 0 };
+    out.push(key | state | if position.is_none() { WIDE_ID } else { 0 });
     varint::put(out, u64::from(task.attempt));
     match position {
         Some(position) => varint::put(out, position),
@@ -217,6 +225,9 @@ pub fn put_task(out: &mut Vec<u8>, task: &TaskRecord<'_>) {
         put_slice(out, key);
     }
     put_slice(out, task.args);
+    if let Some(state) = task.state {
+        put_slice(out, state);
+    }
 }
 
 /// Reads the task at `*at` and moves `*at` behind it.
@@ -235,5 +246,6 @@ pub fn take_task<'a>(bytes: &'a [u8], at: &mut usize) -> Result<TaskRecord<'a>, 
     };
     let key = if flags & HAS_KEY == 0 { None } else { Some(take_sized(bytes, at)?) };
     let args = take_sized(bytes, at)?;
-    Ok(TaskRecord { handle, attempt, id, key, args })
+    let state = if flags & HAS_STATE == 0 { None } else { Some(take_sized(bytes, at)?) };
+    Ok(TaskRecord { handle, attempt, id, key, args, state })
 }

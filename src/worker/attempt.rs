@@ -1,11 +1,15 @@
 //! The attempt that a thread runs, as the scripts' `task`, `put` and `emit` see it.
 
 use std::cell::{Cell, RefCell, RefMut};
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Shared;
-use crate::lua::role::worker::Attempts;
+use crate::lua::role::worker::{Attempts, check_state};
 use crate::lua::role::{AtHand, Facts, Outlet};
 use crate::lua::watchdog;
 use crate::model::event::Level;
@@ -36,6 +40,13 @@ pub struct Current {
     effect_bytes: Cell<usize>,
     progress_ns: Cell<u64>,
     deferring: Cell<bool>,
+    /// The code of what this attempt saved last.
+    saved: RefCell<Vec<u8>>,
+    has_saved: Cell<bool>,
+    /// It was told that this attempt uses the task's folder.
+    is_housed: Cell<bool>,
+    /// Something of these is to be undone before the next attempt.
+    has_left: Cell<bool>,
     /// Tells it from the others of its thread, if it has others.
     number: u32,
 }
@@ -54,6 +65,10 @@ impl Current {
             effect_bytes: Cell::default(),
             progress_ns: Cell::default(),
             deferring: Cell::default(),
+            saved: RefCell::default(),
+            has_saved: Cell::default(),
+            is_housed: Cell::default(),
+            has_left: Cell::default(),
         }
     }
 
@@ -85,6 +100,12 @@ impl Current {
     #[inline]
     pub fn set_running(&self, running: bool) {
         self.running.set(running);
+        if self.has_left.get() {
+            self.has_left.set(false);
+            self.has_saved.set(false);
+            self.is_housed.set(false);
+            self.saved.take();
+        }
     }
 
     fn count(&self, what: &str, bytes: usize) -> Result<(), String> {
@@ -175,6 +196,57 @@ impl AtHand for Current {
 }
 
 impl Attempts for Current {
+    fn save(&self, state: &[u8]) -> Result<(), String> {
+        self.must_run("task.save")?;
+        check_state(state)?;
+        let task = self.with(|task| task.handle).map_err(|error| error.to_string())?;
+        let mut saved = self.saved.borrow_mut();
+        saved.clear();
+        saved.extend_from_slice(state);
+        self.has_saved.set(true);
+        self.has_left.set(true);
+        // that the coordinator is gone is seen by whoever pushes the outcome
+        let _ = self.shared.outbox.push_state(task, state);
+        Ok(())
+    }
+
+    fn state(&self, read: &mut dyn FnMut(&[u8])) {
+        if self.has_saved.get() {
+            read(&self.saved.borrow());
+        } else {
+            // a record that cannot be read does not run
+            let _ = self.with(|task| task.state.map(|state| read(state)));
+        }
+    }
+
+    fn dir(&self) -> Result<PathBuf, (PathBuf, io::Error)> {
+        let (task, id) = match self.with(|task| (task.handle, task.id)) {
+            Ok(found) => found,
+            Err(error) => return Err((PathBuf::new(), io::Error::other(error))),
+        };
+        let dir = self.shared.setup.dirs.join(id.folder());
+        if !self.is_housed.replace(true) {
+            self.has_left.set(true);
+            self.shared.outbox.push_housed(task);
+        }
+        if dir.is_dir() {
+            return Ok(dir);
+        }
+        match DirBuilder::new().recursive(true).mode(0o700).create(&dir) {
+            Ok(()) => Ok(dir),
+            Err(error) => Err((dir, error)),
+        }
+    }
+
+    fn cancel(&self, _: &str, hashes: &[u128]) -> Result<(), String> {
+        self.must_run("task.cancel")?;
+        for key in hashes {
+            self.count("task.cancel", size_of_val(key))?;
+            self.effects.borrow_mut().cancels.push(*key);
+        }
+        Ok(())
+    }
+
     fn max_attempts(&self) -> u32 {
         self.shared.setup.bounds.max_attempts
     }

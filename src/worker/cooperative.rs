@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::Shared;
@@ -348,6 +349,22 @@ impl AtHand for Desk {
 }
 
 impl Attempts for Desk {
+    fn save(&self, state: &[u8]) -> Result<(), String> {
+        self.current().save(state)
+    }
+
+    fn state(&self, read: &mut dyn FnMut(&[u8])) {
+        self.current().state(read);
+    }
+
+    fn dir(&self) -> Result<PathBuf, (PathBuf, io::Error)> {
+        self.current().dir()
+    }
+
+    fn cancel(&self, key: &str, hashes: &[u128]) -> Result<(), String> {
+        self.current().cancel(key, hashes)
+    }
+
     fn progress(&self, done: f64, total: Option<f64>, message: Option<String>) {
         self.current().progress(done, total, message);
     }

@@ -23,6 +23,11 @@ use crate::wire::from_worker::{self, Line, Progress};
 const EVERY_NS: u64 = 200_000;
 /// Lines that come faster than the coordinator reads wait here up to this size; then their threads do.
 const MOST_BYTES: usize = 1 << 20;
+/// Bytes of states that leave at once in [`SAVES_NS`], each counted with 4 KiB more: a dozen of small ones, or one large one.
+/// Of a task that saves more often the newest waits until that time is over.
+const SAVES_BYTES: usize = 64 << 10;
+const SAVE_BYTES: usize = 4 << 10;
+const SAVES_NS: u64 = 10_000_000;
 /// Of the words of a task, no more crosses at once: a frame has a limit, and breaking it is the end of the process.
 const LONGEST_TEXT: usize = 64 << 10;
 
@@ -42,10 +47,18 @@ struct Collected {
     /// Where the frame of outcomes begins that is still open.
     open: Option<usize>,
     written_ns: u64,
+    /// Of each task whose state has to wait, the newest one.
+    states: Vec<(Handle, Vec<u8>)>,
+    /// When the time began in which so many bytes of states have left.
+    states_ns: u64,
+    states_bytes: usize,
 }
 
 impl Collected {
     fn outcomes(&mut self) -> &mut Vec<u8> {
+        if !self.states.is_empty() {
+            self.put_states();
+        }
         // other threads may push while one writes: two large results would be too much for a frame
         if self.open.is_some_and(|at| self.bytes.len() - at >= frame::FULL) {
             self.closed();
@@ -61,6 +74,28 @@ impl Collected {
             frame::end(&mut self.bytes, at);
         }
         &mut self.bytes
+    }
+
+    /// A state must be out before the outcome of its task.
+    #[cold]
+    fn put_states(&mut self) {
+        self.closed();
+        for (task, state) in mem::take(&mut self.states) {
+            self.put_state(task, &state);
+        }
+    }
+
+    fn put_state(&mut self, task: Handle, state: &[u8]) {
+        self.states_bytes += state.len() + SAVE_BYTES;
+        from_worker::put_saved(self.closed(), task, state);
+    }
+
+    /// Whether another state may leave now.
+    fn may_send_state(&mut self, now_ns: u64) -> bool {
+        if now_ns.saturating_sub(self.states_ns) >= SAVES_NS {
+            (self.states_ns, self.states_bytes) = (now_ns, 0);
+        }
+        self.states_bytes < SAVES_BYTES
     }
 }
 
@@ -144,6 +179,34 @@ impl Outbox {
         self.nudge();
     }
 
+    /// What a task saved. It leaves at once, or within 10 ms when the process has just sent many states, or a large one.
+    ///
+    /// # Errors
+    /// When the coordinator is gone.
+    pub fn push_state(&self, task: Handle, state: &[u8]) -> io::Result<()> {
+        let now_ns = monotonic_ns();
+        let mut collected = self.lock();
+        collected.states.retain(|(other, _)| *other != task);
+        if !collected.may_send_state(now_ns) {
+            collected.states.push((task, state.to_vec()));
+            drop(collected);
+            self.pending.store(true, Ordering::Relaxed);
+            self.nudge();
+            return Ok(());
+        }
+        collected.put_states();
+        collected.put_state(task, state);
+        drop(collected);
+        self.flush()
+    }
+
+    /// A task uses its folder.
+    pub fn push_housed(&self, task: Handle) {
+        from_worker::put_housed(self.lock().closed(), task);
+        self.pending.store(true, Ordering::Relaxed);
+        self.nudge();
+    }
+
     /// How far a task is.
     pub fn push_progress(&self, mut progress: Progress) {
         progress.message.as_mut().map(cut);
@@ -207,7 +270,11 @@ impl Outbox {
             let mut collected = self.lock();
             collected.closed();
             collected.written_ns = monotonic_ns();
-            self.pending.store(false, Ordering::Relaxed);
+            let now_ns = collected.written_ns;
+            if !collected.states.is_empty() && collected.may_send_state(now_ns) {
+                collected.put_states();
+            }
+            self.pending.store(!collected.states.is_empty(), Ordering::Relaxed);
             mem::swap(&mut collected.bytes, &mut spare);
         }
         let result = if spare.is_empty() { Ok(()) } else { self.socket.write_all(&spare) };

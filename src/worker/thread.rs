@@ -67,7 +67,7 @@ pub fn run(shared: &'static Shared, index: usize) {
                 watchdog::watch_slot(None, slot, timeout_ns);
             }
             let grace = timeout_ns.map(|_| Duration::from_nanos(grace_ns / 2));
-            let mut body = CommandBody::new(argv, &shared.setup.job.dir, grace);
+            let mut body = CommandBody::new(argv, &shared.setup.job, grace);
             attempts(shared, slot, &current, &mut body)
         }
     };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mpms::model::StopCause;
+use mpms::model::task::MOST_STATE;
 use mpms::os::signals::Signals;
 
 use crate::scene::{Scene, Seen};
@@ -35,6 +36,15 @@ pub const ALL: &[Case] = cases![
     tasks_given_back_unasked_end_their_worker,
     garbage_ends_its_worker,
     garbage_in_the_bodies_of_known_kinds_ends_its_worker,
+    a_state_of_a_task_that_is_nobodys_ends_its_worker,
+    a_state_after_the_end_of_its_task_ends_its_worker,
+    a_folder_of_a_task_that_is_nobodys_ends_its_worker,
+    a_state_beyond_its_limit_ends_its_worker,
+    a_state_that_is_not_one_value_ends_its_worker,
+    a_flood_of_states_stays_small,
+    states_of_all_tasks_stay_within_their_limit,
+    a_flood_of_cancels_stays_small,
+    announced_cancels_end_their_worker,
     a_thousand_times_broken_stops_the_run_once,
     a_deep_value_is_only_bytes,
     a_value_of_ten_million_announced_elements_is_only_bytes,
@@ -166,6 +176,61 @@ fn garbage_ends_its_worker(signals: &Signals) {
 
 fn garbage_in_the_bodies_of_known_kinds_ends_its_worker(signals: &Signals) {
     ends_its_worker("garbled bodies", "a frame of kind 16 cannot be read", signals);
+}
+
+fn a_state_of_a_task_that_is_nobodys_ends_its_worker(signals: &Signals) {
+    ends_its_worker("state of another", "a state of a task that it does not hold", signals);
+}
+
+fn a_state_after_the_end_of_its_task_ends_its_worker(signals: &Signals) {
+    ends_its_worker("state of an ended task", "a state of a task that it does not hold", signals);
+}
+
+fn a_folder_of_a_task_that_is_nobodys_ends_its_worker(signals: &Signals) {
+    ends_its_worker("folder of another", "the folder of a task that it does not hold", signals);
+}
+
+fn a_state_beyond_its_limit_ends_its_worker(signals: &Signals) {
+    let why = format!("it sent a state of {} bytes; {MOST_STATE} is the most", MOST_STATE + 4);
+    ends_its_worker("huge state", &why, signals);
+    ends_its_worker("largest state", "is the most", signals);
+}
+
+fn a_state_that_is_not_one_value_ends_its_worker(signals: &Signals) {
+    for sin in ["cut state", "two values", "state of announced elements"] {
+        ends_its_worker(sin, "a frame of kind 23 cannot be read", signals);
+    }
+}
+
+fn a_flood_of_states_stays_small(signals: &Signals) {
+    for sin in ["states", "large states"] {
+        // its task runs all the while, however long the flood takes
+        let seen = stays_small(Scene { begun: true, ..Scene::of(sin) }, signals);
+        assert_eq!(seen.deaths, [""; 0], "{sin}");
+    }
+}
+
+/// 256 MiB for all of them.
+fn states_of_all_tasks_stay_within_their_limit(signals: &Signals) {
+    let scene = Scene {
+        tasks: 1_000,
+        slots: 400,
+        processes: 1,
+        reports_stand_still: true,
+        ..Scene::of("states of all")
+    };
+    let seen = once(scene, signals);
+    is_flat(&seen, "states of all", (256 << 20) + FLAT);
+    let told = seen.lines.iter().filter(|line| line.text.contains("takes 256 MiB already")).count();
+    assert_eq!(told, 1, "{:?}", seen.lines);
+}
+
+fn a_flood_of_cancels_stays_small(signals: &Signals) {
+    stays_small(Scene::of("cancels"), signals);
+}
+
+fn announced_cancels_end_their_worker(signals: &Signals) {
+    ends_its_worker("cancels announced", "a frame of kind 16 cannot be read", signals);
 }
 
 fn a_thousand_times_broken_stops_the_run_once(signals: &Signals) {

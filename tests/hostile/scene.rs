@@ -11,8 +11,9 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use mpms::engine::drive::{self, Run, SourceEnd, Store};
 use mpms::engine::{Config, Ends};
 use mpms::model::event::{Event, LogLine, Summary};
-use mpms::model::handling::{FromHandler, Puts, ToHandler};
+use mpms::model::handling::{Cancel, FromHandler, Puts, ToHandler};
 use mpms::model::job::Job;
+use mpms::model::outcome::Effects;
 use mpms::model::policy::{Recycle, Retries, Times};
 use mpms::model::task::PutBy;
 use mpms::model::{Payload, Seq, StopCause, Task, TaskId, Value, Verdict};
@@ -73,6 +74,8 @@ pub struct Scene {
     /// Nobody reads the events before the run is over.
     pub reports_stand_still: bool,
     pub processes: usize,
+    /// Tasks that a process runs at once, as far as the engine knows.
+    pub slots: usize,
     /// SIGINT after this long.
     pub interrupt: Option<Duration>,
 }
@@ -87,6 +90,7 @@ impl Scene {
             padding: 0,
             reports_stand_still: false,
             processes: 2,
+            slots: 2,
             interrupt: None,
         }
     }
@@ -173,7 +177,7 @@ impl Scene {
     fn config(&self) -> Config {
         Config {
             processes: self.processes,
-            threads: 2,
+            threads: self.slots,
             crash_limit: 1,
             ordered: false,
             queue: 1_000,
@@ -188,6 +192,9 @@ impl Scene {
             before_ns: 0,
             pending: Vec::new(),
             tried: HashMap::new(),
+            keeps_states: true,
+            states: Vec::new(),
+            dirs: Vec::new(),
         }
     }
 }
@@ -231,6 +238,7 @@ fn setup() -> Setup {
         threads: 2,
         coroutines: 1,
         process_roles: false,
+        dirs: "/nowhere".into(),
         frozen: Vec::new(),
         bounds,
     }
@@ -261,13 +269,14 @@ fn handle(
             ToHandler::Finish(_) | ToHandler::Close(_) => break,
             _ => continue,
         };
-        let (count, mut puts) = (batch.len(), Vec::new());
+        let (count, mut puts, mut cancels) = (batch.len(), Vec::new(), Vec::new());
         for delivery in batch {
             let seen: &mut (u32, bool) = delivered.entry(delivery.id).or_default();
             *seen = (seen.0 + 1, matches!(delivery.verdict, Verdict::Failed(_)));
             if let Verdict::Done(done) = delivery.verdict {
                 largest = largest.max(done.values.len());
-                let of_worker = done.effects.map(|effects| effects.puts).unwrap_or_default();
+                let Effects { puts: of_worker, cancels: keys, .. } = *done.effects.unwrap_or_default();
+                cancels.extend(keys.into_iter().map(|key| Cancel { key, after: last }));
                 puts.extend((0..).zip(of_worker).map(|(n, put)| {
                     let id = TaskId::child(delivery.id, PutBy::Worker, n);
                     Task { id, ..put }
@@ -277,7 +286,7 @@ fn handle(
         // the others have no place, so that the engine keeps all of them in memory
         let first = puts.iter().any(|put| put.key().is_some()).then(|| Seq::new(last + 1)).flatten();
         last += puts.len() as u64;
-        let puts = Puts { first, tasks: puts, ..Puts::default() };
+        let puts = Puts { first, tasks: puts, cancels, ..Puts::default() };
         let _ = replies.send(FromHandler::Handled { count, puts });
         let _ = replies.send(FromHandler::Committed { count, seq: 0 });
         waker.wake();

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use mpms::model::event::Level;
 use mpms::model::outcome::Effects;
-use mpms::model::task::TaskOptions;
+use mpms::model::task::{MOST_STATE, TaskOptions};
 use mpms::model::{Failure, Handle, Payload, Task, TaskId};
 use mpms::os::clock::monotonic_ns;
 use mpms::os::exit::exit_now;
 use mpms::os::keeper::WorkerSeat;
 use mpms::wire::from_worker::{self, Line, Progress};
-use mpms::wire::{frame, to_worker, varint};
+use mpms::wire::{frame, to_worker, value, varint};
 
 /// What to do wrongly.
 pub const SIN: &str = "HOSTILE_SIN";
@@ -196,9 +196,48 @@ impl Worker {
                 self.write(&garbage);
             }
             "garbled bodies" => {
-                for kind in 16..=22 {
+                for kind in 16..=24 {
                     self.frame(kind, &[0xff; 40]);
                 }
+            }
+            "state of another" => {
+                let mut out = Vec::new();
+                from_worker::put_saved(&mut out, Handle::new(u64::MAX).expect("not 0"), &[7]);
+                self.write(&out);
+            }
+            "state of an ended task" => {
+                let mut out = Vec::new();
+                from_worker::put_saved(&mut out, self.first(), &[7]);
+                self.answer_first(b"", None);
+                self.write(&out);
+            }
+            "folder of another" => self.frame(from_worker::HOUSED, &u64::MAX.to_le_bytes()),
+            "huge state" => self.state(&large_text(MOST_STATE)),
+            "largest state" => self.state(&large_text(LARGE)),
+            "cut state" => self.state(&[0x83, b'a']),
+            "two values" => self.state(&[7, 7]),
+            "state of announced elements" => self.state(&[0xc6, 0x80, 0xad, 0xe2, 0x04]),
+            "states" => return (0..FLOOD).for_each(|_| self.state(&large_text(100))),
+            "large states" => return (0..2_000).for_each(|_| self.state(&large_text(MOST_STATE - 10))),
+            "states of all" => {
+                for task in self.handles.clone() {
+                    let mut out = Vec::new();
+                    from_worker::put_saved(&mut out, task, &large_text(MOST_STATE - 10));
+                    from_worker::put_housed(&mut out, task);
+                    self.write(&out);
+                }
+                return;
+            }
+            "cancels" => {
+                let cancels = (0..FLOOD as u128).collect();
+                return self.answer_first(b"", Some(&Effects { cancels, ..Effects::default() }));
+            }
+            "cancels announced" => {
+                let mut body = Vec::new();
+                from_worker::put_done(&mut body, self.first().bits(), 1, b"", Some(&Effects::default()));
+                body.truncate(body.len() - 1);
+                varint::put(&mut body, 1 << 40);
+                self.frame(from_worker::OUTCOMES, &body);
             }
             "broken" => {
                 let mut out = Vec::new();
@@ -214,7 +253,7 @@ impl Worker {
             "puts" => {
                 let put = |n: u64| Task::plain(TaskId::ROOT, Payload::copy_from(&n.to_le_bytes()));
                 let puts = (0..FLOOD as u64).map(put).collect();
-                return self.answer_first(b"", Some(&Effects { puts, rows: Vec::new() }));
+                return self.answer_first(b"", Some(&Effects { puts, ..Effects::default() }));
             }
             "keyed puts" => {
                 let put = |key: &[u8]| {
@@ -223,12 +262,12 @@ impl Worker {
                     Task { id: TaskId::ROOT, args: Payload::copy_from(&[1, 7]), options }
                 };
                 let puts = [&b"a"[..], b"b", b"a", b"c"].map(put).into();
-                return self.answer_first(b"", Some(&Effects { puts, rows: Vec::new() }));
+                return self.answer_first(b"", Some(&Effects { puts, ..Effects::default() }));
             }
             "bombs put" => {
                 let put = |args: &[u8]| Task::plain(TaskId::ROOT, Payload::copy_from(args));
                 let puts = vec![put(&nested(1_000_000)), put(&[1, 0xc6, 0x80, 0xad, 0xe2, 0x04])];
-                return self.answer_first(b"", Some(&Effects { puts, rows: Vec::new() }));
+                return self.answer_first(b"", Some(&Effects { puts, ..Effects::default() }));
             }
             "puts of nothing" => self.puts_of_nothing(),
             "fields" => self.line_of_fields(),
@@ -258,6 +297,12 @@ impl Worker {
         self.silence()
     }
 
+    fn state(&self, state: &[u8]) {
+        let mut out = Vec::new();
+        from_worker::put_saved(&mut out, self.first(), state);
+        self.write(&out);
+    }
+
     fn log(&self, length: usize) {
         let line = Line {
             task: self.handles.first().copied(),
@@ -282,11 +327,12 @@ impl Worker {
     fn puts_of_nothing(&self) {
         let mut body = Vec::new();
         from_worker::put_done(&mut body, self.first().bits(), 1, b"", Some(&Effects::default()));
-        body.truncate(body.len() - 2);
+        body.truncate(body.len() - 3);
         let count = (64 << 20) / 2;
         varint::put(&mut body, count);
         body.resize(body.len() + 2 * count as usize, 0);
-        body.push(0);
+        // no rows and no cancels
+        body.extend([0, 0]);
         self.frame(from_worker::OUTCOMES, &body);
     }
 
@@ -299,6 +345,13 @@ impl Worker {
         body.resize(body.len() + 2 * count as usize, 0);
         self.frame(from_worker::LOG, &body);
     }
+}
+
+/// The code of a string.
+fn large_text(length: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    value::encode_bytes(&mut bytes, &vec![b'x'; length]);
+    bytes
 }
 
 /// A list of one value: arrays of one, in each other.

@@ -1,13 +1,15 @@
-//! 10,000 failures of every kind, and as many descriptors and connections as before.
+//! Connections and descriptors: no more than are needed, and none left after 10,000 failures of every kind.
 
 use std::fs;
 use std::io::Write as _;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 
 use tempfile::TempDir;
 
-use crate::hostile::{accept, serve};
-use crate::scene::free_port;
+use crate::hostile::{accept, read_head, serve};
+use crate::scene::{free_port, run};
 
 const SCRIPT: &str = r#"
 local http, fs = require "mpms.http", require "mpms.fs"
@@ -84,4 +86,34 @@ fn ten_thousand_failures_leave_nothing_open() {
     for code in ["connect", "protocol", "too_large", "timeout", "tls", "http_status", "invalid", "plain"] {
         assert!(found["codes"][code].as_i64().unwrap_or(0) > 500, "{code}: {found}");
     }
+}
+
+#[test]
+fn a_hundred_at_once_need_a_hundred_connections_and_no_more() {
+    let opened = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&opened);
+    // all hundred are answered at the same moment
+    let together = Arc::new(Barrier::new(100));
+    let url = accept(move |stream| {
+        count.fetch_add(1, Ordering::Relaxed);
+        let body = "x".repeat(0x800);
+        let reply =
+            format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n800\r\n{body}\r\n0\r\n\r\n");
+        let mut peeked = [0];
+        while stream.peek(&mut peeked).is_ok_and(|read| read == 1) {
+            read_head(stream);
+            together.wait();
+            drop(stream.write_all(reply.as_bytes()));
+        }
+    });
+    run(
+        r#"
+        local pages = {}
+        for i = 1, 3000 do pages[i] = T.url end
+        mpms.co.map(pages, function(url) assert(#mpms.http.get(url).body == 0x800) end, { concurrency = 100 })
+        "#,
+        &[("url", &url)],
+    );
+    let opened = opened.load(Ordering::Relaxed);
+    assert_eq!(opened, 100);
 }

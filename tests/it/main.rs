@@ -6,6 +6,7 @@ mod chaos;
 mod coordinator;
 mod crashes;
 mod job;
+mod kept;
 mod limits;
 mod outputs;
 mod policies;

@@ -25,7 +25,9 @@ fn with_all_tables() -> Place {
         let puts = (n * 10 + 1..=n * 10 + 10).map(|n| put_with(n, keyed(&n.to_string()))).collect();
         let tried = vec![(put(n + 1).1.id, mpms::model::Tried { starts: 1, ..Default::default() })];
         let meta = Some(vec![7; 3000]);
-        let group = Group { puts, tried, meta, failed: vec![failed], ..positions(n * 50 + 1..=n * 50 + 50) };
+        let saved = vec![(put(n + 1).1.id, Some(vec![3; 700].into()))];
+        let group =
+            Group { puts, tried, saved, meta, failed: vec![failed], ..positions(n * 50 + 1..=n * 50 + 50) };
         writer.commit(&group).unwrap();
     }
     writer.close().unwrap();
@@ -158,7 +160,7 @@ fn a_foreign_and_a_newer_file_are_refused() {
     let place = with_all_tables();
     change(&place, "PRAGMA user_version = 7");
     let error = read_all(&place).unwrap_err();
-    assert!(error.to_string().ends_with("has format 7, and this mpms reads formats up to 1"), "{error}");
+    assert!(error.to_string().ends_with("has format 7, and this mpms reads formats up to 2"), "{error}");
     change(&place, "PRAGMA application_id = 99");
     let error = read_all(&place).unwrap_err();
     assert!(matches!(error, JournalError::Foreign { found: 99, .. }), "{error}");

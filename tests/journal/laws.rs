@@ -1,9 +1,11 @@
 //! Random groups against a model in memory, with a new session at random moments.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use mpms::journal::record::{EndKind, EndedPosition, EndedTask, FailedTask, Group, OutputMark, key_hash};
 use mpms::journal::{Reader, Seen, Writer};
+use mpms::model::handling::Cancel;
 use mpms::model::task::TaskOptions;
 use mpms::model::{Failure, Payload, Task, TaskId, Tried};
 use proptest::prelude::*;
@@ -34,6 +36,17 @@ enum Step {
         id: u64,
         starts: u32,
     },
+    /// What tasks save, nil among it, and which of them end in the same group.
+    Saved {
+        states: Vec<(u64, Option<Vec<u8>>)>,
+        ended: Vec<u64>,
+    },
+    /// Puts, keys that are cancelled, more puts.
+    Cancels {
+        before: Vec<(Option<u8>, i8)>,
+        keys: Vec<u8>,
+        later: Vec<(Option<u8>, i8)>,
+    },
     Meta(Vec<u8>),
     Reopen {
         close: bool,
@@ -47,11 +60,22 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (0u64..3, 1u64..40, 0u8..3).prop_map(|(gap, count, kind)| Step::Positions { gap, count, kind }),
         2 => prop::collection::vec(0u8..40, 1..5).prop_map(Step::Keys),
-        4 => (prop::collection::vec(put, 1..12), prop::collection::vec(any::<bool>(), 12), 0usize..12)
+        4 => (prop::collection::vec(put.clone(), 1..12), prop::collection::vec(any::<bool>(), 12), 0usize..12)
             .prop_map(|(puts, ended, parts)| Step::Puts { puts, ended, parts }),
         1 => prop::collection::vec(key, 1..6).prop_map(Step::Abandoned),
         4 => prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 1..8).prop_map(Step::Ends),
         1 => (1u64..10, 1u32..9).prop_map(|(id, starts)| Step::Tried { id, starts }),
+        2 => (
+            prop::collection::vec((1u64..10, prop::option::of(prop::collection::vec(any::<u8>(), 0..9_000))), 0..4),
+            prop::collection::vec(1u64..10, 0..3),
+        )
+            .prop_map(|(states, ended)| Step::Saved { states, ended }),
+        2 => (
+            prop::collection::vec(put.clone(), 0..5),
+            prop::collection::vec(0u8..40, 1..6),
+            prop::collection::vec(put.clone(), 0..5),
+        )
+            .prop_map(|(before, keys, later)| Step::Cancels { before, keys, later }),
         1 => prop::collection::vec(any::<u8>(), 0..50).prop_map(Step::Meta),
         2 => any::<bool>().prop_map(|close| Step::Reopen { close }),
         1 => Just(Step::RetryFailed),
@@ -73,6 +97,9 @@ struct Model {
     waiting: BTreeMap<u64, (Option<u8>, i8, TaskId)>,
     failed: Vec<(TaskId, Option<u8>)>,
     tried: BTreeMap<TaskId, Tried>,
+    saved: BTreeMap<TaskId, Vec<u8>>,
+    /// Places of waiting tasks that were cancelled.
+    marked: BTreeSet<u64>,
     meta: Option<Vec<u8>>,
     last_seq: u64,
     sessions: u64,
@@ -244,6 +271,41 @@ impl Bench {
                 self.model.tried.insert(TaskId::at(*id), tried);
                 self.commit(Group { tried: vec![(TaskId::at(*id), tried)], ..Group::default() });
             }
+            Step::Saved { states, ended } => {
+                let mut group = Group::default();
+                for (id, state) in states {
+                    let id = TaskId::at(*id);
+                    group.saved.push((id, state.as_deref().map(Arc::from)));
+                    match state {
+                        Some(state) => drop(self.model.saved.insert(id, state.clone())),
+                        None => drop(self.model.saved.remove(&id)),
+                    }
+                }
+                for id in ended.iter().copied().map(TaskId::at) {
+                    group.saved_ended.push(id);
+                    self.model.saved.remove(&id);
+                }
+                self.commit(group);
+            }
+            Step::Cancels { before, keys, later } => {
+                let mut puts = self.take(before, &[]).0;
+                let mut cancels = Vec::new();
+                for key in keys {
+                    cancels.push(Cancel { key: key_hash(name(*key).as_bytes()), after: self.model.last_seq });
+                    match self.model.keys.get(key) {
+                        Some(Some(place)) if self.model.waiting.contains_key(place) => {
+                            self.model.marked.insert(*place);
+                        }
+                        Some(_) => {}
+                        None => {
+                            self.model.keys.insert(*key, None);
+                            self.model.new_keys.insert(*key);
+                        }
+                    }
+                }
+                puts.extend(self.take(later, &[]).0);
+                self.commit(Group { puts, cancels, ..Group::default() });
+            }
             Step::Meta(meta) => {
                 self.model.meta = Some(meta.clone());
                 self.commit(Group { meta: Some(meta.clone()), ..Group::default() });
@@ -272,6 +334,9 @@ impl Bench {
             for (id, key) in model.failed.drain(..) {
                 model.last_seq += 1;
                 model.waiting.insert(model.last_seq, (key, 0, id));
+                if let Some(place) = key.and_then(|key| model.keys.get_mut(&key)) {
+                    *place = Some(model.last_seq);
+                }
                 model.failed_count -= 1;
             }
             let before = model.waiting.len();
@@ -286,6 +351,8 @@ impl Bench {
         assert_eq!(past.sessions, model.sessions);
         assert_eq!(past.meta, model.meta);
         assert_eq!(past.tried.iter().copied().collect::<BTreeMap<_, _>>(), model.tried);
+        let saved: BTreeMap<_, _> = past.saved.iter().map(|(id, state)| (*id, state.to_vec())).collect();
+        assert_eq!(saved, model.saved);
         assert_eq!(past.known.ended(), model.positions.len() as u64 + model.keyed);
         for position in 0..model.next_position + 3 {
             let seen = if model.positions.contains(&position) { Seen::Ended } else { Seen::New };
@@ -341,7 +408,13 @@ impl Bench {
                 .waiting
                 .iter()
                 .filter(|(_, task)| i32::from(task.1) == priority)
-                .map(|(place, task)| (seq(*place), waiting_task(task)))
+                .map(|(place, task)| {
+                    let mut task = waiting_task(task);
+                    if model.marked.contains(place) {
+                        task.options.get_or_insert_default().cancelled = true;
+                    }
+                    (seq(*place), task)
+                })
                 .collect();
             assert_eq!(all, expected);
         }

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use mpms::journal::record::{EndKind, EndedPosition, EndedTask, FailedTask, Group, OutputMark, SessionEnd};
 use mpms::journal::{Seen, View, reopen};
-use mpms::model::handling::StoredPuts;
+use mpms::model::handling::{Cancel, StoredPuts};
 use mpms::model::task::TaskOptions;
 use mpms::model::{Failure, Task, TaskId, Tried};
 
-use crate::build::{args, begin, disk, ended, given, hash, keyed, place, put, put_ended, put_with, seq};
+use crate::build::{
+    Place, args, begin, disk, ended, given, hash, keyed, place, put, put_ended, put_with, seq,
+};
 
 fn samples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journal/samples")
@@ -62,6 +64,8 @@ fn write() {
     let second = Group {
         positions: vec![ended(100_000)],
         ended: vec![put_ended(1)],
+        cancels: vec![Cancel { key: hash("two"), after: 4 }, Cancel { key: hash("nine"), after: 4 }],
+        saved: vec![(TaskId::at(6), Some(state().into())), (TaskId::at(7), None)],
         given: Some(100_000),
         end: Some(end),
         ..Group::default()
@@ -69,18 +73,48 @@ fn write() {
     writer.commit(&second).unwrap();
     writer.close().unwrap();
     fs::create_dir_all(samples()).unwrap();
-    fs::copy(place.database(), samples().join("version-1.db")).unwrap();
+    fs::copy(place.database(), samples().join("version-2.db")).unwrap();
+}
+
+fn state() -> Vec<u8> {
+    b"\x05".to_vec()
 }
 
 #[test]
-fn version_1_opens() {
+fn version_1_opens_and_goes_on_as_the_newest() {
+    let place = opens(1);
+    let (journal, past) = place.reopen();
+    assert_eq!(past.saved, []);
+    let (mut writer, mut reader) = journal.split();
+    let saved = vec![(TaskId::at(6), Some(state().into()))];
+    writer.commit(&Group { saved, ..Group::default() }).unwrap();
+    let cancels = vec![Cancel { key: hash("two"), after: 4 }];
+    writer.commit(&Group { cancels, ..Group::default() }).unwrap();
+    drop(writer);
+    let mut out = Vec::new();
+    reader.fetch(-5, 0, 4, 9, &mut out).unwrap();
+    assert!(out[0].1.options.as_ref().is_some_and(|options| options.cancelled));
+    drop(reader);
+    assert_eq!(place.reopen().1.saved, [(TaskId::at(6), state().into())]);
+    View::open(&place.run()).unwrap();
+}
+
+#[test]
+fn version_2_opens() {
     if std::env::var_os("UPDATE").is_some() {
         write();
     }
+    let place = opens(2);
+    let (_journal, mut past) = place.reopen();
+    assert_eq!(past.saved, [(TaskId::at(6), state().into())]);
+    assert_eq!(past.known.check(&keyed_task(9, "nine")).unwrap(), Seen::Ended);
+}
+
+fn opens(version: u8) -> Place {
     let place = place();
     let folder = place.home.path().join("runs/abcd");
     fs::create_dir_all(&folder).unwrap();
-    fs::copy(samples().join("version-1.db"), folder.join("journal.db")).unwrap();
+    fs::copy(samples().join(format!("version-{version}.db")), folder.join("journal.db")).unwrap();
     let run = place.run();
     let (journal, mut past) = reopen(&run, &disk()).unwrap();
     assert_eq!(past.begin, begin());
@@ -114,9 +148,11 @@ fn version_1_opens() {
     let mut out = Vec::new();
     reader.fetch(-5, 0, 4, 9, &mut out).unwrap();
     reader.fetch(0, 0, 4, 9, &mut out).unwrap();
-    assert_eq!(out[0], put_with(2, TaskOptions { priority: -5, ..keyed("two") }));
+    let cancelled = version > 1;
+    assert_eq!(out[0], put_with(2, TaskOptions { priority: -5, cancelled, ..keyed("two") }));
     assert_eq!((out[1].0, out[1].1.id, out[2].clone()), (seq(3), put(3).1.id, put(4)));
     let mut seen = Vec::new();
     View::open(&run).unwrap().failed(&mut |task| seen.push(task)).unwrap();
     assert_eq!(seen, [failed()]);
+    place
 }

@@ -29,8 +29,17 @@ pub struct Bench {
     outcomes: VecDeque<Outcome>,
     pub lines: Vec<Line>,
     pub retired: Vec<String>,
+    /// What tasks saved.
+    pub states: Vec<(Handle, Option<Vec<u8>>)>,
+    /// Tasks that use their folders.
+    pub housed: Vec<Handle>,
     pub broken: Option<Failure>,
     ended: bool,
+}
+
+/// Where tasks have their folders.
+pub fn dirs() -> PathBuf {
+    std::env::temp_dir().join(format!("mpms-test-of-workers-{}", std::process::id()))
 }
 
 /// `timeout_ns`, and half a second of grace.
@@ -71,8 +80,8 @@ impl Bench {
             meta,
             env: Vec::new(),
         };
-        let setup =
-            Setup { job, body, worker: 1, threads, coroutines, process_roles, frozen: Vec::new(), bounds };
+        let (frozen, dirs) = (Vec::new(), dirs());
+        let setup = Setup { job, body, worker: 1, threads, coroutines, process_roles, dirs, frozen, bounds };
         let mut out = Vec::new();
         to_worker::put_setup(&mut out, &setup);
         process.socket.write_all(&out).expect("the worker reads");
@@ -84,6 +93,8 @@ impl Bench {
             outcomes: VecDeque::new(),
             lines: Vec::new(),
             retired: Vec::new(),
+            states: Vec::new(),
+            housed: Vec::new(),
             broken: None,
             ended: false,
         }
@@ -95,15 +106,29 @@ impl Bench {
         let mut out = Vec::new();
         let at = frame::begin(&mut out, to_worker::TASKS);
         for args in tasks {
-            let args = value::encode_list(args.iter());
-            let handle = Handle::new(self.next).expect("not 0");
-            let id = TaskId::at(self.next);
-            to_worker::put_task(&mut out, &TaskRecord { handle, attempt: 1, id, key: None, args: &args });
-            self.next += 1;
+            self.put(&mut out, args, TaskId::at(self.next), None);
         }
         frame::end(&mut out, at);
         self.process.socket.write_all(&out).expect("the worker reads");
         first
+    }
+
+    /// Sends one task with its id, and with what an earlier attempt saved.
+    pub fn send_with(&mut self, args: &[Value], id: TaskId, state: Option<&[u8]>) -> u64 {
+        let first = self.next;
+        let mut out = Vec::new();
+        let at = frame::begin(&mut out, to_worker::TASKS);
+        self.put(&mut out, args, id, state);
+        frame::end(&mut out, at);
+        self.process.socket.write_all(&out).expect("the worker reads");
+        first
+    }
+
+    fn put(&mut self, out: &mut Vec<u8>, args: &[Value], id: TaskId, state: Option<&[u8]>) {
+        let args = value::encode_list(args.iter());
+        let handle = Handle::new(self.next).expect("not 0");
+        to_worker::put_task(out, &TaskRecord { handle, attempt: 1, id, key: None, args: &args, state });
+        self.next += 1;
     }
 
     /// Tells it to finish and end.
@@ -186,6 +211,11 @@ impl Bench {
                 }
                 from_worker::LOG => self.lines.push(from_worker::take_line(body).expect("a line")),
                 from_worker::RETIRE => self.retired.push(from_worker::take_retire(body).expect("a reason")),
+                from_worker::SAVED => {
+                    let (task, state) = from_worker::take_saved(body).expect("a state");
+                    self.states.push((task, state.map(<[u8]>::to_vec)));
+                }
+                from_worker::HOUSED => self.housed.push(from_worker::take_housed(body).expect("a task")),
                 from_worker::BROKEN => self.broken = Some(from_worker::take_broken(body).expect("a failure")),
                 _ => {}
             }

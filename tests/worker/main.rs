@@ -8,6 +8,7 @@ mod children;
 mod coroutines;
 mod endings;
 mod grandchildren;
+mod kept;
 mod loops;
 mod measures;
 mod memory;
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
     if arguments.iter().any(|argument| argument == "--measure") {
         return run_cases(measures::ALL, &arguments);
     }
-    let either = [loops::ALL, endings::ALL, memory::ALL, grandchildren::ALL].concat();
+    let either = [loops::ALL, endings::ALL, kept::ALL, memory::ALL, grandchildren::ALL].concat();
     let direct = run_cases(&either, &arguments);
     // each attempt in a coroutine: what holds for one attempt at a time holds for many
     bench::COROUTINES.store(8, Ordering::Relaxed);

@@ -248,6 +248,7 @@ impl<'a> Drive<'a> {
                 self.tell_handler(ToHandler::Deliver(deliveries));
             }
             Action::Remember(tried) => self.tell_handler(ToHandler::Remember(tried)),
+            Action::Save(states) => self.tell_handler(ToHandler::Save(states)),
             Action::Flush => self.tell_handler(ToHandler::Flush),
             Action::Report(event) => self.reporting.push(event),
             Action::TellRetry(retry) => {
@@ -320,6 +321,7 @@ impl<'a> Drive<'a> {
                     self.reporting.committed(count);
                     self.step(Input::Committed { count, seq })?;
                 }
+                FromHandler::Kept { count } => self.step(Input::Kept { count })?,
                 FromHandler::Failed(cause) => {
                     self.handler_open = false;
                     self.handler_failure = Some(cause.clone());

@@ -18,8 +18,9 @@ impl Drive<'_> {
                 frame::end(out, at);
                 at = frame::begin(out, to_worker::TASKS);
             }
-            let (id, key, attempt) = (task.id, task.key, task.attempt);
-            to_worker::put_task(out, &TaskRecord { handle: *handle, attempt, id, key, args: task.args });
+            let (id, key, attempt, state) = (task.id, task.key, task.attempt, task.state);
+            let record = TaskRecord { handle: *handle, attempt, id, key, args: task.args, state };
+            to_worker::put_task(out, &record);
             self.reporting.started(task, worker);
         }
         frame::end(out, at);

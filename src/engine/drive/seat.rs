@@ -3,11 +3,13 @@
 use std::io::{self, Read as _};
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::engine::drive::Drive;
 use crate::engine::{Death, Input, StartFailure, WorkerId};
 use crate::model::Handle;
 use crate::model::event::{Event, Level, LogLine};
+use crate::model::task::MOST_STATE;
 use crate::os::clock::monotonic_ns;
 use crate::os::keeper::WorkerProcess;
 use crate::os::poll::Interest;
@@ -253,6 +255,18 @@ impl Drive<'_> {
                     self.loaded(worker, path, hash);
                     return Ok(Ok(()));
                 }
+                Err(error) => return Ok(Err(malformed(error))),
+            },
+            from_worker::SAVED => match from_worker::take_saved(body) {
+                Ok((_, Some(state))) if state.len() > MOST_STATE => {
+                    let (bytes, most) = (state.len(), MOST_STATE);
+                    return Ok(Err(format!("it sent a state of {bytes} bytes; {most} is the most")));
+                }
+                Ok((task, state)) => Input::Saved { worker, task, state: state.map(Arc::from) },
+                Err(error) => return Ok(Err(malformed(error))),
+            },
+            from_worker::HOUSED => match from_worker::take_housed(body) {
+                Ok(task) => Input::Housed { worker, task },
                 Err(error) => return Ok(Err(malformed(error))),
             },
             from_worker::RETIRE => match from_worker::take_retire(body) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::engine::Ends;
-use crate::model::handling::StoredPuts;
+use crate::model::handling::{Cancel, Saved, StoredPuts};
 use crate::model::task::key_hash;
 use crate::model::{Delivery, Seq, Task, TaskId, Tried, Verdict};
 
@@ -14,6 +14,9 @@ pub(super) struct Disk {
     pub queue: BTreeMap<u64, Task>,
     pub keys: HashSet<u128>,
     pub tried: HashMap<TaskId, Tried>,
+    pub saved: HashMap<TaskId, u64>,
+    /// Of the keys, those that were cancelled.
+    pub cancelled: HashSet<u128>,
     pub last_seq: u64,
     /// Every task that was ever put, duplicates included.
     pub put: HashSet<TaskId>,
@@ -27,6 +30,8 @@ pub(super) struct Group {
     pub deliveries: Vec<Delivery>,
     pub puts: Vec<(u64, Task)>,
     pub tried: Vec<(TaskId, Tried)>,
+    pub saved: Vec<Saved>,
+    pub cancels: Vec<Cancel>,
     /// The place of the last task that was put, in this group or before.
     pub seq: u64,
 }
@@ -35,12 +40,20 @@ impl Disk {
     /// All of a group; the first broken law.
     pub(super) fn commit(&mut self, group: Group) -> Result<(), &'static str> {
         self.tried.extend(group.tried);
+        for (id, state) in group.saved {
+            let bytes = state.as_deref().and_then(|state| state.try_into().ok()).ok_or("a state is whole")?;
+            self.saved.insert(id, u64::from_le_bytes(bytes));
+        }
         let mut ended = HashSet::new();
         for delivery in group.deliveries {
             ended.insert(delivery.id);
             self.end(delivery)?;
         }
+        let mut cancels = group.cancels.into_iter().peekable();
         for (seq, task) in group.puts {
+            while let Some(cancel) = cancels.next_if(|cancel| cancel.after < seq) {
+                self.cancel(cancel.key);
+            }
             if !self.put.insert(task.id) {
                 return Err("each put is kept once");
             }
@@ -49,12 +62,23 @@ impl Disk {
                 self.queue.insert(seq, task);
             }
         }
+        cancels.for_each(|cancel| self.cancel(cancel.key));
         self.last_seq = self.last_seq.max(group.seq);
         Ok(())
     }
 
+    fn cancel(&mut self, key: u128) {
+        self.cancelled.insert(key);
+        if !self.keys.insert(key) {
+            let has_it = |task: &&mut Task| task.key().is_some_and(|other| key_hash(other) == key);
+            self.queue.values_mut().filter(has_it).for_each(|task| {
+                task.options.get_or_insert_default().cancelled = true;
+            });
+        }
+    }
+
     fn end(&mut self, delivery: Delivery) -> Result<(), &'static str> {
-        let Delivery { id, seq, key, attempt, verdict, .. } = delivery;
+        let Delivery { id, seq, key, attempt, worker, left, verdict, .. } = delivery;
         let failed = matches!(verdict, Verdict::Failed(_));
         if self.ended.insert(id, failed).is_some() {
             return Err("each task ends once");
@@ -75,8 +99,11 @@ impl Disk {
             // one that was put while this one was in flight
             self.queue.retain(|_, task| task.key().is_none_or(|other| key_hash(other) != key));
         }
-        if attempt > 1 {
+        if attempt > 1 || worker == 0 && attempt > 0 {
             self.tried.remove(&id);
+        }
+        if left.state {
+            self.saved.remove(&id);
         }
         Ok(())
     }

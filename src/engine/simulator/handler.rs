@@ -3,8 +3,8 @@
 use super::disk::{Group, ranges};
 use super::{Happening, World, hits};
 use crate::engine::Input;
-use crate::model::handling::Puts;
-use crate::model::task::PutBy;
+use crate::model::handling::{Cancel, Puts, Saved};
+use crate::model::task::{PutBy, key_hash};
 use crate::model::{Delivery, Task, TaskId, Tried};
 
 /// What the handler hears, in this order.
@@ -12,6 +12,7 @@ use crate::model::{Delivery, Task, TaskId, Tried};
 pub(super) enum Word {
     Delivery(Box<Delivery>),
     Remember(Vec<(TaskId, Tried)>),
+    Save(Vec<Saved>),
     Flush,
 }
 
@@ -54,22 +55,31 @@ impl World {
         if self.handler_gone {
             return;
         }
-        let (mut count, mut puts) = (0, Vec::new());
+        let (mut count, mut puts, mut cancels) = (0, Vec::new(), Vec::new());
         for word in std::mem::take(&mut self.handler.busy) {
             match word {
                 Word::Delivery(delivery) => {
                     count += 1;
+                    let after = self.handler.last_seq + puts.len() as u64;
+                    cancels.extend(self.cancel_of(&delivery).map(|key| Cancel { key, after }));
                     puts.extend(self.puts_of(&delivery));
                     self.handler.open.deliveries.push(*delivery);
                 }
                 Word::Remember(tried) => self.handler.open.tried.extend(tried),
+                Word::Save(states) => self.handler.open.saved.extend(states),
                 Word::Flush => self.handler.hurry = true,
             }
         }
         self.handler.unhandled -= count;
-        self.say_handled(count, puts);
+        self.say_handled(count, puts, cancels);
         self.commit_soon();
         self.handle_some();
+    }
+
+    /// The hash of a key that tasks of this job have.
+    fn cancel_of(&self, delivery: &Delivery) -> Option<u128> {
+        let position = delivery.id.position().filter(|position| hits(self.job.cancel_each, *position))?;
+        Some(key_hash(&(position * 7 % 300).to_le_bytes()))
     }
 
     fn puts_of(&mut self, delivery: &Delivery) -> Vec<Task> {
@@ -84,9 +94,17 @@ impl World {
     }
 
     /// Tells the engine; of many puts only the first ones themselves.
-    pub(super) fn say_handled(&mut self, count: usize, mut tasks: Vec<Task>) {
-        self.accepts(&tasks);
+    pub(super) fn say_handled(&mut self, count: usize, mut tasks: Vec<Task>, cancels: Vec<Cancel>) {
         let first = self.handler.last_seq + 1;
+        let mut rest = &tasks[..];
+        for Cancel { key, after } in &cancels {
+            let before;
+            (before, rest) = rest.split_at((after + 1 - first) as usize - (tasks.len() - rest.len()));
+            self.accepts(before);
+            self.cancels(*key);
+        }
+        self.accepts(rest);
+        self.handler.open.cancels.extend(&cancels);
         self.handler.last_seq += tasks.len() as u64;
         self.handler.seen.1 = self.handler.last_seq;
         self.handler.open.seq = self.handler.last_seq;
@@ -97,12 +115,12 @@ impl World {
         tasks.truncate(here);
         let known = self.disk.known(&tasks);
         let first = (!tasks.is_empty()).then(|| super::disk::place(first));
-        self.step(Input::Handled { count, puts: Puts { first, tasks, stored }, known });
+        self.step(Input::Handled { count, puts: Puts { first, tasks, stored, cancels }, known });
     }
 
     fn commit_soon(&mut self) {
-        let Group { deliveries, puts, tried, .. } = &self.handler.open;
-        let is_empty = deliveries.is_empty() && puts.is_empty() && tried.is_empty();
+        let Group { deliveries, puts, tried, saved, .. } = &self.handler.open;
+        let is_empty = deliveries.is_empty() && puts.is_empty() && tried.is_empty() && saved.is_empty();
         if self.handler.committing.is_some() || self.handler_gone || is_empty {
             return;
         }
@@ -132,11 +150,16 @@ impl World {
     pub(super) fn committed(&mut self) {
         let Some(group) = self.handler.committing.take().filter(|_| !self.handler_gone) else { return };
         let (count, seq) = (group.deliveries.len(), group.seq);
+        let saved: Vec<TaskId> = group.saved.iter().map(|(id, _)| *id).collect();
         let before = self.disk.before;
         self.keep(group);
         self.done_count += self.disk.before.done - before.done;
         self.failed_count += self.disk.before.failed - before.failed;
         self.step(Input::Committed { count, seq });
+        saved.iter().for_each(|id| assert!(self.on_way.remove(id), "it was on its way"));
+        if !saved.is_empty() {
+            self.step(Input::Kept { count: saved.len() });
+        }
         self.commit_soon();
     }
 
@@ -158,6 +181,7 @@ impl World {
             for word in self.handler.busy.drain(..).chain(self.handler.inbox.drain(..)) {
                 match word {
                     Word::Remember(tried) => open.tried.extend(tried),
+                    Word::Save(states) => open.saved.extend(states),
                     Word::Flush => {}
                     Word::Delivery(_) => panic!("a delivery is left"),
                 }

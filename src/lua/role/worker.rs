@@ -1,5 +1,8 @@
 //! The globals `task` and `emit` of a worker.
 
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use mlua::{Function, Lua, LuaString, Table, Value};
@@ -9,10 +12,13 @@ use crate::lua::call::Held;
 use crate::lua::error::LibError;
 use crate::lua::module::{did_you_mean, global_function};
 use crate::lua::options::Options;
-use crate::lua::state::State;
+use crate::lua::state::{State, decoded};
 use crate::lua::std::env;
+use crate::lua::std::task::OfWorker;
 use crate::lua::verb::Verb;
+use crate::lua::{port, put};
 use crate::model::event::Level;
+use crate::model::task::MOST_STATE;
 
 /// Who runs the attempts of a state.
 pub trait Attempts: AtHand {
@@ -31,20 +37,61 @@ pub trait Attempts: AtHand {
     /// `task.die(reason)`: the process takes no more tasks and is replaced.
     fn die(&self, reason: &str);
 
+    /// `task.save(state)`, encoded.
+    ///
+    /// # Errors
+    /// When no task runs, or it is too large.
+    fn save(&self, state: &[u8]) -> Result<(), String>;
+
+    /// `task.state`: gives the code of what was saved last, by this attempt or by one before it, to `read`; does nothing
+    /// when nothing was.
+    fn state(&self, read: &mut dyn FnMut(&[u8]));
+
+    /// `task.dir`: the folder of the task that runs, made if it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    fn dir(&self) -> Result<PathBuf, (PathBuf, io::Error)>;
+
+    /// `task.cancel(key)`: the key as text, and its hashes.
+    ///
+    /// # Errors
+    /// When no task runs.
+    fn cancel(&self, key: &str, hashes: &[u128]) -> Result<(), String>;
+
     /// `task.defer` was called in this attempt. The number under which to keep the function.
     fn set_deferring(&self) -> u32;
 }
 
+/// Whether a state may be saved.
+///
+/// # Errors
+/// When it is too large.
+pub fn check_state(state: &[u8]) -> Result<(), String> {
+    if state.len() <= MOST_STATE {
+        return Ok(());
+    }
+    let (bytes, most) = (state.len(), MOST_STATE >> 20);
+    Err(format!(
+        "task.save: the state takes {bytes} bytes and may take {most} MiB; write what is large to a file in task.dir"
+    ))
+}
+
 /// All that `task` has, in the order in which errors list it.
-const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 21] = [
     "id",
     "key",
     "args",
     "attempt",
     "max_attempts",
     "deadline",
+    "stage",
+    "dir",
+    "state",
     "put",
     "put_with",
+    "save",
+    "cancel",
     "progress",
     "retry",
     "fail",
@@ -66,6 +113,7 @@ pub fn install(state: &State, attempts: &Rc<dyn Attempts>) -> mlua::Result<Held>
     let methods = lua.create_table()?;
     methods.raw_set("put", put)?;
     methods.raw_set("put_with", put_with)?;
+    set_kept(state, &methods, attempts)?;
     set_reports(lua, &methods, attempts)?;
     set_endings(lua, &methods, attempts)?;
     let deferred = set_defer(state, &methods, attempts)?;
@@ -76,6 +124,7 @@ pub fn install(state: &State, attempts: &Rc<dyn Attempts>) -> mlua::Result<Held>
         })?
     };
     let task: Table = state.prelude("lazy")?.call(("task", read, methods))?;
+    lua.set_app_data(OfWorker(task.clone()));
     lua.globals().raw_set("task", task)?;
     Ok(deferred)
 }
@@ -88,6 +137,10 @@ fn read_field(lua: &Lua, attempts: &Rc<dyn Attempts>, field: &str) -> Result<Val
         "args" => Fact::Args,
         "max_attempts" => return Ok(Value::Integer(i64::from(attempts.max_attempts()))),
         "deadline" => return Ok(attempts.deadline().map_or(Value::Nil, Value::Number)),
+        // a job has one pool of workers
+        "stage" => return Ok(Value::String(lua.create_string("worker")?)),
+        "state" => return with_task(attempts, field, |_| state(lua, attempts)),
+        "dir" => return dir(lua, attempts),
         _ => {
             let near = did_you_mean(field, &NAMES);
             let near = if near.is_empty() { format!("; it has {}", NAMES.join(", ")) } else { near };
@@ -95,6 +148,31 @@ fn read_field(lua: &Lua, attempts: &Rc<dyn Attempts>, field: &str) -> Result<Val
         }
     };
     with_task(attempts, field, |facts| fact(lua, facts, wanted))
+}
+
+/// A copy each time, as `task.args`.
+fn state(lua: &Lua, attempts: &Rc<dyn Attempts>) -> mlua::Result<Value> {
+    let mut value = Ok(Value::Nil);
+    attempts.state(&mut |bytes| value = decoded(lua, bytes));
+    value
+}
+
+fn dir(lua: &Lua, attempts: &Rc<dyn Attempts>) -> Result<Value, LibError> {
+    with_task(attempts, "dir", |_| Ok(()))?;
+    let dir = attempts.dir().map_err(|(dir, error)| LibError::file(&error, dir).op("task.dir"))?;
+    Ok(Value::String(lua.create_string(dir.as_os_str().as_bytes())?))
+}
+
+/// `save`, `cancel`: what the coordinator keeps.
+fn set_kept(state: &State, methods: &Table, attempts: &Rc<dyn Attempts>) -> mlua::Result<()> {
+    let here = Rc::clone(attempts);
+    methods.raw_set("save", port::state(&state.bridge, Box::new(move |bytes| here.save(bytes)))?)?;
+    let here = Rc::clone(attempts);
+    let cancel = global_function(state.lua(), "task.cancel(key)", move |_, key: Value| {
+        let name = key.to_string()?;
+        here.cancel(&name, &put::key_hashes(key)?).map_err(LibError::invalid)
+    })?;
+    methods.raw_set("cancel", cancel)
 }
 
 /// `progress`, `cancelled`, `die`: what a task tells and asks while it goes on.

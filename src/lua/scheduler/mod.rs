@@ -21,6 +21,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures_util::FutureExt as _;
 use mlua::{IntoLuaMulti, Lua, MultiValue};
 
 use super::call::{FiberCall, Seen};
@@ -265,10 +266,9 @@ impl Scheduler {
             return stopped(lua, runtime::cancelled()).map(Begun::Done);
         }
         if self.running.get().is_some() && self.loading.get() == 0 && coroutine::can_wait() {
-            self.pending.replace(Some(Box::pin(async move {
-                let output = future.await;
-                Box::new(move |lua: &Lua| finish(lua, output)) as Finish
-            })));
+            // an async block would hold the future twice, as its variable and as what it awaits
+            let finished = |output| Box::new(move |lua: &Lua| finish(lua, output)) as Finish;
+            self.pending.replace(Some(Box::pin(future.map(finished))));
             return Ok(Begun::Yields);
         }
         match self.block(lua, op, future) {

@@ -11,11 +11,17 @@ use mlua::{LightUserData, Lua, Table, Value};
 use super::error::LibError;
 use super::module::{self, Make, Shim, waiting_function};
 
+mod batches;
 #[cfg(test)]
 mod bench;
+pub mod clock;
 pub mod co;
+pub mod codec;
+pub mod csv;
+mod document;
 pub mod feed;
 pub mod fs;
+pub mod hash;
 pub mod html;
 pub mod http;
 pub mod json;
@@ -24,12 +30,23 @@ pub mod log;
 pub mod net;
 pub mod path;
 pub mod proc;
+pub mod re;
+pub mod reach;
 pub mod robots;
 pub mod runtime;
+pub mod str;
+pub mod task;
+pub mod tbl;
+pub mod test;
 #[cfg(test)]
 pub(super) mod testing;
 pub mod time;
+pub mod toml;
+mod transcode;
 pub mod url;
+pub mod uuid;
+pub mod xml;
+pub mod yaml;
 
 /// What modules need from the place that they run in.
 #[derive(Clone)]
@@ -51,8 +68,11 @@ impl StdEnv {
 
 const MODULES: &[(&str, Make)] = &[
     ("co", co::module),
+    ("codec", codec::module),
+    ("csv", csv::module),
     ("feed", feed::module),
     ("fs", fs::module),
+    ("hash", hash::module),
     ("html", html::module),
     ("http", http::module),
     ("json", json::module),
@@ -60,9 +80,18 @@ const MODULES: &[(&str, Make)] = &[
     ("net", net::module),
     ("path", path::module),
     ("proc", proc::module),
+    ("re", re::module),
     ("robots", robots::module),
+    ("str", str::module),
+    ("tbl", tbl::module),
+    ("task", task::module),
+    ("test", test::module),
     ("time", time::module),
+    ("toml", toml::module),
     ("url", url::module),
+    ("uuid", uuid::module),
+    ("xml", xml::module),
+    ("yaml", yaml::module),
 ];
 
 /// The global `mpms`, kept for `require`: the table that scripts see, and the one behind it.
@@ -96,19 +125,23 @@ pub fn install(lua: &Lua, env: &StdEnv) -> mlua::Result<()> {
 
 /// The module of that full name (`mpms.http`), or the whole library (`mpms`).
 pub(super) fn builtin(lua: &Lua, name: &str) -> Result<Option<Table>, LibError> {
-    let Some(library) = lua.app_data_ref::<Library>().map(|library| library.front.clone()) else {
+    let Some(library) = lua.app_data_ref::<Library>().map(|library| library.clone()) else {
         return Ok(None);
     };
     if name == "mpms" {
-        return Ok(Some(library));
+        return Ok(Some(library.front));
     }
     let Some(short) = name.strip_prefix("mpms.") else {
         return Ok(None);
     };
-    match MODULES.iter().any(|(one, _)| *one == short) {
-        true => Ok(Some(library.get(short)?)),
-        false => Ok(None),
+    let Some((found, make)) = MODULES.iter().find(|(one, _)| *one == short) else { return Ok(None) };
+    if let Some(made) = library.fields.raw_get::<Option<Table>>(*found)? {
+        return Ok(Some(made));
     }
+    // not through the table in front: what making it raises stays what it is
+    let made = make(lua)?;
+    library.fields.raw_set(*found, &made)?;
+    Ok(Some(made))
 }
 
 /// Whether there is a module of that full name.
@@ -123,28 +156,44 @@ fn loaded(lua: &Lua) -> Result<Vec<(Table, Vec<String>)>, LibError> {
     };
     let mut found = vec![(library.front, vec!["mpms".to_owned()])];
     for (name, _) in MODULES {
-        if let Some(module) = library.fields.raw_get::<Option<Table>>(*name)? {
-            found.push((module, vec!["mpms".to_owned(), (*name).to_owned()]));
+        let Some(module) = library.fields.raw_get::<Option<Table>>(*name)? else {
+            continue;
+        };
+        let steps = vec!["mpms".to_owned(), (*name).to_owned()];
+        for (inner, value) in pairs(&module)? {
+            if let Value::Table(part) = value {
+                found.push((part, [&steps[..], &[inner]].concat()));
+            }
         }
+        found.push((module, steps));
     }
     Ok(found)
 }
 
 /// The functions of a module.
 fn fields(module: &Table) -> Result<Vec<(String, Value)>, LibError> {
-    let Some(pairs) =
-        module.metatable().and_then(|meta| meta.raw_get::<Option<Table>>("__index").ok().flatten())
-    else {
-        return Ok(Vec::new());
-    };
-    let mut found = Vec::new();
-    pairs.for_each(|name: String, value: Value| {
-        if value.is_function() {
-            found.push((name, value));
-        }
-        Ok(())
-    })?;
+    let mut found = pairs(module)?;
+    found.retain(|(_, value)| value.is_function());
     Ok(found)
+}
+
+/// All that a module has.
+fn pairs(module: &Table) -> Result<Vec<(String, Value)>, LibError> {
+    let behind = module.metatable().and_then(|meta| meta.raw_get::<Option<Table>>("__index").ok().flatten());
+    let mut found = Vec::new();
+    if let Some(behind) = behind {
+        behind.for_each(|name: String, value: Value| {
+            found.push((name, value));
+            Ok(())
+        })?;
+    }
+    Ok(found)
+}
+
+/// The names of all modules.
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    MODULES.iter().map(|(name, _)| *name)
 }
 
 /// For the error about a module that is not there.

@@ -30,6 +30,16 @@ pub fn run<R: FromLuaMulti>(lua: &Lua, code: &str) -> R {
     }
 }
 
+/// What the expressions are, as `tbl.inspect` shows them on one line.
+pub fn shown(lua: &Lua, expressions: &str) -> String {
+    let code = format!(
+        "local all = table.pack({expressions}) \
+         for i = 1, all.n do all[i] = mpms.tbl.inspect(all[i], {{ newline = '', indent = '' }}) end \
+         return table.concat(all, ', ')"
+    );
+    run(lua, &code)
+}
+
 /// Runs `code` with the value as its argument `...`.
 pub fn run_with<R: FromLuaMulti>(lua: &Lua, code: &str, argument: impl mlua::IntoLuaMulti) -> R {
     match lua.load(code).set_name("=test").call(argument) {

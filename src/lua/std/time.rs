@@ -1,25 +1,18 @@
 //! `mpms.time`: clocks, durations, waiting.
 
-use std::sync::LazyLock;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use mlua::{Lua, Table, Value};
 
+use super::clock;
 use crate::lua::error::LibError;
 use crate::lua::module::Module;
 use crate::lua::options;
 
-/// What [`Instant`]s of this process are counted from; only differences mean something.
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-
 pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
-    LazyLock::force(&START);
     Module::new(lua, "mpms.time")
-        .function("now()", |_, ()| {
-            let since = SystemTime::now().duration_since(UNIX_EPOCH);
-            Ok(since.map_or_else(|before| -before.duration().as_secs_f64(), |after| after.as_secs_f64()))
-        })
-        .function("mono()", |_, ()| Ok(START.elapsed().as_secs_f64()))
+        .function("now()", |_, ()| Ok(clock::now()))
+        .function("mono()", |_, ()| Ok(clock::mono()))
         .waiting("sleep(duration)", sleep)
         .function("duration(text)", |_, text: Value| Ok(argument(&text)?.as_secs_f64()))
         .function("human(seconds)", |_, seconds: Value| {
@@ -36,7 +29,7 @@ pub(super) fn sleep(
 ) -> impl Future<Output = Result<(), LibError>> + 'static + use<> {
     let duration = argument(&duration);
     async move {
-        tokio::time::sleep(duration?).await;
+        clock::sleep(duration?).await;
         Ok(())
     }
 }

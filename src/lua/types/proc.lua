@@ -5,7 +5,7 @@
 ---@class mpms.proc
 local proc = {}
 
----@class proc.Options
+---@class proc.PipeOptions
 ---@field cwd? string   folder to run in; default: that of the job
 ---@field env? table<string, string|number|false>   variables beside those of the job; `false` removes one
 ---@field clear_env? boolean   nothing of this process's environment, only the job's and `env`; default false
@@ -17,9 +17,11 @@ local proc = {}
 ---@field stdout? string   a file for its standard output, replaced if it is there
 ---@field stderr? string   "merge": with standard output; else a file
 ---@field max_output? size   of each captured stream, for `lines` of one line; more raises `too_large` and kills it; default "16MiB"
----@field shell? boolean   the first argument is a text for `/bin/sh`; default false
 ---@field nice? integer   added to its niceness
 ---@field memory? size   address space that each of its processes may have
+
+---@class proc.Options: proc.PipeOptions
+---@field shell? boolean   the first argument is a text for `/bin/sh`; default false
 
 ---@class proc.File
 ---@field path string
@@ -74,14 +76,14 @@ function proc.lines(argv, options) end
 function proc.spawn(argv, options) end
 
 ---Runs commands each of which reads what the one before it writes. The result is that of the last one that failed, with the
----output of the last; one that is cut short because the next reads no more has not failed. `shell` is no option here.
+---output of the last; one that is cut short because the next reads no more has not failed.
 ---
 ---```lua
 ---proc.pipe({ { "zcat", "log.gz" }, { "sort", "-u" } }, { stdout = "unique.txt" })
 ---```
 ---@async
 ---@param commands string[][]
----@param options? proc.Options
+---@param options? proc.PipeOptions
 ---@return proc.Result
 function proc.pipe(commands, options) end
 

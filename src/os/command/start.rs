@@ -47,6 +47,8 @@ pub enum Plug {
 pub struct Start {
     /// Program and arguments; the program is searched for in `PATH`.
     pub argv: Vec<OsString>,
+    /// The name that it is told to have, unless that of the program.
+    pub shown: Option<OsString>,
     /// Where it runs; the folder of this process unless said.
     pub cwd: Option<PathBuf>,
     /// Set in its environment, or removed from it.
@@ -108,6 +110,9 @@ impl Start {
     fn spawn(self) -> io::Result<Started> {
         let mut native = Native::new(&self.argv[0]);
         native.args(&self.argv[1..]).process_group(0);
+        if let Some(shown) = &self.shown {
+            native.arg0(shown);
+        }
         if self.clear_env {
             // The mark stays: by it the keeper knows a daemon of a worker that is gone.
             native.env_clear().envs(std::env::var_os(WORKER_MARK).map(|mark| (WORKER_MARK, mark)));

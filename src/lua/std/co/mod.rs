@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::time::sleep;
 use crate::lua::error::LibError;
-use crate::lua::module::{Methods, Module, global_function, object, plain_pcall};
+use crate::lua::module::{Methods, Module, complainer, global_function, object, plain_pcall};
 use crate::lua::options;
 use crate::lua::scheduler::{Child, Scheduler, Then};
 
@@ -84,10 +84,7 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
     groups(lua)?;
     channel::register(lua)?;
     let make = lua.create_function(|lua, ()| object(lua, Rc::<Group>::default()))?;
-    let wrong =
-        global_function(lua, "co(wrong)", |_, (op, message): (String, String)| -> Result<(), LibError> {
-            Err(LibError::invalid(message).op(op))
-        })?;
+    let wrong = complainer(lua)?;
     let timed_out = global_function(lua, "co.timeout", |_, duration: Value| -> Result<(), LibError> {
         let limit = super::time::human(duration_of(&duration)?);
         Err(LibError::timeout(format!("timeout after {limit}")))

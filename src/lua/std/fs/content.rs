@@ -146,7 +146,7 @@ fn in_place(target: &Path, data: &[u8], how: &WriteOptions) -> io::Result<()> {
 }
 
 /// A hidden file in the folder of `target`, with the mode of a new file; it is gone unless it is kept.
-pub(super) fn temporary_beside(target: &Path) -> io::Result<NamedTempFile> {
+pub(in crate::lua::std) fn temporary_beside(target: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new()
         .prefix(".mpms-")
         .suffix(".part")

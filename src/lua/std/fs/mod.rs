@@ -17,8 +17,17 @@ mod meta;
 mod temp;
 mod tree;
 
-pub(super) use content::{WriteOptions, append, write};
+pub(super) use content::{WriteOptions, append, temporary_beside, write};
+pub(super) use temp::remove_at_end;
 pub use temp::{Temporary, give_temporary, take_temporary};
+
+/// A folder that is removed with what the state has made else.
+///
+/// # Errors
+/// When it cannot be made.
+pub(super) fn temporary_folder(lua: &Lua) -> Result<LuaString, LibError> {
+    temp::folder(lua, None)
+}
 
 type PathAndOptions = (LuaString, Option<Table>);
 type TwoPathsAndOptions = (LuaString, LuaString, Option<Table>);

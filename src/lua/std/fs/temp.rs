@@ -61,6 +61,11 @@ fn keep(lua: &Lua, add: impl FnOnce(&mut Temporary)) {
     lua.set_app_data(temporary);
 }
 
+/// The file goes when the task ends, unless it has another name by then.
+pub(in crate::lua::std) fn remove_at_end(lua: &Lua, path: TempPath) {
+    keep(lua, |temporary| temporary.files.push(path));
+}
+
 pub(super) fn folder(lua: &Lua, options: Option<Table>) -> Result<LuaString, LibError> {
     let names = Names::read(lua, options)?;
     let made = Builder::new().prefix(&names.prefix).suffix(&names.suffix).tempdir_in(&names.place);

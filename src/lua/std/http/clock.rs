@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use futures_util::TryFutureExt as _;
 use tokio::time::{Instant, timeout_at};
 
 use super::settings::Settings;
 use crate::lua::error::LibError;
+
+/// As good as no limit.
+const AGES: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// The time of one attempt, from its start.
 #[derive(Clone, Copy)]
@@ -26,16 +30,21 @@ impl Clock {
     ///
     /// # Errors
     /// `timeout`.
-    pub async fn wait<F: Future>(&self, sign: F) -> Result<F::Output, LibError> {
-        let late = |time: Duration| LibError::timeout(format!("no reply within {time:?}"));
-        let quiet = Instant::now().checked_add(self.read);
-        match (self.end, quiet) {
-            (Some((end, total)), Some(quiet)) if end <= quiet => {
-                timeout_at(end, sign).await.map_err(|_| late(total))
+    // no async function: it would hold `sign` twice, as its argument and as what it awaits
+    pub fn wait<F: Future>(&self, sign: F) -> impl Future<Output = Result<F::Output, LibError>> + use<F> {
+        let now = Instant::now();
+        let quiet = now.checked_add(self.read).map(|at| (at, self.read));
+        let (at, time) = match (self.end, quiet) {
+            (Some(end), Some(quiet)) => {
+                if end.0 <= quiet.0 {
+                    end
+                } else {
+                    quiet
+                }
             }
-            (_, Some(quiet)) => timeout_at(quiet, sign).await.map_err(|_| late(self.read)),
-            (Some((end, total)), None) => timeout_at(end, sign).await.map_err(|_| late(total)),
-            (None, None) => Ok(sign.await),
-        }
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => (now + AGES, AGES),
+        };
+        timeout_at(at, sign).map_err(move |_| LibError::timeout(format!("no reply within {time:?}")))
     }
 }

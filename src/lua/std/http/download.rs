@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use data_encoding::HEXLOWER;
 use mlua::{Function, Lua, LuaString, Table, Value};
 use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED,
@@ -141,10 +142,10 @@ pub(super) async fn run(lua: &Lua, order: &Order) -> Result<Table, LibError> {
         };
         let keep = order.resume && part.size > 0 && error.code() != "checksum" && part.origin().is_some();
         match order.target.settings.retries.pause(tried, &error) {
-            Some(pause) if keep => tokio::time::sleep(pause).await,
+            Some(pause) if keep => crate::lua::std::clock::sleep(pause).await,
             Some(pause) => {
                 part.restart()?;
-                tokio::time::sleep(pause).await;
+                crate::lua::std::clock::sleep(pause).await;
             }
             None => {
                 if !keep {
@@ -155,7 +156,7 @@ pub(super) async fn run(lua: &Lua, order: &Order) -> Result<Table, LibError> {
         }
         tried += 1;
     }
-    let sum = hex(&part.hash.clone().finalize());
+    let sum = HEXLOWER.encode(&part.hash.clone().finalize());
     let result = lua.create_table()?;
     result.raw_set("path", lua.create_string(order.path.as_os_str().as_encoded_bytes())?)?;
     result.raw_set("size", part.size)?;
@@ -241,10 +242,6 @@ fn start_of(headers: &HeaderMap) -> Option<u64> {
 fn validator_of(headers: &HeaderMap) -> Option<String> {
     let text = |name| Some(headers.get(name)?.to_str().ok()?.to_owned());
     text(ETAG).filter(|tag: &String| tag.starts_with('"')).or_else(|| text(LAST_MODIFIED))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Work on a disk that may take long, beside the thread.
@@ -369,7 +366,7 @@ impl Part {
 
     fn check(&mut self, order: &Order) -> Result<(), LibError> {
         let Some(wanted) = &order.sha256 else { return Ok(()) };
-        let found = hex(&self.hash.clone().finalize());
+        let found = HEXLOWER.encode(&self.hash.clone().finalize());
         if found == *wanted {
             return Ok(());
         }

@@ -9,6 +9,7 @@ use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 
 use super::clock::Clock;
 use super::fail;
+use super::mock;
 use super::payload::Payload;
 use super::request::{Target, shown, takes_http};
 use crate::lua::error::LibError;
@@ -46,7 +47,7 @@ pub(super) async fn send(target: &Target, clock: &Clock) -> Result<Response, Lib
             }
             request
         };
-        let reply = exchange(&client, make, clock).await.map_err(|error| error.url(shown(&url)))?;
+        let reply = exchange(&client, make, payload, clock).await.map_err(|error| error.url(shown(&url)))?;
         if let Some(jar) = &session.jar {
             jar.store(&url, reply.headers())?;
         }
@@ -84,8 +85,16 @@ pub(super) async fn send(target: &Target, clock: &Clock) -> Result<Response, Lib
 
 /// Sends the request. One that does no harm twice is sent again when its connection ends without a reply: as a rule the
 /// other side has closed it at the same moment because it was idle.
-async fn exchange(client: &Client, make: impl Fn() -> Request, clock: &Clock) -> Result<Response, LibError> {
+async fn exchange(
+    client: &Client,
+    make: impl Fn() -> Request,
+    payload: Option<&Payload>,
+    clock: &Clock,
+) -> Result<Response, LibError> {
     let request = make();
+    if let Some(reply) = mock::exchange(&request, payload, clock).await? {
+        return Ok(reply);
+    }
     let harmless = request.method().is_idempotent();
     let reply = match clock.wait(client.execute(request)).await? {
         Err(error) if harmless && fail::is_lost(&error) => clock.wait(client.execute(make())).await?,

@@ -18,6 +18,7 @@ mod fail;
 mod fields;
 mod hops;
 mod media;
+pub mod mock;
 mod names;
 mod payload;
 mod proxy;
@@ -135,6 +136,8 @@ fn fetch(
     target: Result<Target, LibError>,
 ) -> impl Future<Output = Result<Table, LibError>> + 'static + use<> {
     let lua = lua.clone();
+    // behind a pointer, since the future holds it twice
+    let target = target.map(Box::new);
     async move {
         let target = target?;
         response::fetch(&lua, &target).await.map_err(|error| error.url(target.shown_url()))

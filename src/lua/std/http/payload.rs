@@ -90,6 +90,25 @@ impl Payload {
         self.pieces.as_ref().is_none_or(|pieces| pieces.iter().all(is_empty))
     }
 
+    /// All of it, for whoever stands in for the network.
+    ///
+    /// # Errors
+    /// When a file of it cannot be read.
+    pub fn bytes(&self) -> Result<Vec<u8>, LibError> {
+        let mut all = Vec::new();
+        for piece in self.pieces.iter().flatten() {
+            match piece {
+                Piece::Bytes(bytes) => all.extend_from_slice(bytes),
+                Piece::File(file, length) => {
+                    let start = all.len();
+                    all.resize(start + *length as usize, 0);
+                    file.read_exact_at(&mut all[start..], 0)?;
+                }
+            }
+        }
+        Ok(all)
+    }
+
     /// A body to send; each call gives the same bytes.
     pub fn body(&self) -> Option<Body> {
         let pieces = self.pieces.as_ref()?;

@@ -106,7 +106,7 @@ pub(super) async fn fetch(lua: &Lua, target: &Target) -> Result<Table, LibError>
             Err(error) => error,
         };
         match target.settings.retries.pause(tried, &error) {
-            Some(pause) => tokio::time::sleep(pause).await,
+            Some(pause) => crate::lua::std::clock::sleep(pause).await,
             None => return Err(error),
         }
         tried += 1;
@@ -135,7 +135,18 @@ async fn fetch_once(lua: &Lua, target: &Target, tried: u32) -> Result<Table, Lib
 /// # Errors
 /// When it is cut or late.
 pub(super) async fn piece(reply: &mut Response, clock: &Clock) -> Result<Option<Bytes>, LibError> {
-    clock.wait(reply.chunk()).await?.map_err(|error| failed(&error))
+    let piece = clock.wait(reply.chunk()).await?.map_err(|error| failed(&error))?;
+    if piece.is_none() {
+        give_back().await;
+    }
+    Ok(piece)
+}
+
+/// Lets the connection of a body that has ended return to its pool, which a task of the client does that was woken
+/// before: tasks of the runtime run in order. Else the next request, if it comes at once, would open another one.
+async fn give_back() {
+    // it does nothing that could fail
+    let _ = tokio::spawn(std::future::ready(())).await;
 }
 
 async fn read_body(
@@ -164,6 +175,10 @@ async fn read_body(
     while let Some(bytes) = next {
         if (body.len() + bytes.len()) as u64 > max_size {
             return Err(too_large(reply, max_size));
+        }
+        if body.capacity() - body.len() < bytes.len() {
+            // not twice as much: with a thousand of them in flight it counts
+            body.reserve_exact(bytes.len().max(body.len() / 8));
         }
         body.extend_from_slice(&bytes);
         next = piece(reply, clock).await?;

@@ -130,6 +130,11 @@ thread_local! {
     static ASKERS: RefCell<HashMap<String, Rc<Session>>> = RefCell::default();
 }
 
+/// Everything that was read is read again.
+pub fn forget() {
+    ASKERS.take();
+}
+
 /// What robots.txt of the host of `url` says to `agent` (mpms itself, when there is none), read at most once a day in
 /// each thread: for `mpms.robots`.
 ///

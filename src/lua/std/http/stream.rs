@@ -166,7 +166,7 @@ pub(super) async fn open(lua: &Lua, target: &Target) -> Result<Table, LibError> 
             Err(error) => error,
         };
         match target.settings.retries.pause(tried, &error) {
-            Some(pause) => tokio::time::sleep(pause).await,
+            Some(pause) => crate::lua::std::clock::sleep(pause).await,
             None => return Err(error),
         }
         tried += 1;

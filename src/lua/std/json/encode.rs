@@ -1,177 +1,152 @@
-//! Lua values to text.
+//! Tape to text.
 
-use std::ffi::c_void;
-
-use mlua::{LuaString, Table, Value};
-
-use super::{DEEPEST, Style};
+use super::Style;
 use crate::lua::error::LibError;
+use crate::lua::tape::{Bad, Entries, Item, Reader, Tape};
 
-pub(super) fn encode(value: &Value, style: Style, array_meta: *const c_void) -> Result<Vec<u8>, LibError> {
-    let mut writer = Writer { out: Vec::new(), style, array_meta, open: Vec::new() };
-    match writer.value(value) {
-        Ok(()) => Ok(writer.out),
-        Err(mut bad) => {
-            bad.path.reverse();
-            let place = format!("${}", bad.path.concat());
-            let message = format!("{} at {place}", bad.error.message());
-            Err(LibError::new(bad.error.code().to_owned(), message))
-        }
-    }
-}
-
-/// What cannot be written, and the steps to it, innermost first: the path costs nothing while all goes well.
-struct Bad {
-    error: LibError,
-    path: Vec<String>,
-}
-
-impl Bad {
-    fn new(why: impl Into<String>) -> Self {
-        Self { error: LibError::invalid(why), path: Vec::new() }
-    }
-
-    fn below(mut self, step: String) -> Self {
-        self.path.push(step);
-        self
-    }
-}
-
-impl From<mlua::Error> for Bad {
-    fn from(error: mlua::Error) -> Self {
-        Self { error: error.into(), path: Vec::new() }
-    }
-}
-
-impl From<serde_json::Error> for Bad {
-    fn from(error: serde_json::Error) -> Self {
-        Self::new(error.to_string())
-    }
+/// # Errors
+/// `invalid` with the path of what JSON cannot hold.
+pub(super) fn encode(tape: &Tape, style: Style) -> Result<Vec<u8>, LibError> {
+    let mut writer = Writer { out: Vec::with_capacity(tape.len()), indent: style.indent, level: 0 };
+    writer.value(&mut tape.reader())?;
+    Ok(writer.out)
 }
 
 struct Writer {
     out: Vec<u8>,
-    style: Style,
-    array_meta: *const c_void,
-    /// The tables that are being written, to find cycles.
-    open: Vec<*const c_void>,
+    /// Blanks a level; all on one line without.
+    indent: Option<usize>,
+    level: usize,
 }
 
 impl Writer {
-    fn value(&mut self, value: &Value) -> Result<(), Bad> {
-        match value {
-            Value::Nil => self.out.extend_from_slice(b"null"),
-            value if value.is_null() => self.out.extend_from_slice(b"null"),
-            Value::Boolean(true) => self.out.extend_from_slice(b"true"),
-            Value::Boolean(false) => self.out.extend_from_slice(b"false"),
-            Value::Integer(number) => serde_json::to_writer(&mut self.out, number)?,
-            Value::Number(number) if number.is_finite() => serde_json::to_writer(&mut self.out, number)?,
-            Value::Number(number) => return Err(Bad::new(format!("JSON has no {number}"))),
-            Value::String(text) => self.text(text)?,
-            Value::Table(table) => self.table(table)?,
-            other => {
-                return Err(Bad::new(format!("JSON cannot hold a {}", other.type_name())));
-            }
+    fn value(&mut self, reader: &mut Reader<'_>) -> Result<(), Bad> {
+        match reader.next() {
+            Item::Null => self.out.extend_from_slice(b"null"),
+            Item::Bool(true) => self.out.extend_from_slice(b"true"),
+            Item::Bool(false) => self.out.extend_from_slice(b"false"),
+            Item::Int(number) => self.number(&number)?,
+            Item::Float(number) if number.is_finite() => self.number(&number)?,
+            Item::Float(number) => return Err(Bad::new(format!("JSON has no {number}"))),
+            Item::Text(text) | Item::Date(text) => self.text(text)?,
+            Item::Array(count) => self.array(reader, count)?,
+            Item::Map(entries) => self.map(reader, entries)?,
+            Item::Rows(..) => return Err(Bad::new("JSON has no rows")),
         }
         Ok(())
     }
 
-    fn text(&mut self, text: &LuaString) -> Result<(), Bad> {
-        match text.to_str() {
-            Ok(text) => Ok(serde_json::to_writer(&mut self.out, &*text)?),
-            Err(_) => Err(Bad::new("JSON cannot hold a string that is not UTF-8")),
-        }
+    fn number(&mut self, number: &impl serde::Serialize) -> Result<(), Bad> {
+        serde_json::to_writer(&mut self.out, number).map_err(|error| Bad::new(error.to_string()))
     }
 
-    fn table(&mut self, table: &Table) -> Result<(), Bad> {
-        let address = table.to_pointer();
-        if self.open.contains(&address) {
-            return Err(Bad::new("the table contains itself"));
-        }
-        if self.open.len() == DEEPEST {
-            return Err(Bad::new(format!("nested more than {DEEPEST} deep")));
-        }
-        self.open.push(address);
-        let mut entries = Vec::new();
-        table.for_each(|key: Value, value: Value| {
-            entries.push((key, value));
-            Ok(())
-        })?;
-        let marked = table.metatable().is_some_and(|meta| meta.to_pointer() == self.array_meta);
-        if marked || matches!(entries.first(), Some((Value::Integer(_), _))) {
-            self.array(entries)?;
-        } else {
-            self.object(entries)?;
-        }
-        self.open.pop();
-        Ok(())
-    }
-
-    fn array(&mut self, mut entries: Vec<(Value, Value)>) -> Result<(), Bad> {
-        let place = |key: &Value| key.as_integer().unwrap_or(0);
-        if !entries.is_sorted_by_key(|(key, _)| place(key)) {
-            entries.sort_by_key(|(key, _)| place(key));
-        }
-        for (index, (key, _)) in entries.iter().enumerate() {
-            if key.as_integer() != Some(index as i64 + 1) {
-                let found = key.to_string().unwrap_or_default();
-                return Err(Bad::new(format!(
-                    "an array must have the keys 1 to n and no other, but there is `{found}` in place of {}",
-                    index + 1
-                )));
-            }
-        }
-        self.out.push(b'[');
-        for (index, (_, value)) in entries.iter().enumerate() {
+    fn array(&mut self, reader: &mut Reader<'_>, count: usize) -> Result<(), Bad> {
+        self.begin(b'[');
+        for index in 0..count {
             self.separate(index);
-            self.value(value).map_err(|bad| bad.below(format!("[{}]", index + 1)))?;
+            self.value(reader).map_err(|bad| bad.below_index(index + 1))?;
         }
-        self.close(entries.is_empty(), b']');
+        self.end(count == 0, b']');
         Ok(())
     }
 
-    fn object(&mut self, mut entries: Vec<(Value, Value)>) -> Result<(), Bad> {
-        if let Some((key, _)) = entries.iter().find(|(key, _)| !key.is_string()) {
-            let (found, kind) = (key.to_string().unwrap_or_default(), key.type_name());
-            return Err(Bad::new(format!("keys of an object must be strings, got the {kind} `{found}`")));
-        }
-        if self.style.sort_keys {
-            entries.sort_by(|a, b| match (&a.0, &b.0) {
-                (Value::String(a), Value::String(b)) => a.as_bytes().cmp(&b.as_bytes()),
-                _ => std::cmp::Ordering::Equal,
-            });
-        }
-        self.out.push(b'{');
-        for (index, (key, value)) in entries.iter().enumerate() {
-            let Value::String(key) = key else { continue };
+    fn map(&mut self, reader: &mut Reader<'_>, entries: Entries) -> Result<(), Bad> {
+        self.begin(b'{');
+        for index in 0..entries.count {
             self.separate(index);
-            let step = || format!(".{}", key.to_string_lossy());
-            self.text(key).map_err(|bad| bad.below(step()))?;
-            self.out.extend_from_slice(if self.style.indent.is_some() { b": " } else { b":" });
-            self.value(value).map_err(|bad| bad.below(step()))?;
+            reader.entry(entries, index);
+            let key = reader.next();
+            let Item::Text(name) = key else { return Err(wrong_key(key)) };
+            self.text(name).map_err(|bad| bad.below_key(key))?;
+            self.out.extend_from_slice(if self.indent.is_some() { b": " } else { b":" });
+            self.value(reader).map_err(|bad| bad.below_key(key))?;
         }
-        self.close(entries.is_empty(), b'}');
+        reader.leave(entries);
+        self.end(entries.count == 0, b'}');
         Ok(())
+    }
+
+    fn begin(&mut self, bracket: u8) {
+        self.out.push(bracket);
+        self.level += 1;
     }
 
     fn separate(&mut self, index: usize) {
         if index > 0 {
             self.out.push(b',');
         }
-        self.newline(self.open.len());
+        self.newline();
     }
 
-    fn close(&mut self, empty: bool, end: u8) {
+    fn end(&mut self, empty: bool, bracket: u8) {
+        self.level -= 1;
         if !empty {
-            self.newline(self.open.len() - 1);
+            self.newline();
         }
-        self.out.push(end);
+        self.out.push(bracket);
     }
 
-    fn newline(&mut self, level: usize) {
-        if let Some(blanks) = self.style.indent {
+    fn newline(&mut self) {
+        if let Some(blanks) = self.indent {
             self.out.push(b'\n');
-            self.out.resize(self.out.len() + blanks * level, b' ');
+            self.out.resize(self.out.len() + blanks * self.level, b' ');
+        }
+    }
+
+    fn text(&mut self, text: &[u8]) -> Result<(), Bad> {
+        if std::str::from_utf8(text).is_err() {
+            return Err(Bad::new("JSON cannot hold a string that is not UTF-8"));
+        }
+        self.out.push(b'"');
+        let mut rest = text;
+        while let Some(at) = rest.iter().position(|byte| ESCAPES[usize::from(*byte)] != 0) {
+            self.out.extend_from_slice(&rest[..at]);
+            self.escape(rest[at]);
+            rest = &rest[at + 1..];
+        }
+        self.out.extend_from_slice(rest);
+        self.out.push(b'"');
+        Ok(())
+    }
+
+    #[cold]
+    fn escape(&mut self, byte: u8) {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        self.out.push(b'\\');
+        match ESCAPES[usize::from(byte)] {
+            b'u' => {
+                let digits = [b'u', b'0', b'0', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+                self.out.extend_from_slice(&digits);
+            }
+            letter => self.out.push(letter),
         }
     }
 }
+
+fn wrong_key(key: Item<'_>) -> Bad {
+    let (kind, shown) = match key {
+        Item::Int(number) => ("number", number.to_string()),
+        Item::Float(number) => ("number", format!("{number:?}")),
+        Item::Bool(flag) => ("boolean", flag.to_string()),
+        _ => ("table", String::new()),
+    };
+    Bad::new(format!("keys of an object must be strings, got the {kind} `{shown}`"))
+}
+
+/// What follows the backslash; 0 for bytes that stand for themselves.
+static ESCAPES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        table[byte] = b'u';
+        byte += 1;
+    }
+    table[0x08] = b'b';
+    table[0x0c] = b'f';
+    table[b'\n' as usize] = b'n';
+    table[b'\r' as usize] = b'r';
+    table[b'\t' as usize] = b't';
+    table[b'"' as usize] = b'"';
+    table[b'\\' as usize] = b'\\';
+    table
+};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mlua::{AnyUserData, Function, Lua, LuaString, Table, UserDataRef, Value};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::path;
+use super::{path, reach};
 use crate::lua::error::LibError;
 use crate::lua::module::{Methods, Module, object};
 use crate::lua::options::{self, Options};
@@ -44,6 +44,7 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
             let settings = Settings::alone(options);
             async move {
                 let settings = settings?;
+                reach::check("localhost").map_err(|error| error.path(&path))?;
                 let connecting = UnixStream::connect(&path);
                 let stream =
                     limited(settings.timeout, connecting).await.map_err(|error| error.path(&path))?;

@@ -7,6 +7,7 @@ use mlua::{LuaString, Value};
 use tokio::net::{TcpStream, lookup_host};
 
 use crate::lua::error::LibError;
+use crate::lua::std::reach;
 
 /// Who is at the other end.
 #[derive(Debug, Clone)]
@@ -63,6 +64,7 @@ pub(super) async fn addresses(
     port: u16,
     timeout: Option<Duration>,
 ) -> Result<Vec<SocketAddr>, LibError> {
+    reach::check(host)?;
     let asked = lookup_host((host, port));
     let found = match timeout {
         None => asked.await,

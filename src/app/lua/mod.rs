@@ -1,0 +1,21 @@
+//! `mpms lua`: scripts that are run by hand.
+
+mod script;
+mod stop;
+
+use std::io::{self, IsTerminal as _};
+
+use super::exit::Code;
+use crate::cli::LuaArgs;
+
+/// Carries the command out.
+pub fn lua(arguments: &LuaArgs) -> Code {
+    match script::of(arguments, io::stdin().is_terminal()) {
+        Ok(Some(script)) => script::run(&script, arguments.color),
+        Ok(None) => Code::Usage,
+        Err(problem) => {
+            super::complain(arguments.color, &problem.message, problem.help);
+            Code::Usage
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! A process of this program's own that is told lines and answers in lines.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::child::Child;
+use super::start::{Plug, Start, Started};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+/// Bytes of its standard error that are kept: the last ones.
+const TAIL: usize = 8 << 10;
+/// A line that is longer is cut: our own have bounds.
+const LONGEST: u64 = 64 << 20;
+
+/// It leads a process group, and ends with it when this is dropped, and with the thread that started it.
+#[derive(Debug)]
+pub struct Spawned {
+    child: Child,
+    stdin: Option<File>,
+    lines: Receiver<Vec<u8>>,
+    tail: Arc<Mutex<Vec<u8>>>,
+}
+
+/// What it said.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Said {
+    /// A line, without its end.
+    Line(Vec<u8>),
+    /// Nothing within the time.
+    Nothing,
+    /// It says nothing any more.
+    Ended,
+}
+
+/// How it ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct End {
+    /// Its exit status, unless a signal ended it.
+    pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// The last of what it wrote to its standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl Spawned {
+    /// Starts this program again with other arguments.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn start(arguments: &[OsString]) -> io::Result<Self> {
+        let argv = [OsString::from("/proc/self/exe")].into_iter().chain(arguments.iter().cloned());
+        let start = Start {
+            shown: Some("mpms".into()),
+            stdin: Plug::Pipe,
+            stdout: Plug::Pipe,
+            stderr: Plug::Pipe,
+            ..Start::new(argv)
+        };
+        let Started { child, stdin, stdout, stderr } = start.start().map_err(io::Error::other)?;
+        let (tell, lines) = crossbeam_channel::unbounded();
+        let tail = Arc::new(Mutex::new(Vec::new()));
+        let stdout = stdout.expect("stdout is piped");
+        let mut stderr = stderr.expect("stderr is piped");
+        std::thread::Builder::new().name("spawned".into()).spawn(move || {
+            let mut stdout = BufReader::new(stdout);
+            loop {
+                let mut line = Vec::new();
+                match stdout.by_ref().take(LONGEST).read_until(b'\n', &mut line) {
+                    Ok(1..) if line.ends_with(b"\n") => line.pop(),
+                    // a line that is cut is the end
+                    _ => return,
+                };
+                if tell.send(line).is_err() {
+                    return;
+                }
+            }
+        })?;
+        let kept = Arc::clone(&tail);
+        // what it started may hold this open for longer: nobody waits for the thread
+        std::thread::Builder::new().name("spawned".into()).spawn(move || {
+            let mut piece = [0; 4096];
+            while let Ok(count @ 1..) = stderr.read(&mut piece) {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.extend_from_slice(&piece[..count]);
+                let over = kept.len().saturating_sub(TAIL);
+                kept.drain(..over);
+            }
+        })?;
+        Ok(Spawned { child, stdin, lines, tail })
+    }
+
+    /// Tells it a line. One that has ended hears nothing, and that is seen elsewhere.
+    pub fn tell(&mut self, line: &[u8]) {
+        if let Some(stdin) = &mut self.stdin {
+            let _ = stdin.write_all(line).and_then(|()| stdin.write_all(b"\n")).and_then(|()| stdin.flush());
+        }
+    }
+
+    /// Waits for the next line.
+    pub fn next(&self, within: Duration) -> Said {
+        match self.lines.recv_timeout(within) {
+            Ok(line) => Said::Line(line),
+            Err(RecvTimeoutError::Timeout) => Said::Nothing,
+            Err(RecvTimeoutError::Disconnected) => Said::Ended,
+        }
+    }
+
+    /// Lets it end by itself, but not for longer than this, and all that it started with it.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub fn end(mut self, within: Duration) -> io::Result<End> {
+        self.stdin = None;
+        // killed with its group in any case
+        self.child.handle().wait(Some(within))?;
+        let status = self.child.end()?.status;
+        let stderr = std::mem::take(&mut *self.tail.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(End { code: status.code(), signal: status.signal(), stderr })
+    }
+}
+
+/// Takes standard input and output away from everybody else in this process, and from what it starts: reading gives
+/// nothing then, and what is written goes to standard error.
+///
+/// # Errors
+/// When the system refuses.
+pub fn take_streams() -> io::Result<(File, File)> {
+    use std::os::fd::AsFd as _;
+    let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
+    // the copies close on exec
+    let input = stdin.as_fd().try_clone_to_owned()?;
+    let output = stdout.as_fd().try_clone_to_owned()?;
+    let null = File::open("/dev/null")?;
+    nix::unistd::dup2_stdin(&null)?;
+    nix::unistd::dup2_stdout(&stderr)?;
+    Ok((input.into(), output.into()))
+}

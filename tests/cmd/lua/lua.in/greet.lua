@@ -1,0 +1,3 @@
+io.write("hello ", ..., "\n")
+
+mpms.fs.read("no/such")
