@@ -54,6 +54,7 @@ const UNSAFE: &[&str] = &[
     "lua/std/http/serve/upvalues.rs",
     "lua/std/re/cursor.rs",
     "lua/std/sqlite/parts.rs",
+    "lua/std/proc/ready.rs",
     "lua/tape/stack.rs",
     "lua/watchdog.rs",
 ];

@@ -4,7 +4,7 @@
 use mlua::Lua;
 
 use super::prelude::{Lines, OpenLines};
-use super::shell::{self, Started};
+use super::started::{self, Started};
 use super::std::fs::{Temporary, give_temporary, take_temporary};
 
 /// The place where a state's tasks leave such things.
@@ -28,7 +28,7 @@ impl Belongings {
     /// Takes what lies about, if anything.
     #[inline]
     pub fn take(&self) -> Option<Away> {
-        let (temporary, started) = (take_temporary(self.lua), shell::take_started());
+        let (temporary, started) = (take_temporary(self.lua), started::take_started());
         let has_lines = !self.lines.borrow().is_empty();
         let lines = has_lines.then(|| self.lines.take());
         let any = temporary.is_some() || started.is_some() || lines.is_some();
@@ -41,7 +41,7 @@ impl Belongings {
             give_temporary(self.lua, temporary);
         }
         if let Some(started) = away.started {
-            shell::give_started(started);
+            started::give_started(started);
         }
         if let Some(lines) = away.lines {
             self.lines.replace(lines);

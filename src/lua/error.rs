@@ -42,6 +42,7 @@ struct Facts {
     status: Option<u16>,
     retry_after: Option<f64>,
     cause: Option<String>,
+    stderr: Option<Vec<u8>>,
 }
 
 impl LibError {
@@ -56,6 +57,7 @@ impl LibError {
             status: None,
             retry_after: None,
             cause: None,
+            stderr: None,
         };
         Self { facts: Box::new(facts), raised: None }
     }
@@ -136,6 +138,12 @@ impl LibError {
         self
     }
 
+    /// The last that a command said on its standard error.
+    pub fn stderr(mut self, stderr: Vec<u8>) -> Self {
+        self.facts.stderr = Some(stderr);
+        self
+    }
+
     /// Without what only Lua's thread may hold: work without Lua raises nothing of a script's.
     pub fn carry(self) -> Carried {
         Carried(self.facts)
@@ -144,6 +152,11 @@ impl LibError {
     /// The public code.
     pub fn code(&self) -> &str {
         &self.facts.code
+    }
+
+    /// Whether the same call may work later.
+    pub fn is_retryable(&self) -> bool {
+        self.facts.retryable
     }
 
     /// The text without operation and subject.
@@ -182,6 +195,9 @@ impl LibError {
         }
         if let Some(cause) = parts.cause {
             table.raw_set("cause", cause)?;
+        }
+        if let Some(stderr) = parts.stderr {
+            table.raw_set("stderr", lua.create_string(stderr)?)?;
         }
         if let Some(place) = caller(lua) {
             table.raw_set("at", place)?;

@@ -24,6 +24,7 @@ pub mod script;
 pub mod shell;
 pub mod spec;
 pub mod stack;
+pub mod started;
 pub mod state;
 pub mod std;
 mod tape;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use mlua::Lua;
+use mlua::{Lua, LuaString};
 
 use super::error::LibError;
 use super::scheduler::Scheduler;
@@ -58,6 +58,26 @@ where
         let stop = Stop::Dropped(Arc::clone(&guard.0));
         let done = tokio::task::spawn_blocking(move || work(&stop).map_err(LibError::carry)).await;
         Ok(done.map_err(|error| LibError::new("lua_error", format!("the work ended early: {error}")))??)
+    }
+}
+
+/// The same for work on the bytes of a string, which are copied only where the work goes to the pool.
+pub fn run_on<T, W>(
+    lua: &Lua,
+    bytes: LuaString,
+    work: W,
+) -> impl Future<Output = Result<T, LibError>> + 'static + use<T, W>
+where
+    T: Send + 'static,
+    W: FnOnce(&[u8], &Stop) -> Result<T, LibError> + Send + 'static,
+{
+    let lua = lua.clone();
+    async move {
+        if Scheduler::of(&lua).is_alone() {
+            return work(&bytes.as_bytes(), &Stop::Interrupted(runtime::interrupt()));
+        }
+        let copy = bytes.as_bytes().to_vec();
+        run(&lua, move |stop| work(&copy, stop)).await
     }
 }
 

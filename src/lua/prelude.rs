@@ -11,6 +11,9 @@ use super::std::log::{Level, Sink};
 /// What was written and has no line's end yet.
 pub type OpenLines = Rc<RefCell<Lines>>;
 
+/// The variables of the job, which commands get too.
+pub struct JobEnv(pub Arc<[(String, String)]>);
+
 /// Runs the prelude for a role of a job. Its functions for the roles are in the returned table.
 ///
 /// # Errors
@@ -49,6 +52,7 @@ fn run(
 ) -> mlua::Result<Table> {
     let (write, warn) = said.unzip();
     let env: Arc<[(String, String)]> = env.into();
+    lua.set_app_data(JobEnv(Arc::clone(&env)));
     let getenv = lua.create_function(move |_, name: mlua::LuaString| {
         let found = env.iter().find(|(key, _)| key.as_bytes() == name.as_bytes().as_ref());
         Ok(found.map(|(_, value)| value.clone()))

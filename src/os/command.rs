@@ -10,12 +10,19 @@ use super::clock::monotonic_ns;
 use super::usage::Usage;
 
 mod capture;
+mod child;
+mod guard;
 mod run;
-mod shell;
 mod spawned;
+mod start;
+mod stream;
 
-pub use shell::{GoOn, Shell, Stream, Talk, flush_streams};
-pub use spawned::{End, Said, Spawned, take_streams, under_guard};
+pub use capture::LARGEST_PIPE;
+pub use child::{Child, Ended, how};
+pub use guard::under_guard;
+pub use spawned::{End, Said, Spawned, take_streams};
+pub use start::{Plug, Start, Started, find_program};
+pub use stream::{GoOn, Stream, flush_streams};
 
 /// A command to run, with the settings that most commands want.
 #[derive(Clone, Debug)]
@@ -76,8 +83,28 @@ pub enum CommandError {
         cwd: PathBuf,
     },
     /// There is no such program.
-    #[error("`{program}` is not a program in PATH: install it, or give its path")]
+    #[error("`{program}` is not a program in PATH ({searched}): install it, or give its path")]
     NotFound {
+        /// As in `argv`.
+        program: String,
+        /// The value of `PATH`.
+        searched: String,
+    },
+    /// There is no such file.
+    #[error("cannot run `{program}`: there is no such file")]
+    NoFile {
+        /// As in `argv`.
+        program: String,
+    },
+    /// The file is a script for a program that is not there, or needs a loader that is not.
+    #[error("cannot run `{program}`: the interpreter that its first line names is not there")]
+    NoInterpreter {
+        /// As in `argv`.
+        program: String,
+    },
+    /// The file is no program, or is not marked as one.
+    #[error("cannot run `{program}`: it is no program, or not marked as one (chmod +x)")]
+    NotExecutable {
         /// As in `argv`.
         program: String,
     },
@@ -120,33 +147,39 @@ impl Command {
     }
 
     fn run_to_end(&self, go_on: Option<&dyn Fn() -> bool>) -> Result<Finished, CommandError> {
-        let program = self.argv.first().ok_or(CommandError::Empty)?.to_string_lossy().into_owned();
         let start_ns = monotonic_ns();
-        let mut running = run::Running::start(self).map_err(|error| self.why_not(&program, error))?;
-        let ended = running
+        let mut running = run::Running::start(self)?;
+        let end = running
             .finish(self, start_ns, go_on)
-            .map_err(|source| CommandError::System { program, source })?;
+            .map_err(|source| CommandError::System { program: self.program(), source })?;
         let (stdout, stderr) = running.outputs();
         Ok(Finished {
-            code: ended.reaped.status.code(),
-            signal: ended.reaped.status.signal(),
+            code: end.ended.status.code(),
+            signal: end.ended.status.signal(),
             truncated: stdout.truncated || stderr.truncated,
             stdout: stdout.bytes,
             stderr: stderr.bytes,
-            timed_out: ended.timed_out,
-            stopped: ended.stopped,
-            elapsed: Duration::from_nanos(monotonic_ns().saturating_sub(start_ns)),
-            usage: ended.reaped.usage,
+            timed_out: end.timed_out,
+            stopped: end.stopped,
+            elapsed: end.ended.elapsed,
+            usage: end.ended.usage,
         })
     }
 
-    /// The system says "not found" for a program, its interpreter and a folder alike.
-    fn why_not(&self, program: &str, source: io::Error) -> CommandError {
-        let program = program.to_owned();
-        match &self.cwd {
-            Some(cwd) if !cwd.is_dir() => CommandError::NoFolder { program, cwd: cwd.clone() },
-            _ if source.kind() == io::ErrorKind::NotFound => CommandError::NotFound { program },
-            _ => CommandError::System { program, source },
+    fn program(&self) -> String {
+        self.argv.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    fn to_start(&self) -> Start {
+        Start {
+            argv: self.argv.clone(),
+            cwd: self.cwd.clone(),
+            env: self.env.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect(),
+            clear_env: self.clear_env,
+            stdin: if self.stdin.is_some() { Plug::Pipe } else { Plug::Null },
+            stdout: Plug::Pipe,
+            stderr: Plug::Pipe,
+            ..Start::default()
         }
     }
 }

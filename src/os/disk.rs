@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::statfs::statfs;
 use nix::sys::statvfs::statvfs;
 
@@ -42,6 +44,26 @@ pub fn is_full(path: &Path) -> bool {
     statvfs(path).is_ok_and(|left| left.blocks_available().saturating_mul(left.fragment_size()) < 4096)
 }
 
+/// Bytes of the file system of a file or folder: those that this user may still write, and all.
+pub fn space(path: &Path) -> io::Result<(u64, u64)> {
+    let facts = statvfs(path)?;
+    let unit = facts.fragment_size();
+    Ok((facts.blocks_available().saturating_mul(unit), facts.blocks().saturating_mul(unit)))
+}
+
+/// A rename that replaces nothing: `AlreadyExists` when there is something of that name. Where the file system does not
+/// know such a rename, it is looked for before.
+pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
+        Err(Errno::EINVAL | Errno::ENOSYS) => {}
+        renamed => return Ok(renamed?),
+    }
+    match to.symlink_metadata() {
+        Ok(_) => Err(Errno::EEXIST.into()),
+        Err(_) => fs::rename(from, to),
+    }
+}
+
 /// Returns once the entries of a folder are on the disk.
 pub fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
@@ -63,7 +85,7 @@ pub fn sync_together(files: &[File]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{file_system, is_full, name_of, sync};
+    use super::{file_system, is_full, name_of, rename_new, space, sync};
 
     #[test]
     fn the_mount_is_found_by_its_device() {
@@ -79,7 +101,24 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         assert_ne!(file_system(folder.path()).expect("statfs").magic, 0);
         assert!(!is_full(folder.path()));
+        let (free, total) = space(folder.path()).expect("statvfs");
+        assert!(free > 0 && free <= total);
         sync(folder.path()).expect("a folder can be synced");
         assert!(file_system(&folder.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn a_rename_replaces_nothing() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+        std::fs::write(&a, "1").expect("written");
+        std::os::unix::fs::symlink("/no/where", &b).expect("a link");
+        let error = rename_new(&a, &b).expect_err("there");
+        assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
+        std::fs::remove_file(&b).expect("removed");
+        rename_new(&a, &b).expect("free");
+        assert!(b.exists() && !a.exists());
+        // a folder does not go into itself
+        assert!(rename_new(folder.path(), &folder.path().join("x")).is_err());
     }
 }

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::str::FromStr as _;
 
 use nix::libc;
 use nix::sys::signal::{
@@ -193,6 +194,12 @@ pub fn name(number: i32) -> String {
     Number::try_from(number).map_or_else(|_| format!("signal {number}"), |signal| signal.as_str().to_owned())
 }
 
+/// 9 for `SIGKILL` and for `KILL`.
+pub fn number(name: &str) -> Option<i32> {
+    let full = if name.starts_with("SIG") { name.to_owned() } else { format!("SIG{name}") };
+    Number::from_str(&full).ok().map(|signal| signal as i32)
+}
+
 fn is_ignored(signal: Number) -> bool {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: without a new action the call only fills the old one, and zeros are a valid one.
@@ -212,7 +219,7 @@ fn set_action(signal: Number, handler: SigHandler) -> nix::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Signal, Signals, name};
+    use super::{Signal, Signals, name, number};
     use crate::os::poll::{Interest, until_ready};
 
     #[test]
@@ -234,5 +241,6 @@ mod tests {
     fn signals_have_their_names() {
         assert_eq!(name(9), "SIGKILL");
         assert_eq!(name(40), "signal 40");
+        assert_eq!((number("SIGKILL"), number("KILL"), number("SIGNONE")), (Some(9), Some(9), None));
     }
 }

@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::lua::watchdog;
+use crate::model::job::Job;
 use crate::model::{Failure, Value};
-use crate::os::command::Command;
+use crate::os::command::{Command, how};
 use crate::wire::value;
 
 /// Bytes of standard error that the failure shows.
@@ -17,6 +18,7 @@ const LAST_WORDS: usize = 4 << 10;
 pub struct CommandBody {
     argv: Vec<Vec<Piece>>,
     dir: PathBuf,
+    env: Vec<(OsString, OsString)>,
     /// From the soft stop to the kill of the command, when attempts have a timeout.
     grace: Option<Duration>,
 }
@@ -35,8 +37,9 @@ enum Piece {
 
 impl CommandBody {
     /// `{field}`, `{}` and `{1}` are replaced, `{{` is a brace; other braces stay as they are.
-    pub fn new(argv: &[String], dir: &Path, grace: Option<Duration>) -> Self {
-        CommandBody { argv: argv.iter().map(|word| pieces(word)).collect(), dir: dir.to_path_buf(), grace }
+    pub fn new(argv: &[String], job: &Job, grace: Option<Duration>) -> Self {
+        let env = job.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        CommandBody { argv: argv.iter().map(|word| pieces(word)).collect(), dir: job.dir.clone(), env, grace }
     }
 
     /// Runs the command of one task; appends `{code, stdout, stderr}` as the encoded results.
@@ -52,6 +55,7 @@ impl CommandBody {
         let argv = self.argv.iter().map(|word| fill(word, &args)).collect::<Result<Vec<_>, _>>()?;
         let mut command = Command::new(argv);
         command.cwd = Some(self.dir.clone());
+        command.env = self.env.clone();
         let finished = match self.grace {
             Some(grace) => {
                 command.grace = grace;
@@ -61,11 +65,7 @@ impl CommandBody {
         };
         let finished = finished.map_err(|error| Failure::new("command", error.to_string()))?;
         if finished.code != Some(0) || finished.stopped {
-            let how = match (finished.code, finished.signal) {
-                (Some(code), _) => format!("exit status {code}"),
-                (None, Some(signal)) => format!("ended by {}", crate::os::signals::name(signal)),
-                (None, None) => "ended in an unknown way".into(),
-            };
+            let how = how(finished.code, finished.signal);
             let from = finished.stderr.len().saturating_sub(LAST_WORDS);
             let words = String::from_utf8_lossy(&finished.stderr[from..]).trim().to_owned();
             let line = words.lines().last().map_or_else(|| how.clone(), |last| format!("{how}: {last}"));

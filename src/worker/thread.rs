@@ -14,7 +14,7 @@ use super::{Shared, in_role, role_failed};
 use crate::lua::call::{self, Bridge, Held};
 use crate::lua::role::{self, worker::Attempts};
 use crate::lua::script::{self, Roles};
-use crate::lua::shell;
+use crate::lua::started;
 use crate::lua::state::{Around, State};
 use crate::lua::std::fs::{Temporary, take_temporary};
 use crate::lua::std::log::Sinks;
@@ -67,7 +67,7 @@ pub fn run(shared: &'static Shared, index: usize) {
                 watchdog::watch_slot(None, slot, timeout_ns);
             }
             let grace = timeout_ns.map(|_| Duration::from_nanos(grace_ns / 2));
-            let mut body = CommandBody::new(argv, &shared.setup.job.dir, grace);
+            let mut body = CommandBody::new(argv, &shared.setup.job, grace);
             attempts(shared, slot, &current, &mut body)
         }
     };
@@ -190,7 +190,7 @@ impl Loaded {
                 .map_err(|failure| in_role("init", failure))?;
         }
         let temporary = take_temporary(state.lua());
-        shell::keep_all();
+        started::keep_all();
         // the coordinator kills at the end of the grace
         let deferred_ns = grace_ns / 2;
         state.bridge.set_leave_ns(deferred_ns);
@@ -246,7 +246,7 @@ impl Runner for LuaBody {
         if self.current.take_deferring() {
             self.run_deferred();
         }
-        shell::end_all();
+        started::end_all();
         drop(take_temporary(state.lua()));
         result
     }

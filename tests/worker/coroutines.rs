@@ -24,6 +24,7 @@ pub const ALL: &[crate::Case] = &[
     ("a_blocked_call_is_told_once_for_each_place", blocked_calls),
     ("a_file_is_loaded_once_by_many_tasks", loading),
     ("commands_of_many_tasks_run_at_the_same_time", commands),
+    ("commands_of_the_library_wait_beside_each_other", commands_of_the_library),
     ("ten_thousand_waits_on_one_thread_cost_little", ten_thousand),
     ("a_task_that_computes_is_seen_to_hold_up_its_thread", holds_up),
     ("what_was_queued_still_runs_after_a_stop", stop),
@@ -552,6 +553,41 @@ fn commands() {
     );
     let outcomes = all(&mut bench, &[vec![Value::Int(1000)], vec![Value::Int(0)]]);
     assert_eq!((code(&outcomes[&0]), code(&outcomes[&1])), ("timeout", "none"));
+}
+
+/// Each in its own attempt: what one has started ends with it, while the others go on.
+fn commands_of_the_library() {
+    let script = r#"
+      local proc = mpms.proc
+      return { worker = function(n)
+        local left = proc.spawn { "sleep", 100 }
+        local p = proc.spawn { "sh", "-c", "read x; sleep 0.$x; echo got $x" }
+        p.stdin:write(n % 4 .. "\n")
+        local said = p.stdout:read()
+        assert(p:wait().ok)
+        local lines = 0
+        for line in proc.lines { "sh", "-c", "echo 1; sleep 0.1; echo 2" } do lines = lines + tonumber(line) end
+        local r = proc.run({ "sh", "-c", "sleep 0.2; cat; exit " .. n % 3 }, { stdin = "in " .. n, check = false })
+        assert(left:signal() == nil, "ended by another task")
+        return said, lines, r.stdout, r.code, left.pid
+      end }
+    "#;
+    let mut bench = Bench::start_with(script, 1, 200, Bounds::default());
+    let start = Instant::now();
+    for (n, outcome) in all(&mut bench, &numbers(200)) {
+        let found = values(&outcome);
+        let said = (Value::text(format!("got {}", n % 4)), Value::text(format!("in {n}")));
+        assert_eq!(found[..4], [said.0, Value::Int(3), said.1, Value::Int(n as i64 % 3)]);
+        let Value::Int(pid) = found[4] else { panic!("no pid") };
+        let pid = i32::try_from(pid).expect("a pid");
+        crate::bench::wait_until("end of what a task left", || !mpms::os::process::is_alive(pid));
+    }
+    assert!(
+        start.elapsed() < Duration::from_secs(40),
+        "one after the other it would be 90 s: {:?}",
+        start.elapsed()
+    );
+    assert!(bench.lines.is_empty(), "{:?}", bench.lines);
 }
 
 fn ten_thousand() {

@@ -97,6 +97,14 @@ const STARTS: &str = r#"
     end,
     closed = function() return tostring(kept:close()) end,
     of_init = function() return Kept end,
+    spawned = function() return mpms.proc.spawn({ "sleep", 100 }).pid end,
+    looped = function()
+      local next = mpms.proc.lines { "sh", "-c", "sleep 100 & echo $!; wait" }
+      return tonumber(next())
+    end,
+    ran = function() return tonumber(mpms.proc.run({ "sh", "-c", "sleep 100 & echo $!" }).stdout) end,
+    waited = function() local p = mpms.proc.spawn { "sleep", 100 } print(p.pid) p:wait() end,
+    talks = function() local p = mpms.proc.spawn { "sleep", 100 } print(p.pid) p.stdout:read() end,
     waits = function() local f = io.popen("echo $$; sleep 100") print(f:read("n")) f:close() end,
     reads = function() local f = io.popen("echo $$; sleep 100") print(f:read("n")) f:read("a") end,
     held = function() return io.popen("echo said; sleep 100 &"):read("a") end,
@@ -116,7 +124,7 @@ fn pid(value: &Value) -> i32 {
 
 fn what_a_task_left_running() {
     let mut bench = Bench::start(STARTS, 1, Bounds::default());
-    for kind in ["background", "executed", "open"] {
+    for kind in ["background", "executed", "open", "spawned", "looped", "ran"] {
         let pid = pid(&bench.values(kind)[0]);
         wait_until(&format!("end of what {kind} started"), || !is_alive(pid));
     }
@@ -135,7 +143,7 @@ fn what_init_started() {
 
 fn what_a_task_waits_for() {
     let mut bench = Bench::start(STARTS, 1, timeout(200 * MS));
-    for kind in ["waits", "reads"] {
+    for kind in ["waits", "reads", "waited", "talks"] {
         assert_eq!(bench.failure(kind).code, "timeout", "{kind}");
         bench.hear_until(|bench| !bench.lines.is_empty());
         let pid = bench.lines.remove(0).text.parse().expect("a pid");

@@ -38,6 +38,9 @@ local function facts(file, request, follow)
     nlink = found.nlink,
     ino = found.ino,
     dev = found.dev,
+    rdev = found.rdev,
+    blocks = found.blocks,
+    blksize = found.blksize,
   }
   if type(request) == "string" then
     if all[request] == nil then error(("invalid attribute name '%s'"):format(request), 3) end
@@ -85,7 +88,7 @@ function lfs.currentdir() return path.abs "." end
 function lfs.chdir() return nil, "the folder of a job is the same for all of its threads, and stays", 1 end
 
 function lfs.touch(file, access, modification)
-  return done(fs.touch, file, { mtime = modification or access })
+  return done(fs.touch, file, { mtime = modification or access, atime = access })
 end
 
 function lfs.link(target, file, symbolic)

@@ -14,7 +14,7 @@ use super::call::{self, Held, failure_of};
 use super::error;
 use super::frozen::Frozen;
 use super::random;
-use super::shell;
+use super::started;
 use super::state::{Around, State};
 use super::std::fs::take_temporary;
 use super::std::log::Sinks;
@@ -171,7 +171,7 @@ impl Hand {
 /// Temporary files go, commands end, and what was written is out.
 fn leave(lua: &Lua) {
     flush_streams();
-    shell::end_all();
+    started::end_all();
     drop(take_temporary(lua));
 }
 

@@ -19,7 +19,7 @@ use super::error::LibError;
 use super::frozen::Frozen;
 use super::require::project_root;
 use super::script;
-use super::shell;
+use super::started;
 use super::state::{Around, State};
 use super::std::fs::{Temporary, give_temporary, take_temporary};
 use super::std::http::mock;
@@ -258,7 +258,7 @@ impl Spec {
                     tell(Event::Trouble { block, problem, output: self.output.take() });
                 }
             }
-            shell::end_all();
+            started::end_all();
             drop(take_temporary(self.state.lua()));
             if let Some(globals) = &left.globals {
                 let _ = self.functions.call_named::<()>("restore", globals);
@@ -293,7 +293,7 @@ impl Spec {
                 break;
             }
         }
-        shell::keep_all();
+        started::keep_all();
         let temporary = take_temporary(self.state.lua());
         Open { block, world: Some(world), spies, globals, temporary, broken }
     }
@@ -317,7 +317,7 @@ impl Spec {
                 (first, _) => first,
             };
         }
-        shell::end_all();
+        started::end_all();
         drop(take_temporary(self.state.lua()));
         self.revert(spies, Some(world));
         match ended {

@@ -34,6 +34,7 @@ pub mod log;
 pub mod metrics;
 pub mod net;
 pub mod path;
+pub mod proc;
 pub mod random;
 pub mod re;
 pub mod reach;
@@ -111,6 +112,7 @@ const MODULES: &[(&str, Make)] = &[
     ("metrics", metrics::module),
     ("net", net::module),
     ("path", path::module),
+    ("proc", proc::module),
     ("random", random::module),
     ("re", re::module),
     ("robots", robots::module),

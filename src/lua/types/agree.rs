@@ -20,6 +20,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("net.Udp", "return mpms.net.udp()"),
     ("sqlite.Database", "return mpms.sqlite.open(':memory:')"),
     ("time.Time", "return mpms.time.at(0)"),
+    ("proc.Process", "return mpms.proc.spawn { 'true' }"),
 ];
 
 /// Arguments of functions that refuse what [`argument`] makes up before they look at their options. `{o}` is the table
@@ -31,6 +32,10 @@ const CALLS: &[(&str, &str)] = &[
     ("codec.hex.decode", "'', {o}"),
     ("hash.file", "'md5', '/', {o}"),
     ("hash.hmac", "'md5', '', '', {o}"),
+    ("proc.lines", "{ 'true' }, {o}"),
+    ("proc.pipe", "{ { 'true' } }, {o}"),
+    ("proc.run", "{ 'true' }, {o}"),
+    ("proc.spawn", "{ 'true' }, {o}"),
     ("str.decode", "'', 'gbk', {o}"),
     ("str.encode", "'', 'gbk', {o}"),
     ("str.pad", "'', 1, 'left', {o}"),
@@ -44,6 +49,7 @@ const HIDDEN: &[&str] = &[
     "http.StreamHandle",
     "log.Span",
     "metrics.Stopwatch",
+    "proc.Lines",
     "sqlite.Cursor",
     "sqlite.Transaction",
 ];

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use crate::os::socket::set_nonblocking;
 
 /// The largest pipe that a user may make (`/proc/sys/fs/pipe-max-size`): more than this is never waiting in one.
-pub(super) const LARGEST_PIPE: usize = 1 << 20;
+pub const LARGEST_PIPE: usize = 1 << 20;
 
 /// What was kept.
 #[derive(Debug, Default)]

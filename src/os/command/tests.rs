@@ -134,11 +134,23 @@ fn the_caller_can_stop_it() {
 fn what_cannot_be_started_is_named() {
     let told = |command: Command| command.run().expect_err("cannot start").to_string();
     assert!(matches!(Command::new([""; 0]).run(), Err(CommandError::Empty)));
+    let path = std::env::var("PATH").expect("a path");
     assert_eq!(
         told(Command::new(["no-such-program"])),
-        "`no-such-program` is not a program in PATH: install it, or give its path"
+        format!("`no-such-program` is not a program in PATH ({path}): install it, or give its path")
     );
     let lost = Command { cwd: Some("/no/folder".into()), ..sh("true") };
     assert_eq!(told(lost), "cannot run `sh` in /no/folder: there is no such folder");
-    assert_eq!(told(Command::new(["/etc/passwd"])), "cannot run `/etc/passwd`");
+    let mark = "it is no program, or not marked as one (chmod +x)";
+    assert_eq!(told(Command::new(["/etc/passwd"])), format!("cannot run `/etc/passwd`: {mark}"));
+    assert_eq!(told(Command::new(["/no/such"])), "cannot run `/no/such`: there is no such file");
+    assert_eq!(told(Command::new(["/"])), format!("cannot run `/`: {mark}"));
+    assert_eq!(told(Command::new(["/bin/ls\0"])), "cannot run `/bin/ls\0`");
+    let folder = tempfile::tempdir().expect("folder");
+    let script = folder.path().join("script");
+    std::fs::write(&script, "#!/no/such/interpreter\n").expect("written");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&script, mode).expect("mode");
+    let said = told(Command::new([&script]));
+    assert!(said.ends_with("the interpreter that its first line names is not there"), "{said}");
 }

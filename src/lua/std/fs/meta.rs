@@ -10,6 +10,7 @@ use mlua::{Lua, Table, Value};
 
 use crate::lua::error::LibError;
 use crate::lua::options;
+use crate::os::disk;
 
 /// `None` when there is nothing of that name.
 pub(super) fn facts(path: &Path, follow: bool) -> Result<Option<Metadata>, LibError> {
@@ -27,7 +28,7 @@ pub(super) fn stat(lua: &Lua, path: &Path, follow: bool) -> Result<Option<Table>
     let Some(facts) = facts(path, follow)? else {
         return Ok(None);
     };
-    let table = lua.create_table_with_capacity(0, 11)?;
+    let table = lua.create_table_with_capacity(0, 14)?;
     table.raw_set("type", kind(&facts.file_type()))?;
     table.raw_set("size", facts.size())?;
     table.raw_set("mtime", facts.mtime() as f64 + facts.mtime_nsec() as f64 * 1e-9)?;
@@ -39,6 +40,9 @@ pub(super) fn stat(lua: &Lua, path: &Path, follow: bool) -> Result<Option<Table>
     table.raw_set("nlink", facts.nlink())?;
     table.raw_set("ino", facts.ino())?;
     table.raw_set("dev", facts.dev())?;
+    table.raw_set("rdev", facts.rdev())?;
+    table.raw_set("blocks", facts.blocks())?;
+    table.raw_set("blksize", facts.blksize())?;
     Ok(Some(table))
 }
 
@@ -69,26 +73,37 @@ pub(super) fn chmod(path: &Path, value: &Value) -> Result<(), LibError> {
     std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(|error| LibError::file(&error, path))
 }
 
-pub(super) fn touch(path: &Path, at: Option<Value>) -> Result<(), LibError> {
-    let at = match at {
-        None => FileTime::now(),
-        Some(value) => match value.as_number().or_else(|| value.as_integer().map(|whole| whole as f64)) {
-            Some(seconds) if seconds.is_finite() && seconds.abs() < 1e12 => {
-                let whole = seconds.floor();
-                FileTime::from_unix_time(whole as i64, ((seconds - whole) * 1e9) as u32)
-            }
-            _ => {
-                return Err(LibError::invalid("option `mtime` must be seconds since 1970"));
-            }
-        },
-    };
+/// With the times of now, or those that are asked for; without an `atime` it is the `mtime`.
+pub(super) fn touch(path: &Path, mtime: Option<Value>, atime: Option<Value>) -> Result<(), LibError> {
+    let modified = mtime.map_or_else(|| Ok(FileTime::now()), |value| time("mtime", &value))?;
+    let read = atime.map_or(Ok(modified), |value| time("atime", &value))?;
     let touched = match OpenOptions::new().append(true).create(true).open(path) {
         // A folder cannot be opened for writing, but has times.
-        Err(error) if error.kind() == io::ErrorKind::IsADirectory => filetime::set_file_times(path, at, at),
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            filetime::set_file_times(path, read, modified)
+        }
         Err(error) => Err(error),
-        Ok(file) => filetime::set_file_handle_times(&file, Some(at), Some(at)),
+        Ok(file) => filetime::set_file_handle_times(&file, Some(read), Some(modified)),
     };
     touched.map_err(|error| LibError::file(&error, path))
+}
+
+fn time(name: &str, value: &Value) -> Result<FileTime, LibError> {
+    match value.as_number().or_else(|| value.as_integer().map(|whole| whole as f64)) {
+        Some(seconds) if seconds.is_finite() && seconds.abs() < 1e12 => {
+            let whole = seconds.floor();
+            Ok(FileTime::from_unix_time(whole as i64, ((seconds - whole) * 1e9) as u32))
+        }
+        _ => Err(LibError::invalid(format!("option `{name}` must be seconds since 1970"))),
+    }
+}
+
+pub(super) fn disk(lua: &Lua, path: &Path) -> Result<Table, LibError> {
+    let (free, total) = disk::space(path).map_err(|error| LibError::file(&error, path))?;
+    let table = lua.create_table_with_capacity(0, 2)?;
+    table.raw_set("free", free)?;
+    table.raw_set("total", total)?;
+    Ok(table)
 }
 
 pub(super) fn truncate(path: &Path, size: Option<Value>) -> Result<(), LibError> {

@@ -8,6 +8,7 @@ use super::path;
 use crate::lua::error::LibError;
 use crate::lua::module::{Methods, Module};
 use crate::lua::options::Options;
+use crate::lua::pool;
 
 mod content;
 mod copy;
@@ -55,29 +56,43 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
 
 fn contents(module: Module<'_>) -> Module<'_> {
     module
-        .function("read(path)", |lua, name: LuaString| {
-            let path = path::of(&name);
-            let bytes = std::fs::read(&path).map_err(|error| LibError::file(&error, &path))?;
-            Ok(lua.create_string(bytes)?)
+        .waiting("read(path, options)", |lua, (name, options): PathAndOptions| {
+            let (lua, path, mut options) = (lua.clone(), path::of(&name), Options::new(options));
+            let most = options.size("max_size").and_then(|most| options.finish().map(|()| most));
+            async move {
+                let most = most?.unwrap_or(content::MOST_BYTES);
+                let bytes = pool::run(&lua, move |stop| content::read(&path, most, stop)).await?;
+                Ok(lua.create_string(bytes)?)
+            }
         })
-        .function(
+        .waiting(
             "write(path, data, options)",
-            |_, (name, data, options): (LuaString, LuaString, Option<Table>)| {
-                let mut options = Options::new(options);
-                let how = WriteOptions::read(&mut options)?;
-                options.finish()?;
-                write(&path::of(&name), &data.as_bytes(), &how)
+            |lua, (name, data, options): (LuaString, LuaString, Option<Table>)| {
+                let (lua, path, mut options) = (lua.clone(), path::of(&name), Options::new(options));
+                let how = WriteOptions::read(&mut options).and_then(|how| options.finish().map(|()| how));
+                async move {
+                    let how = how?;
+                    pool::run_on(&lua, data, move |data, _| write(&path, data, &how)).await
+                }
             },
         )
-        .function("append(path, data)", |_, (name, data): (LuaString, LuaString)| {
-            append(&path::of(&name), &data.as_bytes())
+        .waiting("append(path, data)", |lua, (name, data): (LuaString, LuaString)| {
+            let path = path::of(&name);
+            pool::run_on(lua, data, move |data, _| append(&path, data))
         })
         .function("lines(path)", |lua, name: LuaString| content::lines(lua, path::of(&name)))
-        .function("copy(from, to, options)", |lua, (from, to, options): TwoPathsAndOptions| {
-            copy::copy(lua, &path::of(&from), &path::of(&to), options)
+        .waiting("copy(from, to, options)", |lua, (from, to, options): TwoPathsAndOptions| {
+            let lua = lua.clone();
+            let order = copy::Order::read(&lua, path::of(&from), path::of(&to), options);
+            async move { copy::copy(&lua, order?).await }
         })
-        .function("move(from, to, options)", |_, (from, to, options): TwoPathsAndOptions| {
-            copy::rename(&path::of(&from), &path::of(&to), options)
+        .waiting("move(from, to, options)", |lua, (from, to, options): TwoPathsAndOptions| {
+            let (lua, from, to) = (lua.clone(), path::of(&from), path::of(&to));
+            let overwrite = flag(options, "overwrite");
+            async move {
+                let overwrite = overwrite?;
+                pool::run(&lua, move |stop| copy::rename(&from, &to, overwrite, stop)).await
+            }
         })
         .function("link(target, path)", |_, (target, name): (LuaString, LuaString)| {
             let path = path::of(&name);
@@ -90,6 +105,14 @@ fn contents(module: Module<'_>) -> Module<'_> {
         .function("truncate(path, size)", |_, (name, size): (LuaString, Option<mlua::Value>)| {
             meta::truncate(&path::of(&name), size)
         })
+}
+
+/// The only option, false unless said.
+fn flag(options: Option<Table>, name: &'static str) -> Result<bool, LibError> {
+    let mut options = Options::new(options);
+    let flag = options.bool(name)?.unwrap_or(false);
+    options.finish()?;
+    Ok(flag)
 }
 
 fn facts(module: Module<'_>) -> Module<'_> {
@@ -112,30 +135,44 @@ fn facts(module: Module<'_>) -> Module<'_> {
         })
         .function("touch(path, options)", |_, (name, options): PathAndOptions| {
             let mut options = Options::new(options);
-            let at = options.value("mtime")?;
+            let (modified, read) = (options.value("mtime")?, options.value("atime")?);
             options.finish()?;
-            meta::touch(&path::of(&name), at)
+            meta::touch(&path::of(&name), modified, read)
         })
+        .function("disk(path)", |lua, name: LuaString| meta::disk(lua, &path::of(&name)))
 }
 
 fn trees(module: Module<'_>) -> Module<'_> {
     module
-        .function("list(path)", |lua, name: LuaString| tree::list(lua, &path::of(&name)))
+        .waiting("list(path)", |lua, name: LuaString| {
+            let (lua, path) = (lua.clone(), path::of(&name));
+            async move {
+                let names = pool::run(&lua, move |stop| tree::list(&path, stop)).await?;
+                tree::strings(&lua, &names)
+            }
+        })
         .function("walk(path, options)", |lua, (name, options): PathAndOptions| {
             tree::walk(lua, path::of(&name), options)
         })
-        .function("glob(pattern, options)", |lua, (pattern, options): PathAndOptions| {
-            tree::glob(lua, &pattern, options)
+        .waiting("glob(pattern, options)", |lua, (pattern, options): PathAndOptions| {
+            let (lua, search) = (lua.clone(), tree::Search::read(&pattern, options));
+            async move {
+                let search = search?;
+                let found = pool::run(&lua, move |stop| search.found(stop)).await?;
+                tree::strings(&lua, &found)
+            }
         })
         .function("mkdir(path)", |_, name: LuaString| {
             let path: PathBuf = path::of(&name);
             std::fs::create_dir_all(&path).map_err(|error| LibError::file(&error, path))
         })
-        .function("remove(path, options)", |_, (name, options): PathAndOptions| {
-            let mut options = Options::new(options);
-            let recursive = options.bool("recursive")?.unwrap_or(false);
-            options.finish()?;
-            tree::remove(&path::of(&name), recursive)
+        .waiting("remove(path, options)", |lua, (name, options): PathAndOptions| {
+            let (lua, path) = (lua.clone(), path::of(&name));
+            let recursive = flag(options, "recursive");
+            async move {
+                let recursive = recursive?;
+                pool::run(&lua, move |_| tree::remove(&path, recursive)).await
+            }
         })
 }
 

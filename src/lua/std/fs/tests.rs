@@ -162,3 +162,213 @@ fn temporary_things_are_gone_at_the_end_of_the_task() {
     drop(super::take_temporary(&lua));
     assert!(!std::fs::exists(&folder).expect("known") && !std::fs::exists(&file).expect("known"));
 }
+
+#[test]
+fn a_file_without_an_end_is_refused() {
+    with_folder(
+        r#"
+        local _, e = try(fs.read, "/dev/zero", { max_size = "1MiB" })
+        assert(e.code == "too_large" and e.path == "/dev/zero" and e.message:find "1.0 MiB", e)
+        fs.write(dir .. "/a", ("x"):rep(1000))
+        assert(#fs.read(dir .. "/a", { max_size = 1000 }) == 1000)
+        _, e = try(fs.read, dir .. "/a", { max_size = 999 }) assert(e.code == "too_large", e)
+        _, e = try(fs.read, dir .. "/a", { maxsize = 1 }) assert(e.message:find "did you mean `max_size`", e)
+        -- a file that tells no size
+        assert(#fs.read "/proc/self/stat" > 10 and fs.read "/dev/null" == "")
+        _, e = try(function() for _ in fs.lines "/dev/zero" do end end) assert(e.code == "too_large" and e.path, e)
+        "#,
+    );
+}
+
+#[test]
+fn lines_of_any_length_come_whole() {
+    with_folder(
+        r#"
+        local words = {}
+        for i = 0, 300 do words[i + 1] = ("ab"):rep(i * i) end
+        local text = table.concat(words, "\n")
+        for _, ending in ipairs { "", "\n" } do
+          fs.write(dir .. "/a", text .. ending)
+          local n = 0
+          for line in fs.lines(dir .. "/a") do n = n + 1 assert(line == words[n], n) end
+          assert(n == #words, n)
+        end
+        fs.write(dir .. "/a", "") for _ in fs.lines(dir .. "/a") do error "no line" end
+        fs.write(dir .. "/a", "\n\n") local n = 0 for line in fs.lines(dir .. "/a") do n = n + 1 assert(line == "") end assert(n == 2)
+        local next = fs.lines(dir .. "/a") next() next() assert(next() == nil and next() == nil)
+        local _, e = try(fs.lines, dir) assert(e.code == "is_directory", e)
+        _, e = try(fs.lines, dir .. "/none") assert(e.code == "not_found", e)
+        "#,
+    );
+}
+
+#[test]
+fn links_that_lead_nowhere_or_in_circles() {
+    with_folder(
+        r#"
+        fs.symlink("none", dir .. "/dangling")
+        fs.write(dir .. "/dangling", "made") assert(fs.read(dir .. "/none") == "made")
+        assert(fs.stat(dir .. "/dangling", { follow = false }).type == "link")
+        fs.symlink("loop", dir .. "/loop")
+        for _, f in ipairs { fs.read, fs.stat, fs.exists, fs.lines } do
+          local _, e = try(f, dir .. "/loop") assert(e and e.path == dir .. "/loop", e)
+        end
+        local _, e = try(fs.write, dir .. "/loop", "x") assert(e, "written into a circle")
+        assert(fs.remove(dir .. "/loop"))
+        -- a walk does not follow, and with `follow` a circle is an error that names it
+        fs.mkdir(dir .. "/d/e") fs.symlink("..", dir .. "/d/e/up") fs.write(dir .. "/d/f", "")
+        local n = 0 for p in fs.walk(dir .. "/d") do n = n + 1 end assert(n == 1)
+        _, e = try(function() for p in fs.walk(dir .. "/d", { follow = true }) do end end) assert(e and e.op == "fs.walk", e)
+        assert(#fs.glob(dir .. "/d/**/f") == 1)
+        -- what is removed is the link
+        fs.symlink("d", dir .. "/ld") fs.remove(dir .. "/ld", { recursive = true }) assert(fs.exists(dir .. "/d/f"))
+        fs.mkdir(dir .. "/tree") fs.symlink("../d", dir .. "/tree/l") fs.remove(dir .. "/tree", { recursive = true })
+        assert(fs.exists(dir .. "/d/f"))
+        for _, f in ipairs { fs.read, fs.list, fs.remove } do
+          _, e = try(f, dir .. "/d/f/x") assert(f == fs.remove or e.code == "not_directory", e)
+        end
+        "#,
+    );
+}
+
+#[test]
+fn names_are_bytes() {
+    with_folder(
+        r#"
+        local name = dir .. "/\xff\xfe\n"
+        fs.write(name, "x") assert(fs.read(name) == "x" and fs.list(dir)[1] == "\xff\xfe\n")
+        local found for p in fs.walk(dir) do found = p end assert(found == name)
+        assert(fs.glob(dir .. "/*")[1] == name)
+        local _, e = try(fs.glob, "\xff*") assert(e.code == "invalid", e)
+        _, e = try(fs.read, "a\0b") assert(e.code == "invalid" or e.code == "io", e)
+        fs.move(name, dir .. "/\xfd") assert(fs.exists(dir .. "/\xfd"))
+        "#,
+    );
+}
+
+/// A small file system, and a folder in it that cannot be written to.
+struct Mounted(TempDir);
+
+impl Mounted {
+    fn small() -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let mount = |arguments: &[&str]| {
+            let done = std::process::Command::new("mount").args(arguments).arg(folder.path()).status();
+            assert!(done.expect("mount runs").success(), "these tests need the right to mount");
+        };
+        mount(&["-t", "tmpfs", "-o", "size=1m", "tmpfs"]);
+        Self(folder)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_and_one_that_is_read_only_are_told() {
+    let small = Mounted::small();
+    let lua = state();
+    let code = r#"
+        local small, dir = ... local fs = require 'mpms.fs'
+        local space = fs.disk(small)
+        assert(space.total == 1 << 20 and space.free == space.total and fs.disk(dir).total > space.total)
+        local _, e = try(fs.disk, small .. "/none") assert(e.code == "not_found", e)
+        fs.write(small .. "/a", "old")
+        local big = ("x"):rep(2 << 20)
+        _, e = try(fs.write, small .. "/a", big) assert(e.code == "no_space" and e.path == small .. "/a" and e.retryable, e)
+        assert(fs.read(small .. "/a") == "old" and #fs.list(small) == 1, "nothing is left of it")
+        fs.write(dir .. "/big", big)
+        _, e = try(fs.copy, dir .. "/big", small .. "/b") assert(e.code == "no_space" and #fs.list(small) == 1, e)
+        _, e = try(fs.move, dir .. "/big", small .. "/b") assert(e.code == "no_space" and fs.exists(dir .. "/big"), e)
+        _, e = try(fs.append, "/dev/full", "x") assert(e.code == "no_space", e)
+        -- across file systems, links and modes and all
+        fs.write(dir .. "/s", "small", { mode = "640" }) fs.touch(dir .. "/s", { mtime = 1000, atime = 2000 })
+        fs.move(dir .. "/s", small .. "/s") local s = fs.stat(small .. "/s")
+        assert(s.mode == "640" and s.mtime == 1000 and s.size == 5 and not fs.exists(dir .. "/s"))
+        _, e = try(fs.move, small .. "/s", dir .. "/big") assert(e.code == "exists" and fs.exists(small .. "/s"), e)
+        fs.symlink("s", small .. "/l") fs.move(small .. "/l", dir .. "/l")
+        assert(fs.stat(dir .. "/l", { follow = false }).type == "link" and not fs.exists(small .. "/l"))
+        fs.mkdir(small .. "/d") _, e = try(fs.move, small .. "/d", dir .. "/d") assert(e.code == "is_directory", e)
+        mpms.proc.run { "mount", "-o", "remount,ro", small }
+        for _, f in ipairs {
+          function() fs.write(small .. "/a", "x") end, function() fs.write(small .. "/n", "x", { atomic = false }) end,
+          function() fs.append(small .. "/a", "x") end, function() fs.mkdir(small .. "/m") end,
+          function() fs.remove(small .. "/a") end, function() fs.chmod(small .. "/a", "600") end,
+          function() fs.touch(small .. "/a") end, function() fs.truncate(small .. "/a") end,
+          function() fs.copy(dir .. "/big", small .. "/c") end, function() fs.move(small .. "/a", small .. "/b") end,
+          function() fs.symlink("a", small .. "/z") end, function() fs.link(small .. "/a", small .. "/z") end,
+        } do
+          _, e = try(f) assert(e and e.code == "permission" and e.path, e)
+        end
+        assert(fs.read(small .. "/a") == "old")"#;
+    let folder = TempDir::new().expect("a folder");
+    let text = |folder: &TempDir| folder.path().to_string_lossy().into_owned();
+    run_with::<()>(&lua, code, (text(&small.0), text(&folder)));
+}
+
+#[test]
+fn only_files_are_copied() {
+    with_folder(
+        r#"
+        mpms.proc.run { "mkfifo", dir .. "/fifo" }
+        for _, from in ipairs { "/dev/zero", dir .. "/fifo" } do
+          local _, e = try(fs.copy, from, dir .. "/c") assert(e.code == "invalid" and e.path == from, e)
+        end
+        fs.write(dir .. "/a", "x") fs.symlink("a", dir .. "/l")
+        fs.copy(dir .. "/l", dir .. "/b") assert(fs.stat(dir .. "/b", { follow = false }).type == "file")
+        fs.copy(dir .. "/a", dir .. "/l", { overwrite = true, preserve = false }) assert(fs.read(dir .. "/a") == "x")
+        fs.write(dir .. "/empty", "") local seen = 0
+        assert(fs.copy(dir .. "/empty", dir .. "/e2", { progress = function(done, total) seen = done + total + 1 end, verify = true }) == 0 and seen == 1)
+        local _, e = try(fs.copy, dir .. "/a", dir .. "/z", { progress = true }) assert(e.code == "invalid" and e.message:find "workers", e)
+        _, e = try(fs.copy, dir .. "/a", dir .. "/z", { progress = 5 }) assert(e.code == "invalid", e)
+        task = { progress = function(done, total) seen = done + total end }
+        fs.copy(dir .. "/a", dir .. "/z", { progress = true }) assert(seen == 2)
+        _, e = try(fs.copy, dir .. "/none", dir .. "/z") assert(e.code == "not_found" and e.path == dir .. "/none", e)
+        _, e = try(fs.move, dir .. "/a", dir .. "/no/where") assert(e.code == "not_found" and e.path == dir .. "/no/where", e)
+        local s, t = fs.stat(dir .. "/a"), fs.stat(dir)
+        assert(s.blocks > 0 and s.blksize > 0 and s.rdev == 0 and s.dev == t.dev and s.ino ~= t.ino and s.nlink == 1)
+        _, e = try(fs.touch, dir .. "/a", { atime = "x" }) assert(e.message:find "`atime`", e)
+        "#,
+    );
+}
+
+#[test]
+fn an_owner_stays_the_owner() {
+    let folder = with_folder(r#"fs.write(dir .. "/a", "1", { mode = "4750" })"#);
+    let file = folder.path().join("a");
+    std::os::unix::fs::chown(&file, Some(12), Some(34)).expect("these tests run as root");
+    let lua = state();
+    run_with::<()>(&lua, "mpms.fs.write(..., '2')", file.to_string_lossy().into_owned());
+    let facts = std::fs::metadata(&file).expect("there");
+    use std::os::unix::fs::MetadataExt as _;
+    assert_eq!((facts.uid(), facts.gid()), (12, 34));
+    assert_eq!(facts.permissions().mode() & 0o777, 0o750);
+}
+
+#[test]
+fn neighbours_go_on_while_files_are_read() {
+    with_folder(
+        r#"
+        mpms.proc.run { "mkfifo", dir .. "/fifo" }
+        fs.write(dir .. "/tree/a/b", "", { mkdir = true })
+        local order = {}
+        -- waits in the system until somebody writes
+        local reader = mpms.co.spawn(function() local text = fs.read(dir .. "/fifo") order[#order + 1] = "read" return text end)
+        local liner = mpms.co.spawn(function()
+          local n = 0
+          for line in fs.lines "/etc/passwd" do n = n + 1 end
+          for p in fs.walk(dir .. "/tree") do n = n + 1 end
+          assert(#fs.glob(dir .. "/tree/**/b") == 1 and #fs.list(dir) == 2)
+          fs.copy(dir .. "/tree/a/b", dir .. "/c") fs.move(dir .. "/c", dir .. "/d") fs.append(dir .. "/d", "x")
+          assert(fs.read(dir .. "/d") == "x" and fs.remove(dir .. "/tree", { recursive = true }))
+          order[#order + 1] = "worked" return n
+        end)
+        assert(liner:await() > 1)
+        fs.write(dir .. "/fifo", "said")
+        assert(reader:await() == "said" and order[1] == "worked" and order[2] == "read")
+        "#,
+    );
+}

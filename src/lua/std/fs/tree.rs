@@ -1,28 +1,45 @@
 //! Folders: listed, walked, searched and removed. The order is always that of the names.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use ignore::WalkBuilder;
+use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
+use ignore::{Walk, WalkBuilder};
 use mlua::{Function, Lua, LuaString, Table, Value};
 
 use super::meta;
-use crate::lua::error::LibError;
-use crate::lua::module::iterator;
+use crate::lua::error::{Carried, LibError};
+use crate::lua::module::{Batch, batched_iterator};
 use crate::lua::options::Options;
-use crate::lua::std::path;
+use crate::lua::pool::{self, Stop};
+use crate::lua::std::lent::Slot;
 
-pub(super) fn list(lua: &Lua, folder: &Path) -> Result<Table, LibError> {
+/// Entries of a walk that are read at once.
+const BATCH: usize = 512;
+
+/// The names in a folder.
+pub(super) fn list(folder: &Path, stop: &Stop) -> Result<Vec<OsString>, LibError> {
     let wrong = |error: std::io::Error| LibError::file(&error, folder);
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(wrong)? {
         names.push(entry.map_err(wrong)?.file_name());
+        if names.len().is_multiple_of(BATCH) {
+            stop.check()?;
+        }
     }
     names.sort_unstable();
-    let names = names.iter().map(|name| lua.create_string(name.as_bytes()));
-    Ok(lua.create_sequence_from(names.collect::<mlua::Result<Vec<_>>>()?)?)
+    Ok(names)
+}
+
+/// A list of strings, byte for byte.
+pub(super) fn strings<S: AsRef<OsStr>>(lua: &Lua, names: &[S]) -> Result<Table, LibError> {
+    let list = lua.create_table_with_capacity(names.len(), 0)?;
+    for name in names {
+        list.raw_push(lua.create_string(name.as_ref().as_bytes())?)?;
+    }
+    Ok(list)
 }
 
 const KINDS: &[&str] = &["file", "dir", "link", "any"];
@@ -91,21 +108,69 @@ pub(super) fn walk(lua: &Lua, start: PathBuf, options: Option<Table>) -> Result<
     if !start.is_dir() {
         std::fs::read_dir(&start).map_err(|error| LibError::file(&error, &start))?;
     }
-    let mut walk = Some(builder.build());
-    let next = move |lua: &Lua| {
-        while let Some(entry) = walk.as_mut().and_then(Iterator::next) {
-            let entry = entry.map_err(|error| failed(&error, &start))?;
+    let walk = Walked { walk: Some(builder.build()), start, wanted, found: Vec::new(), failed: None };
+    let walk = Rc::new(Slot::new("the iterator", Some(walk)));
+    let fill = move |lua: &Lua| {
+        let (lua, walk) = (lua.clone(), Rc::clone(&walk));
+        async move {
+            let mut place = walk.lend()?;
+            let Some(walked) = place.take() else { return Ok(None) };
+            let mut walked = pool::run(&lua, move |stop| walked.filled(stop)).await?;
+            let found = std::mem::take(&mut walked.found);
+            if !found.is_empty() {
+                *place = Some(walked);
+                let kinds = lua.create_sequence_from(found.iter().map(|(_, kind)| *kind))?;
+                let paths = found.into_iter().map(|(path, _)| lua.create_string(path.as_os_str().as_bytes()));
+                let paths = lua.create_sequence_from(paths.collect::<mlua::Result<Vec<_>>>()?)?;
+                return Ok(Some(Batch(paths, Some(kinds))));
+            }
+            walked.failed.map_or(Ok(None), |error| Err(error.into()))
+        }
+    };
+    Ok(batched_iterator(lua, "fs.walk", fill)?)
+}
+
+/// A walk that is under way.
+struct Walked {
+    /// None at its end.
+    walk: Option<Walk>,
+    start: PathBuf,
+    wanted: Wanted,
+    found: Vec<(PathBuf, &'static str)>,
+    /// Told after what was found before it.
+    failed: Option<Carried>,
+}
+
+impl Walked {
+    /// The next entries, until one fails.
+    fn filled(mut self, stop: &Stop) -> Result<Self, LibError> {
+        for seen in 0_usize.. {
+            if self.found.len() >= BATCH || self.failed.is_some() {
+                break;
+            }
+            if seen.is_multiple_of(BATCH) {
+                stop.check()?;
+            }
+            let Some(entry) = self.walk.as_mut().and_then(Iterator::next) else {
+                self.walk = None;
+                break;
+            };
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    self.failed = Some(failed(&error, &self.start).carry());
+                    continue;
+                }
+            };
             let kind = entry.file_type().map_or("file", |of| meta::kind(&of));
-            let below = entry.path().strip_prefix(&start).unwrap_or(entry.path());
-            if entry.depth() > 0 && wanted.takes(below, kind) {
+            let below = entry.path().strip_prefix(&self.start).unwrap_or(entry.path());
+            if entry.depth() > 0 && self.wanted.takes(below, kind) {
                 let shown = entry.path().strip_prefix("./").unwrap_or(entry.path());
-                return Ok((Some(path::text(lua, shown)?), Some(kind)));
+                self.found.push((shown.to_path_buf(), kind));
             }
         }
-        walk = None;
-        Ok((None, None))
-    };
-    Ok(iterator(lua, "fs.walk", next)?)
+        Ok(self)
+    }
 }
 
 /// Only the ignore files below the start count: what a walk gives must not depend on the machine, and a walk into an
@@ -151,41 +216,67 @@ fn literal_start(pattern: &str) -> PathBuf {
     }
 }
 
-pub(super) fn glob(lua: &Lua, pattern: &LuaString, options: Option<Table>) -> Result<Table, LibError> {
-    let mut options = Options::new(options);
-    let kind = options.word("type", KINDS)?.unwrap_or("file");
-    let ignore = options.bool("ignore")?.unwrap_or(false);
-    let hidden = options.bool("hidden")?.unwrap_or(false);
-    let follow = options.bool("follow")?.unwrap_or(true);
-    options.finish()?;
-    let pattern = pattern.to_str().map_err(|_| LibError::invalid("argument 1 (pattern) must be UTF-8"))?;
-    let pattern = pattern.strip_prefix("./").unwrap_or(&pattern);
-    let matcher = compile(pattern)?.compile_matcher();
-    let start = literal_start(pattern);
-    let mut found = Vec::new();
-    if start.is_dir() {
+/// What `glob` was asked for.
+pub(super) struct Search {
+    pattern: String,
+    matcher: GlobMatcher,
+    kind: &'static str,
+    ignore: bool,
+    hidden: bool,
+    follow: bool,
+}
+
+impl Search {
+    pub fn read(pattern: &LuaString, options: Option<Table>) -> Result<Self, LibError> {
+        let mut options = Options::new(options);
+        let kind = options.word("type", KINDS)?.unwrap_or("file");
+        let ignore = options.bool("ignore")?.unwrap_or(false);
+        let hidden = options.bool("hidden")?.unwrap_or(false);
+        let follow = options.bool("follow")?.unwrap_or(true);
+        options.finish()?;
+        let pattern =
+            pattern.to_str().map_err(|_| LibError::invalid("argument 1 (pattern) must be UTF-8"))?;
+        let pattern = pattern.strip_prefix("./").unwrap_or(&pattern).to_owned();
+        let matcher = compile(&pattern)?.compile_matcher();
+        Ok(Self { pattern, matcher, kind, ignore, hidden, follow })
+    }
+
+    /// The files, in the order of their names.
+    pub fn found(&self, stop: &Stop) -> Result<Vec<PathBuf>, LibError> {
+        let start = literal_start(&self.pattern);
+        let mut found = Vec::new();
+        if start.is_dir() {
+            for (seen, entry) in self.walker(&start).build().enumerate() {
+                if seen.is_multiple_of(BATCH) {
+                    stop.check()?;
+                }
+                let entry = match entry {
+                    Ok(entry) => entry,
+                    // A link to nowhere is no reason to fail, and neither is a circle of links.
+                    Err(error) if self.follow && is_link_trouble(&error) => continue,
+                    Err(error) => return Err(failed(&error, &start)),
+                };
+                let path = entry.path().strip_prefix("./").unwrap_or(entry.path());
+                let fits =
+                    self.kind == "any" || entry.file_type().is_some_and(|of| meta::kind(&of) == self.kind);
+                if entry.depth() > 0 && fits && self.matcher.is_match(path) {
+                    found.push(path.to_path_buf());
+                }
+            }
+        }
+        found.sort_unstable_by(|a, b| a.as_os_str().as_bytes().cmp(b.as_os_str().as_bytes()));
+        Ok(found)
+    }
+
+    fn walker(&self, start: &Path) -> WalkBuilder {
+        let pattern = &self.pattern;
         let rest = pattern.strip_prefix(&*start.to_string_lossy()).unwrap_or(pattern).trim_start_matches('/');
         let below = rest.split('/').count();
         let named = rest.split('/').any(|part| part.starts_with('.') && part != "." && part != "..");
-        let mut builder = walker(&start, ignore, hidden || named);
-        builder.follow_links(follow).max_depth((!pattern.contains("**")).then_some(below));
-        for entry in builder.build() {
-            let entry = match entry {
-                Ok(entry) => entry,
-                // A link to nowhere is no reason to fail, and neither is a circle of links.
-                Err(error) if follow && is_link_trouble(&error) => continue,
-                Err(error) => return Err(failed(&error, &start)),
-            };
-            let path = entry.path().strip_prefix("./").unwrap_or(entry.path());
-            let fits = kind == "any" || entry.file_type().is_some_and(|of| meta::kind(&of) == kind);
-            if entry.depth() > 0 && fits && matcher.is_match(path) {
-                found.push(path.to_path_buf());
-            }
-        }
+        let mut builder = walker(start, self.ignore, self.hidden || named);
+        builder.follow_links(self.follow).max_depth((!pattern.contains("**")).then_some(below));
+        builder
     }
-    found.sort_unstable_by(|a, b| a.as_os_str().as_bytes().cmp(b.as_os_str().as_bytes()));
-    let found = found.iter().map(|one| path::text(lua, one)).collect::<Result<Vec<_>, _>>()?;
-    Ok(lua.create_sequence_from(found)?)
 }
 
 fn is_link_trouble(error: &ignore::Error) -> bool {

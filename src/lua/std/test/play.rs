@@ -12,7 +12,7 @@ use crate::lua::frozen::Frozen;
 use crate::lua::role::worker::Attempts;
 use crate::lua::role::{self, AtHand};
 use crate::lua::script::{self, FINISH, Roles};
-use crate::lua::shell;
+use crate::lua::started;
 use crate::lua::state::{Around, State};
 use crate::lua::std::fs::take_temporary;
 use crate::lua::std::http::mock::{self, Answer, Asked, StandIn};
@@ -144,7 +144,7 @@ fn play(order: &Order) -> Played {
         Part::Handler { role, meta, task } => handler(order, role, meta, task, &stage, &lines),
         Part::Tasks { .. } => tasks(order, &stage, &lines),
     };
-    shell::end_all();
+    started::end_all();
     let mut played = ended.unwrap_or_else(|failure| Played { failure: Some(failure), ..Played::default() });
     let counts = played.failure.is_none() && !played.skipped;
     if counts {
@@ -203,7 +203,7 @@ fn worker(order: &Order, task: &Task, stage: &Rc<Stage>, lines: &Lines) -> Resul
     let meta = meta.map_err(call::unavailable)?;
     effect(order, &state, "init", roles.get("init"), Some(meta))?;
     let of_init = take_temporary(state.lua());
-    shell::keep_all();
+    started::keep_all();
     state.random.borrow_mut().seed(order.job.seed, task.id.bits());
     let mut played = Played::default();
     stage.running.set(true);
@@ -226,7 +226,7 @@ fn worker(order: &Order, task: &Task, stage: &Rc<Stage>, lines: &Lines) -> Resul
         }
     }
     stage.running.set(false);
-    shell::end_all();
+    started::end_all();
     drop(take_temporary(state.lua()));
     effect(order, &state, "exit", roles.get("exit"), Some(meta))?;
     drop((of_init, take_temporary(state.lua())));
