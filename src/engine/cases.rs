@@ -1,6 +1,7 @@
 //! Single rules, each shown by a few inputs.
 
 mod durable;
+mod kept;
 mod limits;
 mod recycling;
 mod retries;

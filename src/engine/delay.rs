@@ -25,6 +25,11 @@ impl Delayed {
         self.heap.push(Reverse((due_ns, (order, handle))));
     }
 
+    #[cfg(test)]
+    pub(super) fn in_memory(&self) -> usize {
+        self.heap.len()
+    }
+
     /// One left before its time; its handle stays behind.
     pub(super) fn leave(&mut self) {
         self.gone += 1;

@@ -96,10 +96,6 @@ impl View {
         if !path.exists() {
             return Err(JournalError::damaged(&path, "there is no such file"));
         }
-        // a runner syncs before it lets others see; one that was killed may not have come to it
-        if lock::holder(&run.path).is_none() {
-            database::sync_log(&path)?;
-        }
         let open = |access| {
             let database = Database::open(&path, access)?;
             database.check()?;
@@ -113,6 +109,11 @@ impl View {
             }
             other => other?,
         };
+        // A runner syncs before it lets others see; one that was killed may not have come to it, and whoever opens the
+        // log after that sees what it wrote. Asked now: one that dies later shows nothing new to this connection.
+        if lock::holder(&run.path).is_none() {
+            database::sync_log(&path)?;
+        }
         Ok(View { database, folder: run.path.clone() })
     }
 

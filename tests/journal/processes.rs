@@ -144,7 +144,8 @@ fn of_two_who_resume_at_once_one_has_it() {
     let place = place();
     drop(place.create());
     let run = place.run();
-    for _ in 0..20 {
+    let mut rounds = 0;
+    while rounds < 20 {
         let barrier = std::sync::Barrier::new(2);
         let have: Vec<bool> = std::thread::scope(|scope| {
             let both: Vec<_> = (0..2)
@@ -159,7 +160,10 @@ fn of_two_who_resume_at_once_one_has_it() {
                 .collect();
             both.into_iter().map(|one| one.join().unwrap()).collect()
         });
-        assert_eq!(have.iter().filter(|has| **has).count(), 1);
+        // between the fork and the exec of a process that another test starts, that has it
+        let count = have.iter().filter(|has| **has).count();
+        assert!(count <= 1, "both have it");
+        rounds += count;
     }
 }
 

@@ -4,14 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mpms::journal::record::{EndKind, EndedPosition, EndedTask, FailedTask, Group, OutputMark, SessionEnd};
-use mpms::journal::{Seen, View, reopen};
+use mpms::journal::{Seen, View};
 use mpms::model::handling::{Cancel, StoredPuts};
 use mpms::model::task::TaskOptions;
 use mpms::model::{Failure, Task, TaskId, Tried};
 
-use crate::build::{
-    Place, args, begin, disk, ended, given, hash, keyed, place, put, put_ended, put_with, seq,
-};
+use crate::build::{Place, args, begin, ended, given, hash, keyed, place, put, put_ended, put_with, seq};
 
 fn samples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journal/samples")
@@ -116,7 +114,7 @@ fn opens(version: u8) -> Place {
     fs::create_dir_all(&folder).unwrap();
     fs::copy(samples().join(format!("version-{version}.db")), folder.join("journal.db")).unwrap();
     let run = place.run();
-    let (journal, mut past) = reopen(&run, &disk()).unwrap();
+    let (journal, mut past) = place.reopen();
     assert_eq!(past.begin, begin());
     assert_eq!((past.done, past.skipped, past.failed, past.sessions, past.last_seq), (5, 1, 1, 1, 4));
     assert_eq!(
