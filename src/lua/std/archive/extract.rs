@@ -98,7 +98,7 @@ fn refused(entry: &Entry, why: &str) -> LibError {
     LibError::new(
         "permission",
         format!(
-            "the entry `{}` is refused: {why} (unsafe = \"skip\" leaves such entries out)",
+            "the entry `{}` is refused: {why} (`unsafe=\"skip\"` leaves such entries out)",
             name.escape_debug()
         ),
     )

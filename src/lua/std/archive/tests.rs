@@ -308,7 +308,7 @@ fn what_leads_out_of_the_folder_is_refused_and_leaves_nothing() {
         // left out, the rest is there
         run_with::<()>(
             &lua,
-            "local n = ... a.extract(dir .. '/' .. n, dir .. '/out', { unsafe = 'skip' }) \
+            "local n = ... a.extract(dir .. '/' .. n, dir .. '/out', { unsafe='skip' }) \
              assert(fs.read(dir .. '/out/good') == 'ok', n) assert(#a.list(dir .. '/' .. n) > 1) \
              for _, f in ipairs { 'evil', 'l', 'h', 'c', 'f', 'm' } do assert(not fs.stat(dir .. '/out/' .. f, { follow = false }), n .. f) end \
              fs.remove(dir .. '/out', { recursive = true })",
