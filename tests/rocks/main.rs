@@ -27,7 +27,8 @@ fn every_module_of_penlight_loads_and_works() {
     fs::write(folder.path().join("mpms.toml"), "").expect("a file can be written");
     fs::copy(here("penlight.lua"), folder.path().join("penlight.lua")).expect("a file can be copied");
     let mut mpms = Command::new(env!("CARGO_BIN_EXE_mpms"));
-    let ran = mpms.args(["lua", "penlight.lua"]).current_dir(&folder).env("LUA_PATH", "/nowhere/?.lua").output();
+    let ran =
+        mpms.args(["lua", "penlight.lua"]).current_dir(&folder).env("LUA_PATH", "/nowhere/?.lua").output();
     let ran = ran.expect("mpms can be started");
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     let said = String::from_utf8_lossy(&ran.stdout).into_owned();

@@ -176,7 +176,8 @@ impl Hand {
 /// Methods and fields of an object of the library, as its types tell them: one with fields does not show its tables.
 fn of_kind(object: &AnyUserData, methods: bool) -> Vec<String> {
     let name: Option<String> = object.metatable().ok().and_then(|meta| meta.get("__name").ok());
-    let Some(class) = name.and_then(|name| types::library().iter().find_map(|module| module.class(&name))) else {
+    let Some(class) = name.and_then(|name| types::library().iter().find_map(|module| module.class(&name)))
+    else {
         return Vec::new();
     };
     let fields = class.fields.iter().filter(|_| !methods).map(|field| field.name.clone());
