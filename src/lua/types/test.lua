@@ -75,7 +75,7 @@ local test = {}
 ---assert.equal("http_status", effects.error.code)
 ---```
 ---@async
----@param script string   its file: beside the spec, in the folder where the tests were started, or in that of the project; `./x.lua` beside the spec alone
+---@param script string   its file: beside the spec, where the tests were started, or in the folder of the project
 ---@param args any[]   the arguments of the task; with `n` when there is a nil among them
 ---@param meta? table   the read-only copy that `init` gets
 ---@param options? test.WorkerOptions
