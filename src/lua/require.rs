@@ -445,7 +445,7 @@ mod tests {
         let lua = state_in(folder.path());
         let e = fails(&lua, "require 'term.core'");
         assert!(e.message.contains("lua_modules/lib/lua/5.4/term/core.so is a C module"), "{}", e.message);
-        assert_eq!(run::<bool>(&lua, "return package.loadlib == nil and package.searchers == nil"), true);
+        assert!(run::<bool>(&lua, "return package.loadlib == nil and package.searchers == nil"));
     }
 
     #[test]

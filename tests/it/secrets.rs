@@ -151,15 +151,14 @@ fn events_for_programs_tell_nothing_either() {
 fn a_role_that_ends_the_run_tells_nothing() {
     let one = |role: &str| {
         let script = LEAK.replace(r#"return "finished " .. both()"#, r#"error("finished " .. both())"#);
-        let script = match role {
-            "finish" => script,
-            role => format!("{script}\n").replace(
-                "return {\n  tasks",
-                &format!(
-                    "local boom = function() say() error('boom ' .. both()) end\nlocal roles = {{\n  tasks"
-                ),
-            ) + &format!("roles.{role} = boom return roles"),
-        };
+        let script =
+            match role {
+                "finish" => script,
+                role => format!("{script}\n").replace(
+                    "return {\n  tasks",
+                    "local boom = function() say() error('boom ' .. both()) end\nlocal roles = {\n  tasks",
+                ) + &format!("roles.{role} = boom return roles"),
+            };
         let done = job(&script).run();
         assert_ne!(done.status.code(), Some(0));
         tells_nothing(&done);

@@ -84,7 +84,7 @@ fn module(lua: &Lua, name: &str) -> Table {
     live::builtin(lua, &format!("mpms.{name}")).expect("made").expect("a module")
 }
 
-fn names<'a>(functions: &'a [Function]) -> BTreeSet<&'a str> {
+fn names(functions: &[Function]) -> BTreeSet<&str> {
     functions.iter().map(Function::short).collect()
 }
 
