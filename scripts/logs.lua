@@ -72,7 +72,7 @@ return {
         if a.requests ~= b.requests then return a.requests > b.requests end
         return a.page < b.page
       end)
-      return tbl.slice(list, 1, job.params.top)
+      return json.array(tbl.slice(list, 1, job.params.top))
     end
     local report = { files = meta.files, lines = meta.lines, unread = meta.unread, bytes = meta.bytes,
       status = meta.status, most = most(meta.pages), slow = most(meta.slow) }

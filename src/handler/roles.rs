@@ -279,6 +279,7 @@ fn summary_value(summary: &Summary) -> Value {
         count("tasks", ended),
         count("done", counts.done),
         count("failed", counts.failed),
+        count("skipped", counts.skipped),
         count("duplicates", counts.duplicates),
         count("again", summary.again),
         count("crashes", summary.crashes),

@@ -232,7 +232,6 @@ mod tests {
             ("f(", false),
             ("{ 1,", false),
             ("[[ab", false),
-            ("'ab", true),
             ("x = = 1", true),
             ("function f() return 1 end", true),
         ] {

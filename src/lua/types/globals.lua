@@ -116,6 +116,7 @@ function Putter:put_with(options, ...) end
 ---@field tasks integer   those that have ended
 ---@field done integer
 ---@field failed integer
+---@field skipped integer   of those that are done: ended by `task.skip`, or cancelled
 ---@field duplicates integer   dropped for their key
 ---@field again integer   results that came more than once
 ---@field crashes integer   processes that died
