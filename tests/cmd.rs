@@ -96,7 +96,9 @@ fn the_readme_has_every_module_of_the_library() {
     for module in library["modules"].as_array().expect("modules") {
         let (name, doc) = (module["name"].as_str().expect("a name"), module["doc"].as_str().expect("a text"));
         if name != "globals" {
-            let sentence = doc.lines().next().unwrap_or_default();
+            let paragraph: Vec<&str> = doc.lines().take_while(|line| !line.is_empty()).collect();
+            let paragraph = paragraph.join(" ");
+            let sentence = paragraph.find(". ").map_or(paragraph.as_str(), |end| &paragraph[..=end]);
             table.push_str(&format!("| [`mpms.{name}`](docs/library.md#mpms{name}) | {sentence} |\n"));
         }
     }

@@ -17,7 +17,7 @@ pub fn reference(library: &[Module]) -> String {
             "| [{}](#{}) | {} |\n",
             title(module),
             anchor(module),
-            cell(sentence(module))
+            cell(&sentence(module))
         ));
     }
     for module in library {

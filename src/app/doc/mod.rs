@@ -84,6 +84,6 @@ fn say(text: &str) -> Code {
 }
 
 /// All modules with their first sentence.
-fn sentence(module: &Module) -> &str {
-    types::first_line(&module.doc)
+fn sentence(module: &Module) -> String {
+    types::first_sentence(&module.doc)
 }

@@ -2,7 +2,7 @@
 
 use super::find::Found;
 use super::sentence;
-use crate::lua::types::{Class, Field, Function, Module, first_line};
+use crate::lua::types::{Class, Field, Function, Module, first_sentence};
 
 /// Whether there are colours.
 #[derive(Clone, Copy, Debug)]
@@ -42,11 +42,9 @@ pub fn modules(look: Look, library: &[Module]) -> String {
     if let Some(globals) = library.iter().find(|module| module.full_name().is_none()) {
         text.push_str(&format!("\n{}\n", look.bold("Globals")));
         let functions =
-            globals.functions.iter().map(|one| (one.call(), String::new(), first_line(&one.doc).to_owned()));
-        let fields = globals
-            .fields
-            .iter()
-            .map(|one| (one.name.clone(), String::new(), first_line(&one.doc).to_owned()));
+            globals.functions.iter().map(|one| (one.call(), String::new(), first_sentence(&one.doc)));
+        let fields =
+            globals.fields.iter().map(|one| (one.name.clone(), String::new(), first_sentence(&one.doc)));
         table(&mut text, look, "  ", &fields.chain(functions).collect::<Vec<_>>());
     }
     text.push_str("\nmpms doc http, mpms doc http.get: more about one of them\n");
@@ -65,15 +63,11 @@ pub fn found(look: Look, library: &[Module], found: &[Found<'_>]) -> String {
                         (module.name.clone(), String::new(), sentence(module).to_owned())
                     }
                     Found::Function(_, function) => {
-                        (function.call(), String::new(), first_line(&function.doc).to_owned())
+                        (function.call(), String::new(), first_sentence(&function.doc))
                     }
-                    Found::Class(_, class) => (one.name(), String::new(), first_line(&class.doc).to_owned()),
-                    Found::Field(_, _, field) => {
-                        (one.name(), field.kind.clone(), first_line(&field.doc).to_owned())
-                    }
-                    Found::Alias(_, alias) => {
-                        (one.name(), alias.kind.clone(), first_line(&alias.doc).to_owned())
-                    }
+                    Found::Class(_, class) => (one.name(), String::new(), first_sentence(&class.doc)),
+                    Found::Field(_, _, field) => (one.name(), field.kind.clone(), first_sentence(&field.doc)),
+                    Found::Alias(_, alias) => (one.name(), alias.kind.clone(), first_sentence(&alias.doc)),
                 })
                 .collect();
             let mut text = String::new();
@@ -125,7 +119,7 @@ fn module(text: &mut String, look: Look, module: &Module) {
         .classes
         .iter()
         .filter(|class| class.methods.is_empty())
-        .map(|class| (class.name.clone(), String::new(), first_line(&class.doc).to_owned()))
+        .map(|class| (class.name.clone(), String::new(), first_sentence(&class.doc)))
         .collect();
     if !tables.is_empty() {
         text.push_str(&format!("\n{}\n", look.bold("Tables")));
@@ -143,7 +137,7 @@ fn calls(functions: &[Function]) -> Vec<Row> {
                 Some(at) => call[at..].to_owned(),
                 None => call,
             };
-            (short, String::new(), first_line(&function.doc).to_owned())
+            (short, String::new(), first_sentence(&function.doc))
         })
         .collect()
 }

@@ -142,7 +142,12 @@ impl Function {
     }
 }
 
-/// The first line of a description.
-pub fn first_line(doc: &str) -> &str {
-    doc.lines().next().unwrap_or_default()
+/// The first sentence of a description, on one line.
+pub fn first_sentence(doc: &str) -> String {
+    let lines = doc.lines().take_while(|line| !line.is_empty());
+    let paragraph = lines.collect::<Vec<_>>().join(" ");
+    match paragraph.find(". ") {
+        Some(end) => paragraph[..=end].to_owned(),
+        None => paragraph,
+    }
 }
