@@ -1,6 +1,6 @@
 //! `mpms.compress`: strings and files, packed and unpacked.
 //!
-//! Each format is a [`Format`] with one reader and one writer (`format`); strings go through them in memory (`memory`),
+//! Each format is a `Format` with one reader and one writer (`format`); strings go through them in memory (`memory`),
 //! files from one to another (`file`), logs line by line (`lines`).
 
 use mlua::{Lua, LuaString, Table};
