@@ -15,6 +15,7 @@ use super::{charset, fail, hops};
 use crate::lua::error::LibError;
 use crate::lua::module::Methods;
 use crate::lua::options::Options;
+use crate::lua::scheduler::Scheduler;
 use crate::lua::std::{fs, html, json, path};
 
 /// The metatables of this state.
@@ -123,6 +124,9 @@ async fn fetch_once(lua: &Lua, target: &Target, tried: u32) -> Result<Table, Lib
     }
     let max_size = target.settings.max_size.unwrap_or(Settings::MAX_SIZE);
     let body = read_body(lua, &mut reply, &clock, max_size).await?;
+    if !Scheduler::of(lua).is_alone() {
+        give_back().await;
+    }
     let table = head(lua, &reply, 9)?;
     table.raw_set("body", body)?;
     table.raw_set("elapsed", start.elapsed().as_secs_f64())?;
@@ -135,15 +139,12 @@ async fn fetch_once(lua: &Lua, target: &Target, tried: u32) -> Result<Table, Lib
 /// # Errors
 /// When it is cut or late.
 pub(super) async fn piece(reply: &mut Response, clock: &Clock) -> Result<Option<Bytes>, LibError> {
-    let piece = clock.wait(reply.chunk()).await?.map_err(|error| failed(&error))?;
-    if piece.is_none() {
-        give_back().await;
-    }
-    Ok(piece)
+    clock.wait(reply.chunk()).await?.map_err(|error| failed(&error))
 }
 
 /// Lets the connection of a body that has ended return to its pool, which a task of the client does that was woken
-/// before: tasks of the runtime run in order. Else the next request, if it comes at once, would open another one.
+/// before: tasks of the runtime run in order. Else the next request, if another coroutine makes it at once, would open
+/// one more.
 async fn give_back() {
     // it does nothing that could fail
     let _ = tokio::spawn(std::future::ready(())).await;
