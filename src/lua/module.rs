@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::ffi::c_void;
 use std::rc::Rc;
 
+use futures_util::FutureExt as _;
 use mlua::{
     AnyUserData, FromLuaMulti, Function, IntoLua, IntoLuaMulti, LightUserData, Lua, MultiValue, Table,
     UserDataRegistry, Value,
@@ -13,7 +14,7 @@ use super::coroutine;
 #[cfg(test)]
 use super::declared;
 use super::error::{LibError, expectation};
-use super::scheduler::{Begun, Scheduler};
+use super::scheduler::{Begun, Finish, Scheduler, Wait};
 
 /// The Lua side of the library in one state: see `shim.lua`.
 #[derive(Clone)]
@@ -194,17 +195,25 @@ where
             Err(error) => return raise(lua, signature.complaint(error)),
         };
         let named = Rc::clone(&signature);
-        let finish = move |lua: &Lua, result| reply(lua, &named.op, result)?.into_lua_multi(lua);
-        let stopped = |lua: &Lua, error: LibError| raise(lua, error.op(signature.op.clone()));
-        match Scheduler::of(lua).wait(lua, &signature.op, future, finish, stopped)? {
-            Begun::Done(results) => Ok(results),
-            Begun::Yields => coroutine::mark().into_lua_multi(lua),
-        }
+        begin(lua, &signature.op, Box::pin(future.map(move |result| finish(named, result))))
     })?;
     let made: Function = Shim::of(lua)?.waiting.call(inner)?;
     #[cfg(test)]
     declared::tell_function(lua, &made, names, true);
     Ok(made)
+}
+
+/// Starts the wait of a function, or does all of it.
+fn begin(lua: &Lua, op: &str, wait: Wait) -> mlua::Result<MultiValue> {
+    match Scheduler::of(lua).wait(lua, op, wait) {
+        Ok(Begun::Done(finish)) => finish(lua),
+        Ok(Begun::Yields) => coroutine::mark().into_lua_multi(lua),
+        Err(error) => raise(lua, error.op(op.to_owned())),
+    }
+}
+
+fn finish<R: IntoLuaMulti + 'static>(signature: Rc<Signature>, result: Result<R, LibError>) -> Finish {
+    Box::new(move |lua: &Lua| reply(lua, &signature.op, result)?.into_lua_multi(lua))
 }
 
 /// What makes a library function raise.

@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use mlua::Lua;
 
-use super::{DEEPEST, Family, Scheduler};
+use super::{DEEPEST, Family, Finish, Scheduler, Wait};
 use crate::lua::coroutine;
 use crate::lua::error::LibError;
 use crate::lua::std::log::Level;
@@ -22,30 +22,29 @@ impl Scheduler {
     ///
     /// # Errors
     /// When it is interrupted, or nested too deep.
-    pub(super) fn block<F: Future>(&self, lua: &Lua, op: &str, future: F) -> Result<F::Output, LibError> {
+    pub(super) fn block(&self, lua: &Lua, op: &str, wait: Wait) -> Result<Finish, LibError> {
         if self.has_families() && self.running.get().is_some() {
             self.tell(lua, op);
         }
         let family = self.current_family();
         if !self.has_children(family) {
-            return runtime::block_on(future);
+            return runtime::block_on(wait);
         }
         if self.depth.get() < DEEPEST {
             self.depth.set(self.depth.get() + 1);
-            let output = self.block_among(lua, family, future);
+            let output = self.block_among(lua, family, wait);
             self.depth.set(self.depth.get() - 1);
             return output;
         }
         match op.starts_with("co.") {
             // it waits for coroutines, which would have to run inside of this call
             true => Err(LibError::new("busy", "too many calls that wait inside each other")),
-            false => runtime::block_on(future),
+            false => runtime::block_on(wait),
         }
     }
 
-    fn block_among<F: Future>(&self, lua: &Lua, family: Family, future: F) -> Result<F::Output, LibError> {
+    fn block_among(&self, lua: &Lua, family: Family, mut wait: Wait) -> Result<Finish, LibError> {
         let interrupt = runtime::interrupt();
-        let mut future = pin!(future);
         loop {
             let over = runtime::block_on_turn(async {
                 let mut woken = pin!(interrupt.woken());
@@ -53,7 +52,7 @@ impl Scheduler {
                     if interrupt.is_raised() {
                         return Poll::Ready(Some(Err(runtime::cancelled())));
                     }
-                    if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                    if let Poll::Ready(output) = wait.as_mut().poll(cx) {
                         return Poll::Ready(Some(Ok(output)));
                     }
                     self.poll_woken(cx);

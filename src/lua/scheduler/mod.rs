@@ -21,7 +21,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_util::FutureExt as _;
 use mlua::{IntoLuaMulti, Lua, MultiValue};
 
 use super::call::{FiberCall, Seen};
@@ -49,7 +48,8 @@ const DEEPEST: u32 = 8;
 
 /// Makes the results of a wait, in the coroutine that waited.
 pub(super) type Finish = Box<dyn FnOnce(&Lua) -> mlua::Result<MultiValue>>;
-type Wait = Pin<Box<dyn Future<Output = Finish>>>;
+/// What a call waits for. Behind a pointer, so that the code which waits is there once and not for each function.
+pub(super) type Wait = Pin<Box<dyn Future<Output = Finish>>>;
 
 /// What belongs to the families of a thread besides their coroutines.
 pub trait Switch {
@@ -128,9 +128,9 @@ pub fn tell_unheard(lua: &Lua, scheduler: &Scheduler, family: Family) {
 }
 
 /// What a library call that waits gives back to `shim.lua`.
-pub(super) enum Begun<T> {
+pub(super) enum Begun {
     /// It has blocked, and this is what came of it.
-    Done(T),
+    Done(Finish),
     /// It has to yield now.
     Yields,
 }
@@ -263,32 +263,19 @@ impl Scheduler {
         debug_assert!(polled.is_ok(), "the thread runs inside of its runtime");
     }
 
-    /// Waits for `future`, in the coroutine that runs if it can, else on the thread.
-    pub(super) fn wait<T: 'static, F>(
-        self: &Rc<Self>,
-        lua: &Lua,
-        op: &str,
-        future: F,
-        finish: impl FnOnce(&Lua, T) -> mlua::Result<MultiValue> + 'static,
-        stopped: impl FnOnce(&Lua, LibError) -> mlua::Result<MultiValue>,
-    ) -> mlua::Result<Begun<MultiValue>>
-    where
-        F: Future<Output = T> + 'static,
-    {
+    /// Waits in the coroutine that runs if it can, else on the thread.
+    ///
+    /// # Errors
+    /// When the coroutine must not wait any more, or the thread was interrupted.
+    pub(super) fn wait(&self, lua: &Lua, op: &str, wait: Wait) -> Result<Begun, LibError> {
         if self.is_cancelled() {
-            return stopped(lua, runtime::cancelled()).map(Begun::Done);
+            return Err(runtime::cancelled());
         }
         if self.running.get().is_some() && self.loading.get() == 0 && coroutine::can_wait() {
-            // an async block would hold the future twice, as its variable and as what it awaits
-            let finished = |output| Box::new(move |lua: &Lua| finish(lua, output)) as Finish;
-            self.pending.replace(Some(Box::pin(future.map(finished))));
+            self.pending.replace(Some(wait));
             return Ok(Begun::Yields);
         }
-        match self.block(lua, op, future) {
-            Ok(output) => finish(lua, output),
-            Err(error) => stopped(lua, error),
-        }
-        .map(Begun::Done)
+        self.block(lua, op, wait).map(Begun::Done)
     }
 
     /// What the wait of the running coroutine has come to.
