@@ -246,6 +246,7 @@ impl Bridge {
         ended
     }
 
+    #[inline]
     fn call_once(
         &self,
         function: Held,
@@ -340,6 +341,7 @@ impl Bridge {
         &self.scheduler
     }
 
+    #[inline]
     fn how(&self, end: End) -> Result<(), Failure> {
         match end {
             End::Returned => Ok(()),

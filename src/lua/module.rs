@@ -65,29 +65,12 @@ impl Shim {
     }
 }
 
-/// Arguments of a call, or why they do not fit: the conversion must not fail before our code runs, or the error
-/// would be mlua's and not ours.
-struct Call<A>(mlua::Result<A>);
+/// What a function does, without its types: so all that surrounds it is there once, and not for each function. The outer
+/// error is Lua's own.
+type Body = Box<dyn Fn(&Lua, &Signature, MultiValue) -> mlua::Result<Result<MultiValue, LibError>>>;
 
-impl<A: FromLuaMulti> FromLuaMulti for Call<A> {
-    fn from_lua_multi(values: MultiValue, lua: &Lua) -> mlua::Result<Self> {
-        Ok(Self(A::from_lua_args(values, 1, None, lua)))
-    }
-}
-
-enum Reply<R> {
-    Done(R),
-    Raise(Value),
-}
-
-impl<R: IntoLuaMulti> IntoLuaMulti for Reply<R> {
-    fn into_lua_multi(self, lua: &Lua) -> mlua::Result<MultiValue> {
-        match self {
-            Self::Done(results) => results.into_lua_multi(lua),
-            Self::Raise(error) => (mark(), error).into_lua_multi(lua),
-        }
-    }
-}
+/// The same of a function that waits.
+type WaitingBody = Box<dyn Fn(&Lua, &Rc<Signature>, MultiValue) -> Result<Wait, LibError>>;
 
 /// `get(url, options)`: a function's name and the names of its arguments, for errors.
 #[derive(Clone)]
@@ -130,13 +113,6 @@ impl Signature {
     }
 }
 
-fn reply<R>(lua: &Lua, op: &str, result: Result<R, LibError>) -> mlua::Result<Reply<R>> {
-    match result {
-        Ok(results) => Ok(Reply::Done(results)),
-        Err(error) => Ok(Reply::Raise(error.op(op.to_owned()).into_value(lua)?)),
-    }
-}
-
 fn function<A, R>(
     lua: &Lua,
     signature: Signature,
@@ -146,12 +122,33 @@ where
     A: FromLuaMulti,
     R: IntoLuaMulti,
 {
+    let body = move |lua: &Lua, signature: &Signature, values| match arguments(lua, signature, values) {
+        Ok(arguments) => values_of(lua, body(lua, arguments)),
+        Err(error) => Ok(Err(error)),
+    };
+    bind(lua, signature, Box::new(body))
+}
+
+/// The conversion must not fail before our code runs, or the error would be mlua's and not ours.
+fn arguments<A: FromLuaMulti>(lua: &Lua, signature: &Signature, values: MultiValue) -> Result<A, LibError> {
+    A::from_lua_args(values, 1, None, lua).map_err(|error| signature.complaint(error))
+}
+
+fn values_of<R: IntoLuaMulti>(
+    lua: &Lua,
+    result: Result<R, LibError>,
+) -> mlua::Result<Result<MultiValue, LibError>> {
+    match result {
+        Ok(results) => results.into_lua_multi(lua).map(Ok),
+        Err(error) => Ok(Err(error)),
+    }
+}
+
+fn bind(lua: &Lua, signature: Signature, body: Body) -> mlua::Result<Function> {
     #[cfg(test)]
     let names = signature.arguments;
-    let inner = lua.create_function(move |lua, Call(arguments): Call<A>| {
-        let result =
-            arguments.map_err(|error| signature.complaint(error)).and_then(|arguments| body(lua, arguments));
-        reply(lua, &signature.op, result)
+    let inner = lua.create_function(move |lua, values: MultiValue| {
+        body(lua, &signature, values)?.or_else(|error| raise(lua, error.op(signature.op.clone())))
     })?;
     let made: Function = Shim::of(lua)?.wrap.call(inner)?;
     #[cfg(test)]
@@ -186,16 +183,32 @@ where
     R: IntoLuaMulti + 'static,
     F: Future<Output = Result<R, LibError>> + 'static,
 {
+    let body = move |lua: &Lua, signature: &Rc<Signature>, values| {
+        let future = body(lua, arguments(lua, signature, values)?);
+        let signature = Rc::clone(signature);
+        Ok(Box::pin(future.map(move |result| finish(signature, result))) as Wait)
+    };
+    bind_waiting(lua, signature, Box::new(body))
+}
+
+fn finish<R: IntoLuaMulti + 'static>(signature: Rc<Signature>, result: Result<R, LibError>) -> Finish {
+    Box::new(move |lua: &Lua| {
+        values_of(lua, result)?.or_else(|error| raise(lua, error.op(signature.op.clone())))
+    })
+}
+
+fn bind_waiting(lua: &Lua, signature: Signature, body: WaitingBody) -> mlua::Result<Function> {
     let signature = Rc::new(signature);
     #[cfg(test)]
     let names = signature.arguments;
-    let inner = lua.create_function(move |lua, Call(arguments): Call<A>| {
-        let future = match arguments {
-            Ok(arguments) => body(lua, arguments),
-            Err(error) => return raise(lua, signature.complaint(error)),
-        };
-        let named = Rc::clone(&signature);
-        begin(lua, &signature.op, Box::pin(future.map(move |result| finish(named, result))))
+    let inner = lua.create_function(move |lua, values: MultiValue| {
+        let begun =
+            body(lua, &signature, values).and_then(|wait| Scheduler::of(lua).wait(lua, &signature.op, wait));
+        match begun {
+            Ok(Begun::Done(finish)) => finish(lua),
+            Ok(Begun::Yields) => coroutine::mark().into_lua_multi(lua),
+            Err(error) => raise(lua, error.op(signature.op.clone())),
+        }
     })?;
     let made: Function = Shim::of(lua)?.waiting.call(inner)?;
     #[cfg(test)]
@@ -203,22 +216,9 @@ where
     Ok(made)
 }
 
-/// Starts the wait of a function, or does all of it.
-fn begin(lua: &Lua, op: &str, wait: Wait) -> mlua::Result<MultiValue> {
-    match Scheduler::of(lua).wait(lua, op, wait) {
-        Ok(Begun::Done(finish)) => finish(lua),
-        Ok(Begun::Yields) => coroutine::mark().into_lua_multi(lua),
-        Err(error) => raise(lua, error.op(op.to_owned())),
-    }
-}
-
-fn finish<R: IntoLuaMulti + 'static>(signature: Rc<Signature>, result: Result<R, LibError>) -> Finish {
-    Box::new(move |lua: &Lua| reply(lua, &signature.op, result)?.into_lua_multi(lua))
-}
-
 /// What makes a library function raise.
 pub(super) fn raise(lua: &Lua, error: LibError) -> mlua::Result<MultiValue> {
-    Reply::<()>::Raise(error.into_value(lua)?).into_lua_multi(lua)
+    (mark(), error.into_value(lua)?).into_lua_multi(lua)
 }
 
 /// One library function outside of any module, as `sleep`.
