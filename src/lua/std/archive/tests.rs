@@ -429,6 +429,35 @@ fn odd_archives_are_read() {
 }
 
 #[test]
+fn a_name_without_end_is_refused_before_it_is_read() {
+    let folder = folder();
+    let lua = at(folder.path());
+    python(
+        folder.path(),
+        "import sys, tarfile, io\n\
+         d = sys.argv[1]\n\
+         for kind, size in (('L', 5000000), ('K', 5000000), ('x', 5000000), ('L', 3000)):\n    \
+             t = tarfile.open(d + f'/{kind}{size}.tar.gz', 'w:gz')\n    \
+             before = tarfile.TarInfo('before'); before.size = 6000000; t.addfile(before, io.BytesIO(bytes(6000000)))\n    \
+             note = tarfile.TarInfo('note'); note.type = kind.encode(); note.size = size\n    \
+             line = b'%d comment=' % size\n    \
+             t.addfile(note, io.BytesIO(line + b'x' * (size - len(line) - 1) + b'\\n' if kind == 'x' else b'n' * size))\n    \
+             t.addfile(tarfile.TarInfo('after')); t.close()\n",
+    );
+    for name in ["L5000000", "K5000000", "x5000000"] {
+        let error = fails(&lua, &format!("a.list(dir .. '/{name}.tar.gz')"));
+        assert_eq!(error.code, "too_large", "{name}: {}", error.message);
+        assert!(
+            error.message.ends_with("name and attributes of an entry are more than 4 MiB"),
+            "{}",
+            error.message
+        );
+    }
+    let names: String = run(&lua, "return names(dir .. '/L3000.tar.gz')");
+    assert_eq!(names, format!("before {}", "n".repeat(3_000)));
+}
+
+#[test]
 fn a_bomb_is_refused() {
     let folder = folder();
     let lua = at(folder.path());

@@ -19,6 +19,9 @@ use crate::lua::std::compress::format::{BLOCK, Format, unreadable};
 /// Where a symbolic link of a zip may lead, in bytes.
 const LONGEST_LINK: u64 = 4096;
 
+/// What may stand before an entry in a tar archive, in bytes: its name, target and attributes, which are read whole.
+const LONGEST_HEAD: u64 = 4 << 20;
+
 /// What an archive may contain.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
@@ -123,13 +126,16 @@ struct Counted<'a> {
     from: &'a mut dyn Read,
     bytes: Rc<Cell<u64>>,
     at_end: Rc<Cell<bool>>,
+    /// How many bytes there may be by the end of the head that is read now.
+    head_ends: Rc<Cell<u64>>,
     bound: Bound,
     stop: &'a Stop,
 }
 
 impl Read for Counted<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if self.stop.check().and_then(|()| self.bound.check(self.bytes.get())).is_err() {
+        let is_over = self.bytes.get() > self.head_ends.get();
+        if is_over || self.stop.check().and_then(|()| self.bound.check(self.bytes.get())).is_err() {
             // whoever gets it asks again, and knows why
             return Err(io::ErrorKind::TimedOut.into());
         }
@@ -158,27 +164,45 @@ fn walk_tar(
     visit: &mut Visit<'_>,
 ) -> Result<(), LibError> {
     let (bytes, at_end) = (Rc::<Cell<u64>>::default(), Rc::<Cell<bool>>::default());
+    let head_ends = Rc::new(Cell::new(LONGEST_HEAD));
     let wrong = |error: io::Error| match stop.check().and_then(|()| bound.check(bytes.get())) {
         Err(over) => over,
+        Ok(()) if bytes.get() > head_ends.get() => {
+            let most = LONGEST_HEAD >> 20;
+            LibError::new("too_large", format!("name and attributes of an entry are more than {most} MiB"))
+        }
         // the error is of the one or of the other
         Ok(()) if error.kind() == io::ErrorKind::Other => unreadable(&error, "tar"),
         Ok(()) => unreadable(&error, what),
     };
-    let counted = Counted { from, bytes: Rc::clone(&bytes), at_end: Rc::clone(&at_end), bound, stop };
+    let counted = Counted {
+        from,
+        bytes: Rc::clone(&bytes),
+        at_end: Rc::clone(&at_end),
+        head_ends: Rc::clone(&head_ends),
+        bound,
+        stop,
+    };
     let total = Cell::new(0);
     let mut archive = tar::Archive::new(counted);
     let mut count = 0;
     for entry in archive.entries().map_err(wrong)? {
         let mut entry = entry.map_err(wrong)?;
-        let Some(facts) = tar_facts(&mut entry).map_err(wrong)? else { continue };
-        count += 1;
-        if count > limits.entries {
-            return Err(too_many(limits));
+        head_ends.set(u64::MAX);
+        if let Some(facts) = tar_facts(&mut entry).map_err(wrong)? {
+            count += 1;
+            if count > limits.entries {
+                return Err(too_many(limits));
+            }
+            let left = facts.size;
+            let stream = &*bytes;
+            visit(facts, &mut Data { from: &mut entry, left, what: "tar", total: &total, stream, bound })?;
         }
-        let left = facts.size;
-        let stream = &*bytes;
-        visit(facts, &mut Data { from: &mut entry, left, what: "tar", total: &total, stream, bound })?;
+        // what nobody wanted is no part of the next head
+        io::copy(&mut entry, &mut io::sink()).map_err(wrong)?;
+        head_ends.set(bytes.get() + LONGEST_HEAD);
     }
+    head_ends.set(u64::MAX);
     if at_end.get() {
         return Err(LibError::parse("the tar data is cut short: its end is not marked"));
     }
