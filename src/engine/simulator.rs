@@ -4,6 +4,9 @@
 
 mod disk;
 mod handler;
+mod job;
+mod laws;
+mod process;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
@@ -13,15 +16,14 @@ use crate::engine::stop::Mode;
 use crate::engine::{Action, Config, Engine, Fetch, Input, Kill, StartFailure, WorkerId};
 use crate::model::event::{Event, Summary};
 use crate::model::outcome::Done;
-use crate::model::policy::{Backoff, Limit, Recycle, Retries, Times};
-use crate::model::task::{TaskOptions, key_hash};
-use crate::model::{
-    Delivery, Failure, Handle, Outcome, Payload, StopCause, Task, TaskId, Tried, Value, Verdict,
-};
-use crate::plan::MaxFail;
-use crate::wire::value::encode_list;
-use disk::{Disk, priority_of};
+use crate::model::policy::{Backoff, Retries, Times};
+use crate::model::task::key_hash;
+use crate::model::{Delivery, Failure, Handle, Outcome, StopCause, Task, TaskId, Tried, Verdict};
+use disk::Disk;
 use handler::{Handler, Word};
+pub(super) use job::Job;
+use job::{Random, hits};
+use process::{Message, Process, Says};
 
 const US: u64 = 1_000;
 const MS: u64 = 1_000_000;
@@ -30,150 +32,7 @@ const LATENCY: u64 = 20 * US;
 /// Timeout and grace of an attempt, each.
 const PATIENCE: u64 = 15 * MS;
 
-/// A job to simulate.
-#[derive(Clone, Debug)]
-pub(super) struct Job {
-    pub seed: u64,
-    pub tasks: u64,
-    pub processes: usize,
-    pub threads: usize,
-    pub ordered: bool,
-    pub queue: usize,
-    pub backlog: usize,
-    pub crash_limit: u32,
-    pub max_fail: Option<MaxFail>,
-    /// A task takes this long, with a random part of the same size.
-    pub task_ns: u64,
-    /// Each n-th task takes this long instead.
-    pub slow_each: Option<(u64, u64)>,
-    /// Positions of tasks that kill their worker.
-    pub poison: BTreeSet<u64>,
-    /// Each n-th task raises.
-    pub raise_each: Option<u64>,
-    /// A random busy worker is killed so often.
-    pub kill_each_ns: Option<u64>,
-    /// No such kill after this, so that every job can end.
-    pub kills: u32,
-    /// The handler takes this long for a delivery.
-    pub handler_ns: u64,
-    /// Each n-th delivery of a generated task puts tasks, and now and then one of these puts two more.
-    pub put_each: Option<u64>,
-    /// How many a generated task puts.
-    pub puts: u64,
-    /// Of the puts of some deliveries, only so many are held in memory by the handler.
-    pub most_puts: usize,
-    /// The handler commits so often; never by itself: only when the engine asks for it.
-    pub commit_each_ns: Option<u64>,
-    /// A commit takes this long.
-    pub commit_ns: u64,
-    /// The coordinator crashes so often, after a random number of steps below this.
-    pub crashes: (u32, u64),
-    /// A run that was stopped goes on too, and no stop is asked for again.
-    pub resumes: bool,
-    /// Random priorities, delays and keys.
-    pub options: bool,
-    /// Each n-th start fails.
-    pub start_fails_each: Option<u64>,
-    /// Signals.
-    pub stops_ns: Vec<u64>,
-    /// The handler ends then.
-    pub handler_gone_ns: Option<u64>,
-    /// Further attempts of a task that fails.
-    pub retries: u32,
-    /// Each n-th task fails as often as it may, and then succeeds.
-    pub flaky_each: Option<u64>,
-    /// Each n-th task never ends.
-    pub hang_each: Option<u64>,
-    /// By the field `site` of a task.
-    pub limits: Vec<Limit>,
-    /// Tasks are of so many sites.
-    pub sites: u64,
-    pub recycle: Recycle,
-    /// A random worker asks so often to be replaced.
-    pub retire_each_ns: Option<u64>,
-    pub deadline_ns: Option<u64>,
-    /// Of each n-th task every attempt saves, several times.
-    pub save_each: Option<u64>,
-    /// Each n-th delivery of a generated task cancels a key.
-    pub cancel_each: Option<u64>,
-}
-
 impl Job {
-    pub(super) fn new(seed: u64) -> Self {
-        Job {
-            seed,
-            tasks: 500,
-            processes: 2,
-            threads: 4,
-            ordered: false,
-            queue: 1_000,
-            backlog: 4_000,
-            crash_limit: 3,
-            max_fail: None,
-            task_ns: 100 * US,
-            slow_each: None,
-            poison: BTreeSet::new(),
-            raise_each: None,
-            kill_each_ns: None,
-            kills: 40,
-            handler_ns: 500,
-            put_each: None,
-            puts: 2,
-            most_puts: usize::MAX,
-            commit_each_ns: Some(0),
-            commit_ns: 0,
-            crashes: (0, 0),
-            resumes: false,
-            options: false,
-            start_fails_each: None,
-            stops_ns: Vec::new(),
-            handler_gone_ns: None,
-            retries: 0,
-            flaky_each: None,
-            hang_each: None,
-            limits: Vec::new(),
-            sites: 1,
-            recycle: Recycle::default(),
-            retire_each_ns: None,
-            deadline_ns: None,
-            save_each: None,
-            cancel_each: None,
-        }
-    }
-
-    fn replaces(&self) -> bool {
-        self.recycle != Recycle::default() || self.retire_each_ns.is_some()
-    }
-
-    pub(super) fn hangs(&self, position: u64) -> bool {
-        hits(self.hang_each, position) && !self.poison.contains(&position)
-    }
-
-    fn site(&self, id: TaskId) -> u64 {
-        id.bits() as u64 % self.sites
-    }
-
-    fn args(&self, id: TaskId) -> Payload {
-        let values = [Value::Int(self.site(id) as i64), Value::Int(id.bits() as i64)];
-        Payload::copy_from(&encode_list(values.iter()))
-    }
-
-    /// The same in every life.
-    fn task(&self, id: TaskId) -> Task {
-        let mut random = Random(self.seed ^ id.bits() as u64 ^ (id.bits() >> 64) as u64);
-        let mut task = Task::plain(id, self.args(id));
-        if self.options && random.below(3) == 0 {
-            let key = random.below(2) == 0;
-            task.options = Some(Box::new(TaskOptions {
-                key: key.then(|| random.below(300).to_le_bytes().into()),
-                priority: i32::try_from(random.below(3)).expect("small") - 1,
-                delay_ns: random.below(2) * random.below(20 * MS),
-                cancelled: false,
-            }));
-        }
-        task
-    }
-
     /// Runs it to its end, through several lives when it crashes. Panics, with the job, when a law is broken.
     pub(super) fn run(&self) -> Run {
         let (mut disk, mut job) = (Disk::default(), self.clone());
@@ -244,37 +103,6 @@ enum Happening {
     Tick,
 }
 
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Message {
-    Tasks(Vec<(Handle, TaskId, u32)>),
-    Recall,
-    Stop,
-    Die(String),
-}
-
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Says {
-    Ended(Handle, u64),
-    Saved(Handle, u64),
-    Returned(Vec<Handle>),
-    Gone(Vec<Handle>, String),
-}
-
-/// A worker process; the number is unique, a seat has many one after the other.
-#[derive(Debug)]
-struct Process {
-    seat: WorkerId,
-    alive: bool,
-    queue: VecDeque<(Handle, TaskId, u32)>,
-    running: BTreeMap<Handle, TaskId>,
-    /// The last that ended: a dead worker's slots may still show it.
-    last_ended: Option<Handle>,
-    /// The engine has killed it for an attempt that did not end.
-    timed_out: bool,
-    /// Tasks that it was sent and has not given back.
-    taken: u64,
-}
-
 struct World {
     job: Job,
     random: Random,
@@ -341,29 +169,8 @@ struct World {
     finished: Option<Summary>,
 }
 
-/// Splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.next() % n.max(1)
-    }
-}
-
 fn encoded(state: u64) -> Arc<[u8]> {
     state.to_le_bytes().into()
-}
-
-fn hits(each: Option<u64>, n: u64) -> bool {
-    each.is_some_and(|each| n.is_multiple_of(each))
 }
 
 impl World {
@@ -463,10 +270,6 @@ impl World {
         self.heap.push(Reverse((time, self.serial, happening)));
     }
 
-    fn law(&self, holds: bool, what: &str) {
-        assert!(holds, "{what} at {} ns of {:?}", self.now, self.job);
-    }
-
     /// Whether it crashed.
     fn live(&mut self) -> bool {
         let mut steps = 0_u64;
@@ -550,56 +353,6 @@ impl World {
         }
     }
 
-    /// In no window of time more starts than the burst and the window's share.
-    fn rate_is_kept(&self, limit: &Limit) {
-        let Some(rate) = limit.rate else { return };
-        let mut starts: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
-        for (time, site) in &self.sends {
-            starts.entry(if limit.per.is_some() { *site } else { 0 }).or_default().push(*time);
-        }
-        for times in starts.values() {
-            for (index, first) in times.iter().enumerate() {
-                for (more, last) in times[index..].iter().enumerate() {
-                    let share = (last - first) * u64::from(rate.count) / rate.per_ns;
-                    self.law(more as u64 <= u64::from(limit.burst) - 1 + share, "a rate is kept");
-                }
-            }
-        }
-    }
-
-    /// Every task has ended and was committed; of those that share a key exactly one.
-    fn all_ended_once(&self) {
-        let job = &self.job;
-        self.law(self.disk.queue.is_empty(), "no put is left");
-        // one may have turned out to be a duplicate after a crash
-        let forgotten = self.disk.tried.keys().all(|id| !self.disk.ended.contains_key(id));
-        self.law(forgotten, "nothing is remembered of tasks that have ended");
-        let forgotten = self.disk.saved.keys().all(|id| !self.disk.ended.contains_key(id));
-        self.law(forgotten, "no state is left of tasks that have ended");
-        let mut keys = HashSet::new();
-        let all = (1..=job.tasks).map(TaskId::at).chain(self.disk.put.iter().copied());
-        for task in all.map(|id| job.task(id)) {
-            let ended = self.disk.ended.contains_key(&task.id);
-            match task.key() {
-                None => self.law(ended, "every task has ended"),
-                Some(key) if ended => {
-                    self.law(keys.insert(key_hash(key)), "of the tasks with a key one has ended");
-                }
-                Some(_) => {}
-            }
-        }
-        keys.extend(&self.disk.cancelled);
-        self.law(keys == self.disk.keys, "of every key a task has ended, or it was cancelled");
-    }
-
-    /// After a good end of a session: what the engine heard last is what the next one begins with.
-    fn states_are_kept(&self) {
-        let kept = |(id, state): (&TaskId, &u64)| {
-            self.disk.ended.contains_key(id) || self.disk.saved.get(id) == Some(state)
-        };
-        self.law(self.states.iter().all(kept), "the last state of every task is kept");
-    }
-
     fn fetch(&mut self, fetch: Fetch) {
         self.fetches += 1;
         let Fetch { priority, after, until, at_most } = fetch;
@@ -671,100 +424,6 @@ impl World {
             }
             Happening::Tick => self.step(Input::Tick),
         }
-    }
-
-    // --- the worker's side ---
-
-    fn hear(&mut self, number: u64, message: Message) {
-        let process = &mut self.processes[number as usize];
-        if !process.alive {
-            return;
-        }
-        match message {
-            Message::Tasks(tasks) => {
-                process.queue.extend(tasks);
-                self.pull(number);
-            }
-            Message::Recall => {
-                let back = process.queue.drain(..).map(|(handle, ..)| handle).collect();
-                self.tell(number, Says::Returned(back));
-            }
-            Message::Stop => self.die(number, "ended".into()),
-            Message::Die(death) => self.die(number, death),
-        }
-    }
-
-    /// Free threads take the next tasks.
-    fn pull(&mut self, number: u64) {
-        loop {
-            let process = &mut self.processes[number as usize];
-            if process.running.len() >= self.job.threads {
-                return;
-            }
-            let Some((handle, id, attempt)) = process.queue.pop_front() else { return };
-            process.running.insert(handle, id);
-            let alone = process.running.len() == 1 && process.queue.is_empty();
-            let starts = self.starts.entry(id).or_default();
-            *starts += 1;
-            let counted = *starts == attempt;
-            self.law(counted, "an attempt is the number of starts");
-            self.law(alone || !self.suspects.contains(&id), "a suspect runs alone");
-            if id.position().is_some_and(|position| self.job.hangs(position)) {
-                let late = self.random.below(5 * MS);
-                self.at(self.now + 2 * PATIENCE + late, Happening::Overdue(number, handle));
-                continue;
-            }
-            let lasts = self.duration(id);
-            if hits(self.job.save_each, id.bits() as u64) {
-                for part in 0..3 {
-                    let after = part * self.random.below(lasts);
-                    self.at(self.now + after, Happening::Saves(number, handle));
-                }
-            }
-            self.at(self.now + lasts, Happening::TaskEnds(number, handle, lasts));
-        }
-    }
-
-    fn duration(&mut self, id: TaskId) -> u64 {
-        let lasts = self.job.task_ns + self.random.below(self.job.task_ns);
-        let (each, slow_ns) = self.job.slow_each.unzip();
-        if id.position().is_some_and(|position| hits(each, position)) {
-            slow_ns.unwrap_or(lasts)
-        } else {
-            lasts
-        }
-    }
-
-    fn task_ends(&mut self, number: u64, handle: Handle, lasted: u64) {
-        let process = &mut self.processes[number as usize];
-        let Some(id) = process.running.get(&handle).copied().filter(|_| process.alive) else { return };
-        if id.position().is_some_and(|position| self.job.poison.contains(&position)) {
-            return self.die(number, "was killed by signal 11 (SIGSEGV)".into());
-        }
-        process.running.remove(&handle);
-        process.last_ended = Some(handle);
-        self.tell(number, Says::Ended(handle, lasted));
-        self.pull(number);
-    }
-
-    fn task_saves(&mut self, number: u64, handle: Handle) {
-        let process = &self.processes[number as usize];
-        if process.alive && process.running.contains_key(&handle) {
-            self.saves += 1;
-            let state = u64::from(self.life) << 32 | self.saves;
-            self.tell(number, Says::Saved(handle, state));
-        }
-    }
-
-    fn die(&mut self, number: u64, death: String) {
-        let process = &mut self.processes[number as usize];
-        process.alive = false;
-        let running = process.running.keys().copied().collect();
-        self.at(self.now + 5 * LATENCY, Happening::FromWorker(number, Says::Gone(running, death)));
-    }
-
-    fn tell(&mut self, number: u64, says: Says) {
-        self.at(self.now + LATENCY, Happening::FromWorker(number, says));
     }
 
     /// What the loop sees in the slots.
@@ -1013,17 +672,6 @@ impl World {
         self.post(worker, Message::Tasks(tasks));
     }
 
-    fn limits_are_kept(&self, site: u64) {
-        for limit in &self.job.limits {
-            let most = limit.concurrency.unwrap_or(u32::MAX);
-            let held = match limit.per {
-                Some(_) => self.at_site[&site],
-                None => self.at_site.values().sum(),
-            };
-            self.law(held <= most, "no more at once than a limit allows");
-        }
-    }
-
     fn post(&mut self, worker: WorkerId, message: Message) {
         let process = self.seated[&worker].expect("a process to write to");
         self.at(self.now + LATENCY, Happening::ToWorker(process, message));
@@ -1066,19 +714,5 @@ impl World {
             self.handler.inbox.push_back(Word::Delivery(Box::new(delivery)));
         }
         self.largest_unhandled = self.largest_unhandled.max(self.handler.unhandled);
-    }
-
-    /// With `ordered`, also what was not held in memory comes in the order of its places.
-    fn lines_are_in_order(&mut self, delivery: &Delivery) {
-        let task = self.job.task(delivery.id);
-        if !self.job.ordered || task.options.as_ref().is_some_and(|options| options.delay_ns > 0) {
-            return;
-        }
-        let (line, place) = match (delivery.seq, delivery.id.position()) {
-            (Some(seq), _) => (Some(priority_of(&task)), seq.number()),
-            (None, position) => (None, position.unwrap_or(0)),
-        };
-        let before = self.last_of.insert(line, place);
-        self.law(before < Some(place), "each line is delivered in its order");
     }
 }
