@@ -122,11 +122,18 @@ where
     A: FromLuaMulti,
     R: IntoLuaMulti,
 {
-    let body = move |lua: &Lua, signature: &Signature, values| match arguments(lua, signature, values) {
+    bind(lua, signature, untyped(body))
+}
+
+fn untyped<A, R>(body: impl Fn(&Lua, A) -> Result<R, LibError> + 'static) -> Body
+where
+    A: FromLuaMulti,
+    R: IntoLuaMulti,
+{
+    Box::new(move |lua, signature, values| match arguments(lua, signature, values) {
         Ok(arguments) => values_of(lua, body(lua, arguments)),
         Err(error) => Ok(Err(error)),
-    };
-    bind(lua, signature, Box::new(body))
+    })
 }
 
 /// The conversion must not fail before our code runs, or the error would be mlua's and not ours.
@@ -183,12 +190,20 @@ where
     R: IntoLuaMulti + 'static,
     F: Future<Output = Result<R, LibError>> + 'static,
 {
-    let body = move |lua: &Lua, signature: &Rc<Signature>, values| {
+    bind_waiting(lua, signature, untyped_waiting(body))
+}
+
+fn untyped_waiting<A, R, F>(body: impl Fn(&Lua, A) -> F + 'static) -> WaitingBody
+where
+    A: FromLuaMulti,
+    R: IntoLuaMulti + 'static,
+    F: Future<Output = Result<R, LibError>> + 'static,
+{
+    Box::new(move |lua, signature, values| {
         let future = body(lua, arguments(lua, signature, values)?);
         let signature = Rc::clone(signature);
         Ok(Box::pin(future.map(move |result| finish(signature, result))) as Wait)
-    };
-    bind_waiting(lua, signature, Box::new(body))
+    })
 }
 
 fn finish<R: IntoLuaMulti + 'static>(signature: Rc<Signature>, result: Result<R, LibError>) -> Finish {
@@ -362,9 +377,13 @@ impl<'lua> Module<'lua> {
         A: FromLuaMulti,
         R: IntoLuaMulti,
     {
+        self.bind(signature, untyped(body))
+    }
+
+    fn bind(mut self, signature: &'static str, body: Body) -> Self {
         let (name, signature) = Signature::new(self.name, signature, false);
-        let lua = self.lua;
-        self.add(name, |_| function(lua, signature, body))
+        set(&mut self.fields, name, bind(self.lua, signature, body));
+        self
     }
 
     /// A function that waits: it yields where it can, and blocks where it cannot.
@@ -374,22 +393,19 @@ impl<'lua> Module<'lua> {
         R: IntoLuaMulti + 'static,
         F: Future<Output = Result<R, LibError>> + 'static,
     {
+        self.bind_waiting(signature, untyped_waiting(body))
+    }
+
+    fn bind_waiting(mut self, signature: &'static str, body: WaitingBody) -> Self {
         let (name, signature) = Signature::new(self.name, signature, false);
-        let lua = self.lua;
-        self.add(name, |_| waiting(lua, signature, body))
+        set(&mut self.fields, name, bind_waiting(self.lua, signature, body));
+        self
     }
 
     /// A constant.
-    pub fn value(self, name: &str, value: impl IntoLua) -> Self {
-        self.add(name, |_| Ok(value))
-    }
-
-    fn add<V: IntoLua>(self, name: &str, make: impl FnOnce(&Lua) -> mlua::Result<V>) -> Self {
-        let fields = self.fields.and_then(|fields| {
-            fields.raw_set(name, make(self.lua)?)?;
-            Ok(fields)
-        });
-        Self { fields, ..self }
+    pub fn value(mut self, name: &str, value: impl IntoLua) -> Self {
+        set(&mut self.fields, name, value.into_lua(self.lua));
+        self
     }
 
     /// The table that `require` gives.
@@ -403,6 +419,14 @@ impl<'lua> Module<'lua> {
             declared::tell_methods(self.lua, part, &fields);
         }
         strict(self.lua, self.name, &fields, &[])
+    }
+}
+
+/// The first error stays.
+fn set(fields: &mut mlua::Result<Table>, name: &str, value: mlua::Result<impl IntoLua>) {
+    let Ok(table) = fields else { return };
+    if let Err(error) = value.and_then(|value| table.raw_set(name, value)) {
+        *fields = Err(error);
     }
 }
 
@@ -486,12 +510,13 @@ impl<'lua> Methods<'lua> {
         A: FromLuaMulti,
         R: IntoLuaMulti,
     {
+        self.bind(signature, untyped(body))
+    }
+
+    fn bind(mut self, signature: &'static str, body: Body) -> Self {
         let (name, signature) = Signature::new(self.name, signature, true);
-        let fields = self.fields.and_then(|fields| {
-            fields.raw_set(name, function(self.lua, signature, body)?)?;
-            Ok(fields)
-        });
-        Self { fields, ..self }
+        set(&mut self.fields, name, bind(self.lua, signature, body));
+        self
     }
 
     /// A method that waits.
@@ -501,21 +526,19 @@ impl<'lua> Methods<'lua> {
         R: IntoLuaMulti + 'static,
         F: Future<Output = Result<R, LibError>> + 'static,
     {
+        self.bind_waiting(signature, untyped_waiting(body))
+    }
+
+    fn bind_waiting(mut self, signature: &'static str, body: WaitingBody) -> Self {
         let (name, signature) = Signature::new(self.name, signature, true);
-        let fields = self.fields.and_then(|fields| {
-            fields.raw_set(name, waiting(self.lua, signature, body)?)?;
-            Ok(fields)
-        });
-        Self { fields, ..self }
+        set(&mut self.fields, name, bind_waiting(self.lua, signature, body));
+        self
     }
 
     /// A function that is made already.
-    pub fn value(self, name: &str, value: impl IntoLua) -> Self {
-        let fields = self.fields.and_then(|fields| {
-            fields.raw_set(name, value)?;
-            Ok(fields)
-        });
-        Self { fields, ..self }
+    pub fn value(mut self, name: &str, value: impl IntoLua) -> Self {
+        set(&mut self.fields, name, value.into_lua(self.lua));
+        self
     }
 
     /// The metatable for objects that are tables: methods, strictness, the name.

@@ -1,6 +1,9 @@
 //! How two texts differ, line by line: `-` was expected, `+` is there.
 
-use similar::{ChangeTag, TextDiff};
+use std::convert::Infallible;
+
+use similar::algorithms::{Capture, Compact, Replace, myers};
+use similar::{ChangeTag, DiffOp, group_diff_ops};
 
 /// Lines around a change that are shown.
 const AROUND: usize = 3;
@@ -12,14 +15,15 @@ pub fn diff(expected: &str, actual: &str) -> String {
     if !expected.contains('\n') && !actual.contains('\n') {
         return format!("- {expected}\n+ {actual}");
     }
-    let diff = TextDiff::from_lines(expected, actual);
+    let old: Vec<&str> = expected.split_inclusive('\n').collect();
+    let new: Vec<&str> = actual.split_inclusive('\n').collect();
     let mut lines: Vec<String> = Vec::new();
-    for (index, group) in diff.grouped_ops(AROUND).iter().enumerate() {
+    for (index, group) in group_diff_ops(steps(&old, &new), AROUND).iter().enumerate() {
         let starts = group.first().is_none_or(|op| op.old_range().start == 0);
         if index > 0 || !starts {
             lines.push("  ...".to_owned());
         }
-        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+        for change in group.iter().flat_map(|op| op.iter_changes(&*old, &*new)) {
             let sign = match change.tag() {
                 ChangeTag::Delete => '-',
                 ChangeTag::Insert => '+',
@@ -38,6 +42,14 @@ pub fn diff(expected: &str, actual: &str) -> String {
         lines.push(format!("  ... {more} more lines"));
     }
     lines.join("\n")
+}
+
+/// By one algorithm: the crate's door for all of them brings half a megabyte of code along.
+fn steps(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
+    let mut steps = Compact::new(Replace::new(Capture::new()), old, new);
+    let done: Result<(), Infallible> = myers::diff(&mut steps, old, 0..old.len(), new, 0..new.len());
+    let Ok(()) = done;
+    steps.into_inner().into_inner().into_ops()
 }
 
 #[cfg(test)]
