@@ -285,46 +285,6 @@ where
     waiting(lua, Signature { op: op.into(), arguments: "", method: false }, move |lua, (): ()| next(lua))
 }
 
-/// An iterator over items that come in batches: `fill` waits for the next ones and gives a list of them, nil at the end. A
-/// second list is of what each is given with. So an item costs what it costs Lua to take it from a list.
-///
-/// # Errors
-/// When Lua has no memory left.
-pub fn batched_iterator<F>(
-    lua: &Lua,
-    op: &'static str,
-    fill: impl Fn(&Lua) -> F + 'static,
-) -> mlua::Result<Function>
-where
-    F: Future<Output = Result<Option<Batch>, LibError>> + 'static,
-{
-    let signature = Signature { op: op.into(), arguments: "", method: false };
-    let fill = waiting(lua, signature, move |lua, (): ()| {
-        let batch = fill(lua);
-        async move { Ok(batch.await?.map_or((None, None), |Batch(items, more)| (Some(items), more))) }
-    })?;
-    let next = "local fill = ...
-        local items, more, at
-        local function next()
-          if items then
-            at = at + 1
-            local item = items[at]
-            if item ~= nil then
-              if more then return item, more[at] end
-              return item
-            end
-          end
-          items, more = fill()
-          at = 0
-          if items then return next() end
-        end
-        return next";
-    lua.load(next).set_name("=mpms").call(fill)
-}
-
-/// The next items of an iterator, at least one, and what each is given with.
-pub struct Batch(pub Table, pub Option<Table>);
-
 /// Lua's own `pcall`, whatever the script has made of the global.
 pub(super) fn plain_pcall(lua: &Lua) -> mlua::Result<Function> {
     Ok(Shim::of(lua)?.pcall)

@@ -271,11 +271,20 @@ impl Scheduler {
         if self.is_cancelled() {
             return Err(runtime::cancelled());
         }
-        if self.running.get().is_some() && self.loading.get() == 0 && coroutine::can_wait() {
+        if self.can_yield() {
             self.pending.replace(Some(wait));
             return Ok(Begun::Yields);
         }
         self.block(lua, op, wait).map(Begun::Done)
+    }
+
+    fn can_yield(&self) -> bool {
+        self.running.get().is_some() && self.loading.get() == 0 && coroutine::can_wait()
+    }
+
+    /// Whether every other coroutine of the thread goes on while a call waits. Where one blocks they do not, or not all.
+    pub(super) fn others_run(&self) -> bool {
+        self.can_yield() || (self.running.get().is_none() && !self.has_families())
     }
 
     /// What the wait of the running coroutine has come to.

@@ -44,12 +44,12 @@ const CALLS: &[(&str, &str)] = &[
 
 /// Kinds of objects that scripts never hold: the library's own.
 const HIDDEN: &[&str] = &[
+    "Loop",
     "co.Group",
     "http.ServerHandle",
     "http.StreamHandle",
     "log.Span",
     "metrics.Stopwatch",
-    "proc.Lines",
     "sqlite.Cursor",
     "sqlite.Transaction",
 ];

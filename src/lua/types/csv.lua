@@ -40,7 +40,8 @@ local csv = {}
 
 ---An iterator over the rows of a file, or of a text in `{ text = … }`: each row and its number.
 ---
----The loop waits for the disk about once in 1000 rows; other coroutines run meanwhile. `types = true` makes numbers and
+---The loop waits for the disk about once in 1000 rows; other coroutines run meanwhile, and may take from the same iterator.
+---The file is closed when the loop is left. `types = true` makes numbers and
 ---booleans of cells that are written as such and lose nothing (`007` stays a string); a table names the type of columns,
 ---by name or by number, and then an empty cell is nil. Raises `parse` with row and line for a row of another length, a
 ---cell of another type, a quote that is not closed, and a header that has a name twice; `too_large` for a huge row.

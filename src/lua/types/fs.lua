@@ -40,7 +40,8 @@ function fs.write(path, data, options) end
 ---@param data string
 function fs.append(path, data) end
 
----The lines of a file without their ends. A line of more than 256 MiB raises `too_large`.
+---The lines of a file without their ends. A line of more than 256 MiB raises `too_large`. The file is closed when the loop
+---is left. Several coroutines may take from one iterator: each line comes once.
 ---
 ---```lua
 ---for line in fs.lines("hosts.txt") do put(line) end

@@ -3,14 +3,14 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 
-use mlua::{Function, Lua, Table, Value};
+use mlua::{Lua, Table, Value};
 
 use super::file::{format_of, open};
 use super::format::{BLOCK, unreadable};
 use crate::lua::error::LibError;
 use crate::lua::options::Options;
 use crate::lua::pool;
-use crate::lua::std::batches::{self, Batch, Source};
+use crate::lua::std::batches::{self, Batch, Gives, Loop, Source};
 
 /// An open file.
 struct Lines {
@@ -64,8 +64,7 @@ impl Lines {
 impl Source for Lines {
     fn fill(&mut self, batch: &mut Batch) -> Result<(), LibError> {
         while !batch.is_full() && self.next()? {
-            batch.tape.text(&self.line);
-            batch.add();
+            batch.text(&self.line);
         }
         Ok(())
     }
@@ -75,7 +74,7 @@ pub(super) fn lines(
     lua: &Lua,
     path: PathBuf,
     options: Option<Table>,
-) -> impl Future<Output = Result<Function, LibError>> + 'static + use<> {
+) -> impl Future<Output = Result<Loop, LibError>> + 'static + use<> {
     let most = (|| {
         let mut options = Options::new(options);
         let most = options.size("max_line")?.unwrap_or(64 << 20);
@@ -86,6 +85,6 @@ pub(super) fn lines(
     async move {
         let most = most?;
         let lines = pool::run(&lua, move |_| Lines::open(path, most)).await?;
-        batches::iterator(&lua, "compress.lines", lines, Value::Nil)
+        batches::over(&lua, "compress.lines", Gives::Numbered, lines, Value::Nil)
     }
 }

@@ -2,7 +2,8 @@
 
 use mlua::{Lua, LuaString, Table, UserDataRef, Value};
 
-use super::{batches, document};
+use super::batches::{self, Gives};
+use super::document;
 use crate::lua::error::LibError;
 use crate::lua::module::{Methods, Module};
 use crate::lua::tape;
@@ -34,7 +35,7 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
             let asked = Asked::read(options)?;
             let null = asked.null.clone();
             let source = asked.open(document::Source::of(&source, "csv.rows")?)?;
-            batches::iterator(lua, "csv.rows", source, null)
+            batches::over(lua, "csv.rows", Gives::Numbered, source, null)
         })
         .function("decode(text, options)", |lua, (text, options): (LuaString, Option<Table>)| {
             let asked = Asked::read(options)?;

@@ -1,33 +1,20 @@
-//! What is in files: written whole or not at all, read by lines.
+//! What is in files: read whole, written whole or not at all.
 
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::path::Path;
 
 use bytesize::ByteSize;
-use mlua::{Function, Lua, LuaString};
 use tempfile::NamedTempFile;
 
 use super::meta;
 use crate::lua::error::LibError;
-use crate::lua::module::{Batch, batched_iterator};
 use crate::lua::options::Options;
-use crate::lua::pool::{self, Stop};
-use crate::lua::std::lent::Slot;
+use crate::lua::pool::Stop;
 
 /// What `fs.read` takes, unless more is asked for.
 pub(super) const MOST_BYTES: u64 = 1 << 30;
-
-/// A line may not be longer: a file without line ends would fill the memory.
-const LONGEST_LINE: usize = 256 << 20;
-
-/// Read at once.
-const BLOCK: usize = 256 << 10;
-
-/// Of a batch.
-const MOST_LINES: usize = 256;
 
 /// Between two questions whether to go on.
 const STEP: usize = 4 << 20;
@@ -173,82 +160,4 @@ pub(in crate::lua::std) fn append(path: &Path, data: &[u8]) -> Result<(), LibErr
 /// Whose it is.
 fn owners(facts: &Metadata) -> (u32, u32) {
     (facts.uid(), facts.gid())
-}
-
-/// A file that is read by blocks.
-struct Blocks {
-    file: Option<File>,
-    bytes: Vec<u8>,
-    /// What is taken of them.
-    start: usize,
-}
-
-impl Blocks {
-    /// The next lines of those that are read, at most so many.
-    fn take(&mut self, lua: &Lua, most: usize) -> mlua::Result<Vec<LuaString>> {
-        let mut lines = Vec::new();
-        while lines.len() < most {
-            let rest = &self.bytes[self.start..];
-            let end = match memchr::memchr(b'\n', rest) {
-                Some(end) => end,
-                None if self.file.is_none() && !rest.is_empty() => rest.len(),
-                None => break,
-            };
-            lines.push(lua.create_string(&rest[..end])?);
-            self.start = self.bytes.len().min(self.start + end + 1);
-        }
-        Ok(lines)
-    }
-
-    /// Reads on, at least to the end of a line.
-    fn fill(&mut self, stop: &Stop) -> Result<(), LibError> {
-        self.bytes.drain(..std::mem::take(&mut self.start));
-        while let Some(file) = &mut self.file {
-            let from = self.bytes.len();
-            if file.take(BLOCK as u64).read_to_end(&mut self.bytes)? == 0 {
-                self.file = None;
-            }
-            if memchr::memchr(b'\n', &self.bytes[from..]).is_some() {
-                break;
-            }
-            if self.bytes.len() > LONGEST_LINE {
-                let most = ByteSize::b(LONGEST_LINE as u64).display().iec();
-                return Err(LibError::new("too_large", format!("a line is longer than {most}")));
-            }
-            stop.check()?;
-        }
-        Ok(())
-    }
-}
-
-/// Lines without their line ends, as `io.lines`.
-pub(super) fn lines(lua: &Lua, path: PathBuf) -> Result<Function, LibError> {
-    let file = File::open(&path).map_err(|error| LibError::file(&error, &path))?;
-    if file.metadata().is_ok_and(|facts| facts.is_dir()) {
-        return Err(LibError::new("is_directory", "is a directory").path(path));
-    }
-    let blocks = Blocks { file: Some(file), bytes: Vec::new(), start: 0 };
-    let blocks = Rc::new(Slot::new("the iterator", Some(blocks)));
-    let fill = move |lua: &Lua| {
-        let (lua, blocks, path) = (lua.clone(), Rc::clone(&blocks), path.clone());
-        async move {
-            let mut place = blocks.lend()?;
-            let Some(mut blocks) = place.take() else { return Ok(None) };
-            let mut lines = blocks.take(&lua, MOST_LINES)?;
-            if lines.is_empty() {
-                blocks = pool::run(&lua, move |stop| {
-                    blocks.fill(stop).map_err(|error| error.path(&path))?;
-                    Ok(blocks)
-                })
-                .await?;
-                lines = blocks.take(&lua, MOST_LINES)?;
-            }
-            if lines.is_empty() {
-                return Ok(None);
-            }
-            *place = Some(blocks);
-            Ok(Some(Batch(lua.create_sequence_from(lines)?, None)))
-        }
-    };
-    Ok(batched_iterator(lua, "fs.lines", fill)?)
 }

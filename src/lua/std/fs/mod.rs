@@ -12,6 +12,7 @@ use crate::lua::pool;
 
 mod content;
 mod copy;
+mod lines;
 mod lock;
 mod meta;
 mod temp;
@@ -80,7 +81,7 @@ fn contents(module: Module<'_>) -> Module<'_> {
             let path = path::of(&name);
             pool::run_on(lua, data, move |data, _| append(&path, data))
         })
-        .function("lines(path)", |lua, name: LuaString| content::lines(lua, path::of(&name)))
+        .function("lines(path)", |lua, name: LuaString| lines::lines(lua, path::of(&name)))
         .waiting("copy(from, to, options)", |lua, (from, to, options): TwoPathsAndOptions| {
             let lua = lua.clone();
             let order = copy::Order::read(&lua, path::of(&from), path::of(&to), options);

@@ -3,21 +3,19 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
-use ignore::{Walk, WalkBuilder};
-use mlua::{Function, Lua, LuaString, Table, Value};
+use ignore::{DirEntry, Walk, WalkBuilder};
+use mlua::{Lua, LuaString, Table, Value};
 
 use super::meta;
-use crate::lua::error::{Carried, LibError};
-use crate::lua::module::{Batch, batched_iterator};
+use crate::lua::error::LibError;
 use crate::lua::options::Options;
-use crate::lua::pool::{self, Stop};
-use crate::lua::std::lent::Slot;
+use crate::lua::pool::Stop;
+use crate::lua::std::batches::{self, Batch, Gives, Loop, Source};
 
-/// Entries of a walk that are read at once.
-const BATCH: usize = 512;
+/// Entries between two looks at the stop.
+const TURN: usize = 512;
 
 /// The names in a folder.
 pub(super) fn list(folder: &Path, stop: &Stop) -> Result<Vec<OsString>, LibError> {
@@ -25,7 +23,7 @@ pub(super) fn list(folder: &Path, stop: &Stop) -> Result<Vec<OsString>, LibError
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(wrong)? {
         names.push(entry.map_err(wrong)?.file_name());
-        if names.len().is_multiple_of(BATCH) {
+        if names.len().is_multiple_of(TURN) {
             stop.check()?;
         }
     }
@@ -93,7 +91,7 @@ fn patterns(options: &mut Options) -> Result<Vec<String>, LibError> {
     }
 }
 
-pub(super) fn walk(lua: &Lua, start: PathBuf, options: Option<Table>) -> Result<Function, LibError> {
+pub(super) fn walk(lua: &Lua, start: PathBuf, options: Option<Table>) -> Result<Loop, LibError> {
     let mut options = Options::new(options);
     let globs = patterns(&mut options)?;
     let wanted = Wanted {
@@ -108,68 +106,52 @@ pub(super) fn walk(lua: &Lua, start: PathBuf, options: Option<Table>) -> Result<
     if !start.is_dir() {
         std::fs::read_dir(&start).map_err(|error| LibError::file(&error, &start))?;
     }
-    let walk = Walked { walk: Some(builder.build()), start, wanted, found: Vec::new(), failed: None };
-    let walk = Rc::new(Slot::new("the iterator", Some(walk)));
-    let fill = move |lua: &Lua| {
-        let (lua, walk) = (lua.clone(), Rc::clone(&walk));
-        async move {
-            let mut place = walk.lend()?;
-            let Some(walked) = place.take() else { return Ok(None) };
-            let mut walked = pool::run(&lua, move |stop| walked.filled(stop)).await?;
-            let found = std::mem::take(&mut walked.found);
-            if !found.is_empty() {
-                *place = Some(walked);
-                let kinds = lua.create_sequence_from(found.iter().map(|(_, kind)| *kind))?;
-                let paths = found.into_iter().map(|(path, _)| lua.create_string(path.as_os_str().as_bytes()));
-                let paths = lua.create_sequence_from(paths.collect::<mlua::Result<Vec<_>>>()?)?;
-                return Ok(Some(Batch(paths, Some(kinds))));
-            }
-            walked.failed.map_or(Ok(None), |error| Err(error.into()))
-        }
-    };
-    Ok(batched_iterator(lua, "fs.walk", fill)?)
+    let walk = Walked { walk: Some(builder.build()), start, wanted };
+    batches::over(lua, "fs.walk", Gives::Pair, walk, Value::Nil)
 }
 
-/// A walk that is under way.
+/// A walk that is under way. It gives paths, each with its kind.
 struct Walked {
-    /// None at its end.
+    /// None at its end, which an error is too.
     walk: Option<Walk>,
     start: PathBuf,
     wanted: Wanted,
-    found: Vec<(PathBuf, &'static str)>,
-    /// Told after what was found before it.
-    failed: Option<Carried>,
+}
+
+impl Source for Walked {
+    fn fill(&mut self, batch: &mut Batch) -> Result<(), LibError> {
+        for seen in 1_usize.. {
+            if batch.is_full() {
+                break;
+            }
+            if seen.is_multiple_of(TURN) {
+                batch.check()?;
+            }
+            match self.walk.as_mut().and_then(Iterator::next) {
+                None => {
+                    self.walk = None;
+                    break;
+                }
+                Some(Ok(entry)) => self.add(&entry, batch),
+                Some(Err(error)) => {
+                    self.walk = None;
+                    return Err(failed(&error, &self.start));
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Walked {
-    /// The next entries, until one fails.
-    fn filled(mut self, stop: &Stop) -> Result<Self, LibError> {
-        for seen in 0_usize.. {
-            if self.found.len() >= BATCH || self.failed.is_some() {
-                break;
-            }
-            if seen.is_multiple_of(BATCH) {
-                stop.check()?;
-            }
-            let Some(entry) = self.walk.as_mut().and_then(Iterator::next) else {
-                self.walk = None;
-                break;
-            };
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => {
-                    self.failed = Some(failed(&error, &self.start).carry());
-                    continue;
-                }
-            };
-            let kind = entry.file_type().map_or("file", |of| meta::kind(&of));
-            let below = entry.path().strip_prefix(&self.start).unwrap_or(entry.path());
-            if entry.depth() > 0 && self.wanted.takes(below, kind) {
-                let shown = entry.path().strip_prefix("./").unwrap_or(entry.path());
-                self.found.push((shown.to_path_buf(), kind));
-            }
+    fn add(&self, entry: &DirEntry, batch: &mut Batch) {
+        let kind = entry.file_type().map_or("file", |of| meta::kind(&of));
+        let below = entry.path().strip_prefix(&self.start).unwrap_or(entry.path());
+        if entry.depth() > 0 && self.wanted.takes(below, kind) {
+            let shown = entry.path().strip_prefix("./").unwrap_or(entry.path());
+            batch.text(shown.as_os_str().as_bytes());
+            batch.text(kind.as_bytes());
         }
-        Ok(self)
     }
 }
 
@@ -247,7 +229,7 @@ impl Search {
         let mut found = Vec::new();
         if start.is_dir() {
             for (seen, entry) in self.walker(&start).build().enumerate() {
-                if seen.is_multiple_of(BATCH) {
+                if seen.is_multiple_of(TURN) {
                     stop.check()?;
                 }
                 let entry = match entry {

@@ -17,7 +17,7 @@ use tokio::time::{Sleep, sleep_until};
 use super::order::Limits;
 use super::ready;
 use crate::lua::error::LibError;
-use crate::lua::module::Batch;
+use crate::lua::std::batches::{Batch, Filled};
 use crate::os::command::{Child, LARGEST_PIPE};
 use crate::os::socket::set_nonblocking;
 
@@ -343,14 +343,13 @@ impl Drain {
 }
 
 /// The lines that are at hand, without their ends; none when there are none.
-pub(super) fn batch(lua: &Lua, drain: &mut Drain) -> Result<Option<Batch>, LibError> {
-    let lines = lua.create_table()?;
-    while lines.raw_len() < MOST_LINES
-        && let Some(line) = drain.take_line()
-    {
-        lines.raw_push(lua.create_string(line.strip_suffix(b"\n").unwrap_or(line))?)?;
+pub(super) fn lines(lua: &Lua, drain: &mut Drain) -> Result<Option<Filled>, LibError> {
+    let mut batch = Batch::new(None);
+    for _ in 0..MOST_LINES {
+        let Some(line) = drain.take_line() else { break };
+        batch.text(line.strip_suffix(b"\n").unwrap_or(line));
     }
-    Ok((lines.raw_len() > 0).then_some(Batch(lines, None)))
+    batch.filled(lua)
 }
 
 /// How long commands may run.

@@ -2,15 +2,15 @@
 
 use std::rc::Rc;
 
-use mlua::{AnyUserData, Function, Lua, UserDataRef, Value};
+use mlua::Lua;
 
 use super::flow::{self, Enough, Keep};
 use super::order::Order;
 use super::outcome::{self, Outcome};
 use super::run::Running;
 use crate::lua::error::LibError;
-use crate::lua::module::{Batch, Methods, batched_iterator, object};
 use crate::lua::started;
+use crate::lua::std::batches::{self, Filled, Gives, Loop, steps};
 use crate::lua::std::lent::Slot;
 
 struct Lines {
@@ -18,39 +18,28 @@ struct Lines {
     order: Order,
 }
 
-pub(super) fn register(lua: &Lua) -> mlua::Result<()> {
-    Methods::new(lua, "proc.Lines")
-        .method("close()", |_, lines: UserDataRef<Rc<Lines>>| {
-            drop(lines.running.close());
-            Ok(())
-        })
-        .userdata::<Rc<Lines>>()
-}
-
-/// For the generic `for`: the last of the four ends the command when the loop is left.
-type ForLoop = (Function, Value, Value, AnyUserData);
-
-pub(super) fn lines(lua: &Lua, order: Order) -> Result<ForLoop, LibError> {
+pub(super) fn lines(lua: &Lua, order: Order) -> Result<Loop, LibError> {
     let running = Running::start(&order, Keep::Tail).map_err(|error| order.named(error))?;
     for child in &running.children {
         started::add(Rc::clone(child));
     }
     let lines = Rc::new(Lines { running: Slot::new("the iterator", running), order });
     let filled = Rc::clone(&lines);
-    let next = batched_iterator(lua, "proc.lines", move |lua| {
+    let next = steps(lua, "proc.lines", Gives::Value, move |lua| {
         let (lua, lines) = (lua.clone(), Rc::clone(&filled));
         async move {
             let more = lines.fill().await.map_err(|error| lines.order.named(error))?;
-            if more { lines.batch(&lua) } else { Ok(None) }
+            if more { lines.at_hand(&lua) } else { Ok(None) }
         }
     })?;
-    Ok((next, Value::Nil, Value::Nil, object(lua, lines)?))
+    // a loop that is left ends the command
+    batches::until_left(lua, next, move || drop(lines.running.close()))
 }
 
 impl Lines {
-    fn batch(&self, lua: &Lua) -> Result<Option<Batch>, LibError> {
+    fn at_hand(&self, lua: &Lua) -> Result<Option<Filled>, LibError> {
         let mut running = self.running.lend()?;
-        running.stdout.as_mut().map_or(Ok(None), |stdout| flow::batch(lua, stdout))
+        running.stdout.as_mut().map_or(Ok(None), |stdout| flow::lines(lua, stdout))
     }
 
     /// Whether there is one more.

@@ -26,7 +26,6 @@ type ArgvAndOptions = (Value, Option<Table>);
 
 pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
     spawn::register(lua)?;
-    lines::register(lua)?;
     Module::new(lua, "mpms.proc")
         .waiting("run(argv, options)", |lua, (argv, options): ArgvAndOptions| {
             let (lua, order) = (lua.clone(), order::Order::read(lua, &argv, options, order::For::Run));

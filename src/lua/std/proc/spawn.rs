@@ -10,8 +10,9 @@ use super::order::{self, Order};
 use super::outcome::{self, Outcome};
 use super::run::Running;
 use crate::lua::error::LibError;
-use crate::lua::module::{Methods, batched_iterator, object};
+use crate::lua::module::{Methods, object};
 use crate::lua::started;
+use crate::lua::std::batches::{Gives, steps};
 use crate::lua::std::lent::Slot;
 use crate::os::command::Child;
 use crate::os::signals;
@@ -294,9 +295,9 @@ impl Output {
                 let mut drain = slot.lend()?;
                 let filled = output.fill(&mut drain, Enough::Line).await;
                 filled.map_err(|error| output.shared.order.named(error))?;
-                flow::batch(&lua, &mut drain)
+                flow::lines(&lua, &mut drain)
             }
         };
-        Ok(batched_iterator(lua, "proc.Output:lines", fill)?)
+        Ok(steps(lua, "proc.Output:lines", Gives::Value, fill)?)
     }
 }

@@ -7,9 +7,10 @@ use std::rc::Rc;
 
 use mlua::{Function, Lua, LuaString, Table, UserDataRef, Value};
 
+use super::batches::{Filled, Gives, steps};
 use super::path;
 use crate::lua::error::LibError;
-use crate::lua::module::{Methods, Module, global_function, object, waiting_iterator};
+use crate::lua::module::{Methods, Module, global_function, object};
 use crate::lua::options::Options;
 use crate::lua::{outside, pool};
 
@@ -303,7 +304,7 @@ fn in_lua(lua: &Lua) -> mlua::Result<(Function, Function)> {
         .metatable()?
         .raw_get("__index")?;
     let (begin, commit) = hold::functions(lua)?;
-    let fetch = lua.create_function(|lua, cursor: UserDataRef<Rc<Cursor>>| fetch(lua, &cursor))?;
+    let steps_of = lua.create_function(|lua, cursor: UserDataRef<Rc<Cursor>>| rows_of(lua, &cursor))?;
     let wrong = global_function(lua, "sqlite.Database:tx", |_, message: String| -> Result<(), LibError> {
         Err(LibError::invalid(message))
     })?;
@@ -312,24 +313,23 @@ fn in_lua(lua: &Lua) -> mlua::Result<(Function, Function)> {
         begin,
         commit,
         hidden.raw_get::<Function>("rows")?,
-        fetch,
+        steps_of,
         kind,
         wrong,
     ))
 }
 
-/// The function that brings the next rows of a cursor, how many, and the names of the columns.
-fn fetch(lua: &Lua, cursor: &Rc<Cursor>) -> mlua::Result<Function> {
+/// The function that goes through the rows of a cursor; the names of the columns come with each.
+fn rows_of(lua: &Lua, cursor: &Rc<Cursor>) -> mlua::Result<Function> {
     let cursor = Rc::clone(cursor);
-    waiting_iterator(lua, "sqlite.Database:rows", move |lua| {
+    steps(lua, "sqlite.Database:rows", Gives::With, move |lua| {
         let (lua, number) = (lua.clone(), cursor.number);
         let read =
             cursor.database.turn(&lua).call(move |parts, _, stop| parts.read(number, BATCH.0, BATCH.1, stop));
         async move {
-            Ok(match read.await? {
-                Some(rows) => (rows.value(&lua)?, rows.count, Value::Table(rows.columns(&lua)?)),
-                None => (Value::Nil, 0, Value::Nil),
-            })
+            let Some(rows) = read.await? else { return Ok(None) };
+            let with = Value::Table(rows.columns(&lua)?);
+            Ok(Some(Filled { values: rows.value(&lua)?, count: rows.count, with }))
         }
     })
 }

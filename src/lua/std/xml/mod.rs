@@ -3,7 +3,7 @@
 
 use mlua::{Lua, LuaString, Table, Value};
 
-use super::batches;
+use super::batches::{self, Gives};
 use super::document::Source;
 use crate::lua::error::LibError;
 use crate::lua::module::Module;
@@ -30,7 +30,7 @@ pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
             let max_size = options.size("max_size")?.unwrap_or(events::MOST_BYTES);
             options.finish()?;
             let events = events::Events::open(Source::of(&source, "xml.events")?, trim, max_size)?;
-            batches::iterator(lua, "xml.events", events, Value::NULL)
+            batches::over(lua, "xml.events", Gives::Numbered, events, Value::NULL)
         })
         .function("encode(element, options)", |lua, (element, options): (Value, Option<Table>)| {
             let style = encode::Style::read(options)?;
