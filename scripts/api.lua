@@ -2,6 +2,7 @@
 
 local http = require "mpms.http"
 
+---@type http.Client
 local api   -- of this thread: every thread has a Lua state of its own
 
 -- An API on this machine: every fifth call finds it busy, and who asks for yen is asked to come again after a second.
@@ -40,7 +41,7 @@ return {
     -- Every thread has an API of its own here, and another one may try again: the call says which try it is.
     local reply = api:get("rate/" .. row.currency, { headers = { ["X-Attempt"] = task.attempt } })
     if reply.status == 404 then row.note = "unknown currency" return row end
-    row.euros = ("%.2f"):format(tonumber(row.price) * reply:json().rate)
+    row.euros = ("%.2f"):format(assert(tonumber(row.price), "the price is no number") * reply:json().rate)
     return row
   end,
 }

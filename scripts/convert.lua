@@ -36,7 +36,7 @@ return {
 
   worker = function(file, from)
     local target = path.with_ext(path.join(job.params.to, path.rel(file, from)), job.params.ext)
-    local old, new = fs.stat(target), fs.stat(file)
+    local old, new = fs.stat(target), assert(fs.stat(file), "the file is gone")
     if old and old.mtime >= new.mtime then task.skip "up to date" end
 
     -- Beside its target, so that it can be moved there in one step; whatever happens, nothing half done stays.
@@ -46,7 +46,7 @@ return {
     local argv, tells_target = command_for(file, part)
     proc.run(argv, { stdout = not tells_target and part or nil })
     fs.move(part, target, { overwrite = true })
-    return new.size, fs.stat(target).size
+    return new.size, assert(fs.stat(target)).size
   end,
 
   handler = function(meta, before, after)

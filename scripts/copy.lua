@@ -28,7 +28,7 @@ return {
   worker = function(name)
     local source, target = path.join(from, name), path.join(job.params.to, name)
     local old, new = fs.stat(target), fs.stat(source)
-    if old and old.size == new.size and old.mtime == new.mtime then return "unchanged", 0 end
+    if old and new and old.size == new.size and old.mtime == new.mtime then return "unchanged", 0 end
     fs.mkdir(path.dirname(target))
     local bytes = fs.copy(source, target, {
       overwrite = true,

@@ -2,6 +2,7 @@
 
 local http, fs = require "mpms.http", require "mpms.fs"
 
+---@type any   an open file
 local log   -- belongs to the handler: every role runs in a Lua state of its own
 
 -- A site on this machine. The function answers in a thread of its own; it gets a copy of `delay`.

@@ -47,6 +47,7 @@ local function clean(row)
   return order
 end
 
+---@type sqlite.Database
 local db   -- of the handler
 
 return {

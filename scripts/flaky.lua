@@ -6,12 +6,12 @@ local http = require "mpms.http"
 local function flaky_api()
   local tries = { }   -- the server has a copy of its own, and keeps it
   local server = http.serve(function(request)
-    local no = request.query.no
+    local no = tonumber(request.query.no) or 0
     tries[no] = (tries[no] or 0) + 1
-    if tonumber(no) % 40 == 0 and tries[no] == 1 then
+    if no % 40 == 0 and tries[no] == 1 then
       return { status = 503, headers = { ["Retry-After"] = "1" }, body = "busy" }
     end
-    return { body = no }
+    return { body = tostring(no) }
   end)
   return server.url
 end

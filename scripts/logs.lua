@@ -45,7 +45,7 @@ return {
       found.lines = found.lines + 1
       local request = LINE:match(line)
       if request then
-        found.bytes = found.bytes + (tonumber(request.bytes) or 0)
+        found.bytes = found.bytes + (math.tointeger(request.bytes) or 0)
         add(found.status, request.status, 1)
         add(found.pages, request.path, 1)
         if request.time and tonumber(request.time) >= job.params.slow then add(found.slow, request.path, 1) end

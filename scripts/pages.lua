@@ -1,6 +1,6 @@
 -- The script of jobs/pages.toml: pages are read by selectors, links become tasks.
 
-local http, html, robots, url = require "mpms.http", require "mpms.html", require "mpms.robots", require "mpms.url"
+local http, robots, url = require "mpms.http", require "mpms.robots", require "mpms.url"
 
 -- Ten books on a list page, a page for each book, and a corner where crawlers are not wanted.
 local function demo_shop()

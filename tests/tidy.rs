@@ -45,6 +45,7 @@ const CRATES: &[(&str, &[&str])] = &[
 const UNSAFE: &[&str] = &[
     "lua/call.rs",
     "lua/coroutine.rs",
+    "lua/coverage/mod.rs",
     "lua/port.rs",
     "lua/random.rs",
     "lua/scheduler/fiber.rs",

@@ -5,7 +5,7 @@ local fs, path = require "mpms.fs", require "mpms.path"
 local script = "scripts/convert.lua"
 
 describe("convert", function()
-  local dir, params, source, target
+  local dir, params, source, target   ---@type string, table, string, string
   before_each(function()
     dir = test.tmp()
     params = { files = path.join(dir, "from/**/*.txt"), to = path.join(dir, "to"), ext = "up", command = "tr a-z A-Z" }

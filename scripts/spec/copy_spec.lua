@@ -5,7 +5,7 @@ local fs, path = require "mpms.fs", require "mpms.path"
 local script = "scripts/copy.lua"
 
 describe("copy", function()
-  local dir, params
+  local dir, params   ---@type string, table
   before_each(function()
     dir = test.tmp()
     params = { from = path.join(dir, "from"), to = path.join(dir, "to"), verify = true, pause = 0 }

@@ -5,7 +5,7 @@ local fs, path = require "mpms.fs", require "mpms.path"
 local script = "scripts/crawl.lua"
 
 describe("crawl", function()
-  local dir
+  local dir   ---@type string
   before_each(function()
     dir = test.tmp()
     fs.mkdir(path.join(dir, "out/crawl"))

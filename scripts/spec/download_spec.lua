@@ -10,7 +10,7 @@ local file = {
 }
 
 describe("download", function()
-  local dir, options
+  local dir, options   ---@type string, table
   before_each(function()
     dir = test.tmp()
     options = { dir = dir, params = { base = base, to = "files" } }

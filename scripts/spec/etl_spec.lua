@@ -20,7 +20,7 @@ local function clean(changes)
 end
 
 describe("etl", function()
-  local dir, params
+  local dir, params   ---@type string, table
   before_each(function()
     dir = test.tmp()
     params = {

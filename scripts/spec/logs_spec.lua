@@ -12,7 +12,7 @@ local lines = {
 }
 
 describe("logs", function()
-  local dir, params
+  local dir, params   ---@type string, table
   before_each(function()
     dir = test.tmp()
     params = { logs = path.join(dir, "*.log*"), slow = 0.5, top = 1, report = path.join(dir, "out/report.json") }

@@ -16,6 +16,8 @@ const FOLDER: &str = ".mpms/types";
 /// Settings of editors and tools: written where there are none, and never changed.
 const SETTINGS: &[(&str, &str)] = &[(".luarc.json", LUARC), (".stylua.toml", STYLUA)];
 
+/// For LuaLS, and for EmmyLua, which reads it too. What waits may be called anywhere, see `mpms.co`; that an item of a
+/// list may be nil is a rule of EmmyLua alone.
 const LUARC: &str = r#"{
   "$schema": "https://raw.githubusercontent.com/LuaLS/vscode-lua/master/setting/schema.json",
   "runtime.version": "Lua 5.4",
@@ -29,7 +31,9 @@ const LUARC: &str = r#"{
     "lua_modules/share/lua/5.4/?/init.lua"
   ],
   "workspace.library": [".mpms/types"],
-  "workspace.checkThirdParty": false
+  "workspace.checkThirdParty": false,
+  "diagnostics.disable": ["await-in-sync"],
+  "strict.arrayIndex": false
 }
 "#;
 

@@ -33,6 +33,16 @@ pub struct TestArgs {
     /// Write a report as JUnit has it to this file too.
     #[arg(long, value_name = "FILE", conflicts_with = "list")]
     pub junit: Option<PathBuf>,
+    /// Count the lines of scripts that run, and write them to this file as LCOV; coverage.lcov unless told.
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "coverage.lcov",
+        conflicts_with = "list"
+    )]
+    pub coverage: Option<PathBuf>,
     /// Show results for people, or as one JSON object a line.
     #[arg(long, value_enum, default_value_t = Format::Human, value_name = "FORMAT", help_heading = "Display")]
     pub format: Format,
@@ -53,6 +63,7 @@ Examples:
   mpms test scripts/spec -f robots     the tests of a folder with `robots` in their name
   mpms test --update                   write snapshots as they are now
   mpms test --junit report.xml         a report for a CI server too
+  mpms test --coverage                 which lines ran, also in coverage.lcov
 
 Each file runs in a process of its own. Requests are answered by the mocks of the test, see
 `mpms.test`; all others are denied.

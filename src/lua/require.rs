@@ -265,7 +265,7 @@ impl Search {
 
 /// As `lua` does it: a byte order mark and a first line that starts with `#` are no Lua. The line end stays, so that
 /// the numbers of the lines are right.
-fn without_shebang(bytes: &[u8]) -> &[u8] {
+pub(super) fn without_shebang(bytes: &[u8]) -> &[u8] {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if !text.starts_with(b"#") {
         return text;

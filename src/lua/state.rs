@@ -12,6 +12,7 @@ use mlua::{Function, Lua, LuaOptions, StdLib, Table};
 use super::away::Belongings;
 use super::call::{Bridge, Held};
 use super::coroutine;
+use super::coverage;
 use super::error::LibError;
 use super::frozen::Frozen;
 use super::prelude::{self, OpenLines};
@@ -84,6 +85,7 @@ impl State {
         // (`install_require` removes their searchers), only text is loaded
         let lua = unsafe { Lua::unsafe_new_with(StdLib::ALL, LuaOptions::default()) };
         let lua: &'static Lua = Box::leak(Box::new(lua));
+        coverage::watch(lua)?;
         coroutine::install(lua)?;
         let (prelude, lines) = install(lua)?;
         let env = StdEnv { log: around.logs.clone(), env: job.env.clone().into(), ..StdEnv::quiet(role) };

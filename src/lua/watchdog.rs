@@ -24,6 +24,7 @@ use std::time::Duration;
 use mlua::ffi::{self, lua_Debug, lua_State};
 
 use super::call::{Bridge, Held};
+use super::coverage;
 use super::std::runtime::{self, Interrupt};
 use super::std::time::human;
 use crate::model::Failure;
@@ -297,7 +298,7 @@ fn take_off(here: &Here) {
     let main = here.main.get();
     if !main.is_null() {
         // SAFETY: the main coroutine of a state that is never closed, which this thread alone uses
-        unsafe { ffi::lua_sethook(main, None, 0, 0) };
+        unsafe { coverage::rest(main) };
     }
 }
 
@@ -386,7 +387,7 @@ unsafe extern "C-unwind" fn stop(state: *mut lua_State, _: *mut lua_Debug) {
     // SAFETY: the caller's promise. Everything that owns memory is dropped before a call that may jump.
     unsafe {
         if !is_over() {
-            ffi::lua_sethook(state, None, 0, 0);
+            coverage::rest(state);
             return;
         }
         allow_hooks(state);

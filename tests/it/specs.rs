@@ -586,3 +586,107 @@ fn a_hundred_files_run_beside_each_other() {
     }
     specs.test(&["-q", "-j", "8"]).exit(0).says("200 tests: 200 passed");
 }
+
+/// A script, a module that it needs, and specs that run a part of them each.
+fn half_tested() -> Specs {
+    Specs::new()
+        .file("mpms.toml", "")
+        .file(
+            "scripts/a.lua",
+            r#"local lib = require "halves"
+return {
+  worker = function(n)
+    if n > 1 then
+      return lib.twice(n)
+    end
+    return 0
+  end,
+  failed = function()
+    print "never"
+    print "called"
+  end,
+}
+"#,
+        )
+        .file(
+            "lib/halves.lua",
+            r#"local m = {}
+function m.twice(n)
+  local co = coroutine.wrap(function()
+    sleep(0.001)
+    return n * 2
+  end)
+  return co()
+end
+function m.loop()
+  while true do end
+end
+function m.unused()
+  return require "other"
+end
+return m
+"#,
+        )
+        .file("lua_modules/share/lua/5.4/other.lua", "return 1\n")
+        .file("scripts/never.lua", "local x = 1\nreturn { worker = function() return x end }\n")
+        .file(
+            "spec/a_spec.lua",
+            r#"require "other"
+it("twice", function() assert.equal(4, (test.worker("scripts/a.lua", { 2 }))) end)"#,
+        )
+        .file(
+            "spec/b_spec.lua",
+            r#"it("nothing", function() assert.equal(0, (test.worker("scripts/a.lua", { 1 }))) end)"#,
+        )
+}
+
+#[test]
+fn lines_that_ran_are_counted_over_all_specs_and_coroutines() {
+    let specs = half_tested();
+    let said = specs.test(&["--coverage"]);
+    said.exit(0)
+        .says("             lib/halves.lua     13/15   86.6%  not 10, 13\n")
+        .says("             scripts/a.lua       8/10   80.0%  not 10-11\n")
+        .says("             scripts/never.lua    0/2    0.0%  not 1-2\n")
+        .says("    Coverage 77.7% of 27 lines in 3 files, written to coverage.lcov\n     Summary ")
+        .says_not("spec/a_spec.lua  ")
+        .says_not("other.lua");
+    let lcov = fs::read_to_string(specs.path("coverage.lcov")).expect("the file");
+    let of_script = "TN:\nSF:scripts/a.lua\nDA:1,2\nDA:2,2\nDA:4,2\nDA:5,1\nDA:7,1\nDA:8,2\nDA:10,0\nDA:11,0\nDA:12,2\n\
+                     DA:13,2\nLF:10\nLH:8\nend_of_record\n";
+    assert!(lcov.contains(of_script), "{lcov}");
+    // of some tests only what they load, and where it is asked for
+    specs
+        .test(&["--coverage=out/some.lcov", "-f", "nothing", "--format", "json"])
+        .exit(0)
+        .says(
+            r#"{"event":"file_covered","file":"scripts/a.lua","lines":10,"ran":7,"missed":[[5,5],[10,11]]}"#,
+        )
+        .says(r#"{"event":"lines_covered","lines":25,"ran":15,"written":"out/some.lcov"}"#)
+        .says_not("never.lua");
+    assert!(specs.path("out/some.lcov").exists());
+    specs.test(&["--coverage", "--list"]).exit(2).says("cannot be used with");
+    let specs = specs.file("scripts/bad.lua", "return )\n");
+    specs
+        .test(&["--coverage"])
+        .exit(0)
+        .says("scripts/bad.lua  not counted: line:1: unexpected")
+        .says(" in 3 files");
+}
+
+#[test]
+fn lines_are_counted_after_a_timeout_too() {
+    let spec = r#"local lib = require "halves"
+it("loops", function() lib.loop() end)
+it("loops in a coroutine", function() coroutine.wrap(lib.loop)() end)
+it("goes on", function() assert.equal(2, lib.twice(1)) end)
+it("goes on in a new coroutine", function() coroutine.wrap(function() pcall(lib.unused) end)() end)"#;
+    let specs = half_tested().file("spec/a_spec.lua", spec);
+    specs
+        .test(&["--coverage", "--timeout", "300ms", "-j1", "spec/a_spec.lua"])
+        .exit(1)
+        .says("4 tests: 2 passed, 2 failed")
+        .says("             lib/halves.lua  15/15  100.0%\n");
+    let lcov = fs::read_to_string(specs.path("coverage.lcov")).expect("the file");
+    assert!(lcov.contains("DA:4,1\nDA:5,1\n") && lcov.contains("DA:13,1\n"), "{lcov}");
+}

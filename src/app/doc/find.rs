@@ -39,7 +39,11 @@ pub fn find<'a>(library: &'a [Module], name: &str) -> Vec<Found<'a>> {
     let name = name.trim().trim_end_matches("()");
     let wanted = spelt(name.strip_prefix("mpms.").unwrap_or(name));
     let all = all(library);
-    let exact: Vec<_> = all.iter().filter(|one| spelt(&one.name()) == wanted).copied().collect();
+    let mut exact: Vec<_> = all.iter().filter(|one| spelt(&one.name()) == wanted).copied().collect();
+    // the globals `task` and `test` are the modules
+    if exact.iter().any(|one| matches!(one, Found::Module(_))) {
+        exact.retain(|one| !matches!(one, Found::Field(_, None, _)));
+    }
     if !exact.is_empty() {
         return exact;
     }
@@ -118,6 +122,8 @@ mod tests {
         assert_eq!(names("net.Socket.send"), ["net.Socket:send"]);
         assert_eq!(names("socket:send"), ["net.Socket:send"]);
         assert_eq!(names("try"), ["try"]);
+        assert_eq!(names("task"), ["task"]);
+        assert!(matches!(find(library(), "test")[..], [Found::Module(_)]));
         assert_eq!(names("http.Options"), ["http.options", "http.Options"], "the function first");
         assert!(names("get").contains(&"http.get".to_owned()) && names("get").len() > 2);
         assert!(names("same_site")[0].ends_with("LinksOptions.same_site"));

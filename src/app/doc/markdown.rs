@@ -27,7 +27,7 @@ pub fn reference(library: &[Module]) -> String {
 }
 
 fn title(module: &Module) -> String {
-    module.full_name().unwrap_or_else(|| "globals".to_owned())
+    module.full_name().unwrap_or_else(|| module.name.clone())
 }
 
 /// As the sites that show Markdown make it of the title.

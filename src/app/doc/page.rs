@@ -39,8 +39,9 @@ pub fn modules(look: Look, library: &[Module]) -> String {
     let rows: Vec<_> =
         rows.map(|module| (module.name.clone(), String::new(), sentence(module).to_owned())).collect();
     table(&mut text, look, "", &rows);
-    if let Some(globals) = library.iter().find(|module| module.full_name().is_none()) {
-        text.push_str(&format!("\n{}\n", look.bold("Globals")));
+    for globals in library.iter().filter(|module| module.full_name().is_none()) {
+        let title = if globals.name == "spec" { "Globals of specs" } else { "Globals" };
+        text.push_str(&format!("\n{}\n", look.bold(title)));
         let functions =
             globals.functions.iter().map(|one| (one.call(), String::new(), first_sentence(&one.doc)));
         let fields =
@@ -98,7 +99,7 @@ fn page(look: Look, library: &[Module], found: &Found<'_>) -> String {
 fn module(text: &mut String, look: Look, module: &Module) {
     match module.full_name() {
         Some(name) => text.push_str(&format!("{}\n", look.name(&name))),
-        None => text.push_str(&format!("{}\n", look.name("globals"))),
+        None => text.push_str(&format!("{}\n", look.name(&module.name))),
     }
     without_fence(text, &module.doc);
     if !module.fields.is_empty() {

@@ -11,6 +11,7 @@ use crossbeam_channel::Sender;
 
 use super::spec::{FromSpec, Go, Start};
 use super::{File, Outcome};
+use crate::lua::coverage::Ran;
 use crate::lua::spec::{Event, Planned, Problem, Status, Totals};
 use crate::os::command::{End, Said, Spawned};
 use crate::os::signals;
@@ -25,6 +26,7 @@ pub(super) struct Crew {
     pub jobs: usize,
     pub limit: Duration,
     pub update: bool,
+    pub coverage: bool,
     pub list: bool,
     pub cwd: PathBuf,
 }
@@ -37,6 +39,8 @@ pub(super) enum News {
     Broken { file: usize, problem: Problem },
     /// A test, or what stands for one, has ended.
     Result(Outcome),
+    /// Lines that ran in a file that has ended.
+    Ran(Vec<Ran>),
     /// Of a file that has ended.
     Totals(Totals),
 }
@@ -127,8 +131,13 @@ impl Crew {
             code: "crashed".into(),
             traceback: Vec::new(),
         };
-        let start =
-            Start { file: path.to_path_buf(), cwd: self.cwd.clone(), limit: self.limit, update: self.update };
+        let start = Start {
+            file: path.to_path_buf(),
+            cwd: self.cwd.clone(),
+            limit: self.limit,
+            update: self.update,
+            coverage: self.coverage,
+        };
         let process = Spawned::start(&start.arguments())
             .map_err(|error| failed(format!("its process cannot be started: {error}")))?;
         match process.next(self.limit + GRACE) {
@@ -162,6 +171,9 @@ impl Crew {
             match process.next(self.limit + GRACE) {
                 Said::Line(line) => match serde_json::from_slice(&line) {
                     Ok(FromSpec::Event(event)) => desk.hear(event),
+                    Ok(FromSpec::Ran(ran)) => {
+                        let _ = send.send(Message::News(News::Ran(ran)));
+                    }
                     Ok(FromSpec::Done(totals)) => {
                         let _ = send.send(Message::News(News::Totals(totals)));
                         break;

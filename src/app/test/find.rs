@@ -1,5 +1,6 @@
 //! Which files are specs.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use ignore::WalkBuilder;
@@ -37,6 +38,30 @@ pub(super) fn specs(cwd: &Path, paths: &[PathBuf]) -> Result<Vec<File>, Stop> {
 }
 
 fn below(folder: &Path) -> Result<Vec<PathBuf>, ignore::Error> {
+    ending(folder, ENDING)
+}
+
+/// The files of Lua in a folder and below it, without those that are left out for specs too.
+pub(super) fn lua(folder: &Path) -> Result<Vec<PathBuf>, ignore::Error> {
+    ending(folder, ".lua")
+}
+
+/// Whether a file is of the project, and not code of others in it.
+pub(super) fn is_ours(root: &Path, path: &Path) -> bool {
+    parts(root, path).is_some_and(|mut parts| !parts.any(|part| OTHERS.iter().any(|other| part == *other)))
+}
+
+/// Whether it is a spec, or lies with them.
+pub(super) fn is_of_specs(root: &Path, path: &Path) -> bool {
+    path.to_string_lossy().ends_with(ENDING)
+        || parts(root, path).is_some_and(|mut parts| parts.any(|part| part == "spec"))
+}
+
+fn parts<'a>(root: &Path, path: &'a Path) -> Option<impl Iterator<Item = &'a OsStr>> {
+    Some(path.strip_prefix(root).ok()?.iter())
+}
+
+fn ending(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, ignore::Error> {
     let walk = WalkBuilder::new(folder)
         .require_git(false)
         .filter_entry(|entry| !OTHERS.iter().any(|other| entry.file_name() == *other))
@@ -45,7 +70,7 @@ fn below(folder: &Path) -> Result<Vec<PathBuf>, ignore::Error> {
     for entry in walk {
         let entry = entry?;
         let is_file = entry.file_type().is_some_and(|kind| !kind.is_dir());
-        if is_file && entry.file_name().to_string_lossy().ends_with(ENDING) {
+        if is_file && entry.file_name().to_string_lossy().ends_with(ending) {
             found.push(entry.into_path());
         }
     }

@@ -4,6 +4,9 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
 
+use unicode_width::UnicodeWidthStr as _;
+
+use super::coverage::{Covered, CoveredFile, percent};
 use super::{File, Outcome, Report, Summary};
 use crate::cli::{Color, TestArgs};
 use crate::lua::spec::{Problem, Status};
@@ -13,6 +16,8 @@ use crate::report::human::clean;
 const WORD: usize = 12;
 /// Lines of output of one test that are shown.
 const LINES: usize = 100;
+/// Stretches of lines that did not run, of one file, that are shown.
+const STRETCHES: usize = 8;
 
 /// Lines on standard output.
 pub(super) struct Human {
@@ -155,6 +160,33 @@ impl Report for Human {
         }
     }
 
+    fn covered(&mut self, covered: &Covered, written: &str) {
+        if !self.quiet {
+            let width =
+                |of: fn(&CoveredFile) -> usize| covered.files.iter().map(of).max().unwrap_or_default();
+            let names = width(|file| clean::line(&file.name).width());
+            let widest = width(|file| counts(file).len());
+            for file in &covered.files {
+                let (name, share) = (clean::line(&file.name), percent((file.ran(), file.lines.len())));
+                let gap = " ".repeat(names.saturating_sub(name.width()));
+                let text = format!("{name}{gap}  {:>widest$}  {share:>6}  {}", counts(file), missed(file));
+                self.under(text.trim_end());
+            }
+            for (name, why) in &covered.broken {
+                self.under(&format!("{}  not counted: {}", clean::line(name), clean::line(why)));
+            }
+        }
+        let total = covered.total();
+        let text = format!(
+            "{} of {} in {}, written to {}",
+            percent(total),
+            plural(total.1, "line"),
+            plural(covered.files.len(), "file"),
+            clean::line(written)
+        );
+        self.line(AnsiColor::Cyan, "Coverage", &text);
+    }
+
     fn finished(&mut self, summary: &Summary) {
         let mut counts = vec![format!("{} passed", summary.passed)];
         for (count, word) in
@@ -191,6 +223,25 @@ impl Report for Human {
                 &format!("mpms test -v {} --filter '^{}$'", clean::line(file), clean::line(&name)),
             );
         }
+    }
+}
+
+fn counts(file: &CoveredFile) -> String {
+    format!("{}/{}", file.ran(), file.lines.len())
+}
+
+/// `not 12-14, 31`
+fn missed(file: &CoveredFile) -> String {
+    let missed = file.missed();
+    let shown = missed.iter().take(STRETCHES).map(|(first, last)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    });
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match missed.len().saturating_sub(STRETCHES) {
+        _ if missed.is_empty() => String::new(),
+        0 => format!("not {shown}"),
+        more => format!("not {shown}, … {more} more"),
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 
 use serde_json::{Value, json};
 
+use super::coverage::Covered;
 use super::{File, Outcome, Report, Summary};
 use crate::lua::spec::{Problem, Status};
 
@@ -59,6 +60,23 @@ impl Report for Json {
             "reason": reason,
             "output": outcome.output,
         }));
+    }
+
+    fn covered(&mut self, covered: &Covered, written: &str) {
+        for file in &covered.files {
+            say(&json!({
+                "event": "file_covered",
+                "file": file.name,
+                "lines": file.lines.len(),
+                "ran": file.ran(),
+                "missed": file.missed(),
+            }));
+        }
+        for (file, why) in &covered.broken {
+            say(&json!({ "event": "file_not_covered", "file": file, "reason": why }));
+        }
+        let (ran, lines) = covered.total();
+        say(&json!({ "event": "lines_covered", "lines": lines, "ran": ran, "written": written }));
     }
 
     fn finished(&mut self, summary: &Summary) {

@@ -1,5 +1,6 @@
 //! `mpms test`
 
+mod coverage;
 mod crew;
 mod find;
 mod human;
@@ -8,7 +9,7 @@ mod junit;
 pub mod spec;
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use regex::Regex;
@@ -18,6 +19,7 @@ use super::exit::Code;
 use crate::cli::{Format, TestArgs};
 use crate::lua::spec::{Planned, Problem, Status, Totals};
 use crate::os;
+use coverage::{Coverage, Covered};
 use crew::News;
 
 /// A file with its tests.
@@ -57,6 +59,8 @@ pub trait Report {
     fn broken(&mut self, name: &str, problem: &Problem);
     /// A test ended.
     fn ended(&mut self, files: &[File], result: &Outcome);
+    /// Which lines ran, of those that could; it was written to a file of that name.
+    fn covered(&mut self, covered: &Covered, written: &str);
     /// The end.
     fn finished(&mut self, summary: &Summary);
 }
@@ -139,8 +143,9 @@ fn all(arguments: &TestArgs) -> Result<Code, Stop> {
         jobs: arguments.jobs.map_or(cpus, usize::from),
         limit: arguments.timeout,
         update: arguments.update,
+        coverage: arguments.coverage.is_some(),
         list: arguments.list,
-        cwd,
+        cwd: cwd.clone(),
     };
     // processes that specs leave behind become ours, and end with us
     os::process::adopt_orphans().map_err(plain)?;
@@ -153,6 +158,7 @@ fn all(arguments: &TestArgs) -> Result<Code, Stop> {
     let mut problems: Vec<(String, Problem)> = Vec::new();
     let chooses =
         |test: &Planned| filter.as_ref().is_none_or(|filter| filter.is_match(&test.names.join(": ")));
+    let mut coverage = Coverage::default();
     let known = files.len();
     crew.run(&mut files, &chooses, &mut |files, news| match news {
         News::Loaded => report.begins(files, files.iter().map(|file| file.chosen.len()).sum()),
@@ -167,6 +173,7 @@ fn all(arguments: &TestArgs) -> Result<Code, Stop> {
             report.ended(files, &result);
             results.push(result);
         }
+        News::Ran(ran) => coverage.add(ran),
         News::Totals(totals) => {
             summary.totals.mocked += totals.mocked;
             summary.totals.written += totals.written;
@@ -193,10 +200,16 @@ fn all(arguments: &TestArgs) -> Result<Code, Stop> {
             ),
         });
     }
+    let unwritten = |path: &Path, error| Stop::new(format!("cannot write {}: {error}", path.display()), None);
+    if let Some(path) = &arguments.coverage {
+        let all = arguments.paths.is_empty() && filter.is_none();
+        let covered = coverage.finish(&cwd, all);
+        covered.write(path).map_err(|error| unwritten(path, error))?;
+        report.covered(&covered, &path.to_string_lossy());
+    }
     report.finished(&summary);
     if let Some(path) = &arguments.junit {
-        junit::write(path, &files, &results, &problems, &summary)
-            .map_err(|error| Stop::new(format!("cannot write {}: {error}", path.display()), None))?;
+        junit::write(path, &files, &results, &problems, &summary).map_err(|error| unwritten(path, error))?;
     }
     Ok(match () {
         () if summary.broken > 0 => Code::Usage,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::app::exit::Code;
+use crate::lua::coverage::{self, Ran};
 use crate::lua::spec::{Event, Planned, Problem, Settings, Spec, Totals};
 use crate::os::command::{take_streams, under_guard};
 
@@ -20,6 +21,8 @@ pub(super) enum FromSpec {
     Broken(Problem),
     /// Something happened.
     Event(Event),
+    /// Which lines have run; only when asked for.
+    Ran(Vec<Ran>),
     /// It has run all; nothing follows.
     Done(Totals),
 }
@@ -35,6 +38,7 @@ pub(super) struct Start {
     pub cwd: PathBuf,
     pub limit: Duration,
     pub update: bool,
+    pub coverage: bool,
 }
 
 impl Start {
@@ -61,6 +65,9 @@ pub fn serve(arguments: &[OsString]) -> Code {
         // nobody listens any more: then this process has been killed
         let _ = output.write_all(&line);
     };
+    if start.coverage {
+        coverage::begin(&start.cwd);
+    }
     let limit_ns = u64::try_from(start.limit.as_nanos()).unwrap_or(u64::MAX);
     let settings = Settings { file: start.file, cwd: start.cwd, limit_ns, update: start.update };
     let spec = match Spec::load(&settings) {
@@ -77,6 +84,9 @@ pub fn serve(arguments: &[OsString]) -> Code {
         return Code::Success;
     };
     spec.run(&indices, &mut |event| tell(&FromSpec::Event(event)));
+    if start.coverage {
+        tell(&FromSpec::Ran(coverage::take()));
+    }
     tell(&FromSpec::Done(spec.totals()));
     Code::Success
 }

@@ -255,4 +255,4 @@ local loaded = package.loaded
 loaded["luassert"], loaded["luassert.spy"], loaded["luassert.stub"] = assert, spies.spy, spies.stub
 loaded["luassert.mock"], loaded["luassert.match"] = spies.mock, match
 
-return { show = show, mark = spies.mark, revert_to = spies.revert_to, save = save, restore = restore }
+return { show = show, mark = spies.mark, revert_to = spies.revert_to, save = save, restore = restore, checks = checks }

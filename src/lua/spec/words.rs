@@ -186,3 +186,94 @@ fn hooks(lua: &Lua, tree: &Rc<Tree>) -> mlua::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::rc::Rc;
+
+    use mlua::{Lua, Table, Value};
+
+    use super::super::tree::Tree;
+    use super::install;
+    use crate::lua::std::testing::state;
+    use crate::lua::types::{Function, Module, library};
+
+    fn told() -> &'static Module {
+        library().iter().find(|module| module.name == "spec").expect("the types of specs")
+    }
+
+    fn fields(class: &str) -> BTreeSet<&'static str> {
+        let class = told().class(class).expect("a class");
+        class.fields.iter().map(|field| field.name.as_str()).filter(|name| *name != "[string]").collect()
+    }
+
+    fn globals(lua: &Lua) -> Vec<(String, Value)> {
+        lua.globals().pairs().collect::<mlua::Result<_>>().expect("names")
+    }
+
+    fn installed() -> (Lua, Table) {
+        let lua = state();
+        let functions = install(&lua, &Rc::new(Tree::default())).expect("installs");
+        (lua, functions)
+    }
+
+    #[test]
+    fn the_words_are_those_of_the_types() {
+        let lua = state();
+        let before = globals(&lua);
+        install(&lua, &Rc::new(Tree::default())).expect("installs");
+        let there: BTreeSet<String> =
+            globals(&lua).into_iter().filter(|one| !before.contains(one)).map(|(name, _)| name).collect();
+        let functions =
+            told().functions.iter().map(|one| one.name.clone()).filter(|name| !name.contains('.'));
+        let told: BTreeSet<String> =
+            told().fields.iter().map(|field| field.name.clone()).chain(functions).collect();
+        assert_eq!(told, there);
+    }
+
+    #[test]
+    fn assertions_are_those_of_the_types() {
+        let (lua, functions) = installed();
+        let checks: Table = functions.raw_get("checks").expect("the checks");
+        let checks: Vec<String> =
+            checks.pairs::<String, Value>().map(|pair| pair.expect("a name").0).collect();
+        let (plain, of_spy) = (fields("spec.Assert"), fields("spec.AssertSpy"));
+        for name in &checks {
+            let is_told = match name.strip_prefix("spy_") {
+                Some(name) => of_spy.contains(name),
+                None => plain.contains(name.as_str()) || plain.contains(format!("is_{name}").as_str()),
+            };
+            assert!(is_told, "`assert.{name}` has no type");
+        }
+        for name in plain {
+            let known = lua.load(format!("return assert[{name:?}] ~= nil")).eval::<bool>();
+            assert!(known.as_ref().is_ok_and(|known| *known), "assert.{name}: {known:?}");
+        }
+        for name in of_spy {
+            let known = lua.load(format!("return assert.spy(spy.new())[{name:?}] ~= nil")).eval::<bool>();
+            assert!(known.as_ref().is_ok_and(|known| *known), "assert.spy(…).{name}: {known:?}");
+        }
+    }
+
+    #[test]
+    fn spies_are_those_of_the_types() {
+        let (lua, _) = installed();
+        let are = |owner: &str, code: &str, functions: &[Function]| {
+            for function in functions {
+                let known: Value =
+                    lua.load(format!("return ({code})[{:?}]", function.short())).eval().expect("Lua");
+                assert!(known.is_function(), "{owner} has no {}", function.short());
+            }
+        };
+        let class = |name: &str| &told().class(name).expect("a class").methods;
+        are("a spy", "spy.new()", class("spec.Spy"));
+        are("spy", "spy", class("spec.Spies"));
+        are("stub", "stub", class("spec.Stubs"));
+        are("mock", "mock", class("spec.Mocks"));
+        for name in fields("spec.Stub") {
+            let known: Value = lua.load(format!("return stub()[{name:?}]")).eval().expect("Lua");
+            assert!(!known.is_nil(), "a stub has no {name}");
+        }
+    }
+}

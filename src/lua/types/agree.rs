@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mlua::{Function as LuaFunction, Lua, MultiValue, Table, Value};
 
+use super::data::GLOBALS;
 use super::{Class, Function, Module, library};
 use crate::lua::std::testing::state;
 use crate::lua::{declared, std as live};
@@ -57,6 +58,11 @@ const HIDDEN: &[&str] = &[
 /// Kinds of objects that are made of Lua alone.
 const OF_LUA: &[&str] = &["co.Scope", "http.Headers"];
 
+/// Those of specs have a test of their own, beside `assert.lua`.
+fn is_of_lua(class: &str) -> bool {
+    OF_LUA.contains(&class) || class.starts_with("spec.")
+}
+
 /// Globals that only a role has.
 const OF_ROLES: &[&str] = &["emit", "put_with", "task"];
 
@@ -101,7 +107,7 @@ fn compare(owner: &str, told: &BTreeSet<&str>, there: &BTreeSet<&str>, wrong: &m
 #[test]
 fn every_module_has_its_file_and_every_file_its_module() {
     let told: BTreeSet<&str> = library().iter().map(|module| module.name.as_str()).collect();
-    let there: BTreeSet<&str> = live::names().chain(["globals"]).collect();
+    let there: BTreeSet<&str> = live::names().chain(GLOBALS).collect();
     let mut wrong = Vec::new();
     compare("the library", &told, &there, &mut wrong);
     wrong.iter_mut().for_each(|line| line.push_str(": src/lua/types/NAME.lua, and a line of FILES"));
@@ -146,7 +152,7 @@ fn objects_have_what_their_types_say() {
     let classes = || library().iter().flat_map(|module| &module.classes);
     let with_methods = classes().filter(|class| !class.methods.is_empty()).map(|class| class.name.as_str());
     let with_methods: BTreeSet<&str> =
-        with_methods.filter(|name| !OF_LUA.contains(name) && !name.starts_with("mpms.")).collect();
+        with_methods.filter(|name| !is_of_lua(name) && !name.starts_with("mpms.")).collect();
     let objects: BTreeMap<String, Table> = declared::methods(&lua).into_iter().collect();
     let there = objects.keys().map(String::as_str).filter(|name| !HIDDEN.contains(name)).collect();
     let mut wrong = Vec::new();
@@ -191,7 +197,7 @@ fn fields_of_objects_are_there() {
     let mut wrong = Vec::new();
     for class in library().iter().flat_map(|module| &module.classes) {
         let is_object =
-            !class.methods.is_empty() && !class.name.starts_with("mpms.") && !OF_LUA.contains(&&*class.name);
+            !class.methods.is_empty() && !class.name.starts_with("mpms.") && !is_of_lua(&class.name);
         if !is_object || class.fields.is_empty() {
             continue;
         }
@@ -369,4 +375,60 @@ fn globals_are_those_of_the_types() {
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_global_of_the_library_has_every_module() {
+    let globals = library().iter().find(|module| module.name == "globals").expect("the globals");
+    let told = globals.class("mpms").expect("the class of the global");
+    let kinds: BTreeMap<&str, &str> =
+        told.fields.iter().map(|field| (field.name.as_str(), field.kind.as_str())).collect();
+    let mut wrong = Vec::new();
+    let names = kinds.keys().copied().filter(|name| *name != "null").collect();
+    compare("`mpms`", &names, &live::names().collect(), &mut wrong);
+    for (name, kind) in kinds.iter().filter(|(name, _)| **name != "null") {
+        if *kind != format!("mpms.{name}") {
+            wrong.push(format!("mpms.{name} is a `{kind}`"));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// The code between fences, with the line that it begins at.
+fn examples(text: &str) -> Vec<(usize, String)> {
+    let mut found: Vec<(usize, String)> = Vec::new();
+    let mut is_open = false;
+    for (index, line) in text.lines().enumerate() {
+        match line.strip_prefix("---") {
+            Some("```lua") => {
+                is_open = true;
+                found.push((index + 2, String::new()));
+            }
+            Some(code) if is_open && !code.starts_with("```") => {
+                if let Some((_, example)) = found.last_mut() {
+                    example.push_str(code);
+                    example.push('\n');
+                }
+            }
+            _ => is_open = false,
+        }
+    }
+    found
+}
+
+#[test]
+fn every_example_is_lua() {
+    let lua = Lua::new();
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for (name, text) in super::FILES {
+        for (line, example) in examples(text) {
+            count += 1;
+            if let Err(error) = lua.load(example.as_str()).set_name("=example").into_function() {
+                wrong.push(format!("types/{name}.lua:{line}: {error}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    assert!(count > 90, "only {count} examples");
 }

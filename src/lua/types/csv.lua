@@ -68,10 +68,9 @@ function csv.decode(text, options) end
 ---
 ---```lua
 ---csv.encode({ { name = "Ada", age = 36 }, { name = "Bob" } })
------>
----age,name
----36,Ada
----,Bob
+----->  age,name
+----->  36,Ada
+----->  ,Bob
 ---```
 ---@nodiscard
 ---@param rows table[]   all with names, or all lists

@@ -2,10 +2,13 @@
 
 use serde::Serialize;
 
-/// A module, or the globals.
+/// What is no module: globals of all scripts, and those of specs.
+pub const GLOBALS: [&str; 2] = ["globals", "spec"];
+
+/// A module, or globals.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 pub struct Module {
-    /// `http`; `globals` for what needs no `require`.
+    /// `http`; one of [`GLOBALS`] for what needs no `require`.
     pub name: String,
     /// What it is for: the first line is one sentence.
     pub doc: String,
@@ -118,9 +121,9 @@ pub struct Alias {
 }
 
 impl Module {
-    /// What `require` takes; nothing for the globals.
+    /// What `require` takes; nothing for globals.
     pub fn full_name(&self) -> Option<String> {
-        (self.name != "globals").then(|| format!("mpms.{}", self.name))
+        (!GLOBALS.contains(&&*self.name)).then(|| format!("mpms.{}", self.name))
     }
 
     /// The class of that name.

@@ -30,6 +30,38 @@
 ---The library. Its modules are made when they are first named, here or by `require "mpms.http"`.
 ---@class mpms
 ---@field null lightuserdata   the null of JSON, YAML and SQL, which can stand in a table
+---@field archive mpms.archive
+---@field co mpms.co
+---@field codec mpms.codec
+---@field compress mpms.compress
+---@field csv mpms.csv
+---@field env mpms.env
+---@field feed mpms.feed
+---@field fs mpms.fs
+---@field hash mpms.hash
+---@field html mpms.html
+---@field http mpms.http
+---@field json mpms.json
+---@field log mpms.log
+---@field metrics mpms.metrics
+---@field net mpms.net
+---@field path mpms.path
+---@field proc mpms.proc
+---@field random mpms.random
+---@field re mpms.re
+---@field robots mpms.robots
+---@field secret mpms.secret
+---@field sqlite mpms.sqlite
+---@field str mpms.str
+---@field task mpms.task
+---@field tbl mpms.tbl
+---@field test mpms.test
+---@field time mpms.time
+---@field toml mpms.toml
+---@field url mpms.url
+---@field uuid mpms.uuid
+---@field xml mpms.xml
+---@field yaml mpms.yaml
 mpms = {}
 
 ---The job whose script this is; nothing of it can be changed.
@@ -39,6 +71,10 @@ mpms = {}
 ---@field seed integer   base of all random numbers
 ---@field dir string   the folder of the manifest, where the script works
 job = {}
+
+---The task that runs here. Role `worker`.
+---@type mpms.task
+task = nil
 
 ---The results of `f(...)`, or nil and what it raised.
 ---
@@ -128,9 +164,9 @@ function Putter:put_with(options, ...) end
 ---What a script returns: the roles that it plays.
 ---@class mpms.Roles
 ---@field tasks? fun(put: async fun(...), meta: table)   puts the tasks; once, in the coordinator
----@field process_init? fun()   in each worker process, before its threads
+---@field process_init? fun()   called in each worker process, before its threads
 ---@field process_exit? fun()   and after them
----@field init? fun(meta: table)   in each thread of a worker, before its first task
+---@field init? fun(meta: table)   called in each thread of a worker, before its first task
 ---@field exit? fun(meta: table)   and after its last
 ---@field worker? fun(...): ...   for each attempt, with the task's arguments
 ---@field start? fun(meta: mpms.Meta)   before the first result, also when a run goes on

@@ -29,9 +29,12 @@ local http = {}
 ---@field filename? string
 ---@field type? string   of the contents
 
+---One value, or several of the same name.
+---@alias http.HeaderValue string|number|(string|number)[]
+
 ---Everything about one request. A client takes the same as defaults.
 ---@class http.Options
----@field headers? table<string, string|string[]>
+---@field headers? table<string, http.HeaderValue>
 ---@field query? table<string, any>   added to the address
 ---@field cookies? table<string, string>   sent with this request
 ---@field auth? http.Auth   `{ user, password }` or `{ bearer = token }`; no redirect tells it to another host
@@ -214,7 +217,7 @@ function http.client(options) end
 
 ---@class http.Answer
 ---@field status? integer   default 200
----@field headers? table<string, string|string[]>
+---@field headers? table<string, http.HeaderValue>
 ---@field body? string|table   a table is sent as JSON
 ---@field file? string   a path, instead of `body`
 ---@field redirect? string
@@ -227,6 +230,9 @@ function http.client(options) end
 
 ---@alias http.Reply string|integer|http.Answer
 
+---Answers a request of `http.serve`; nothing is a 404.
+---@alias http.Handler fun(request: http.Asked): http.Reply?
+
 ---A small server on this machine, in a thread of its own: of a folder, a function, or a table of routes.
 ---
 ---Routes are `"/items"`, `"POST /items"`, `"/items/:id"`, `"/files/*"`. What answers is a function of the request, a
@@ -237,7 +243,7 @@ function http.client(options) end
 ---local server <close> = http.serve { ["/items/:id"] = function(request) return { body = { id = request.params.id } } end }
 ---print(http.get(server.url .. "/items/7").body)
 ---```
----@param source string|fun(request: http.Asked): http.Reply|table<string, http.Reply|http.Reply[]|fun(request: http.Asked): http.Reply>
+---@param source string|http.Handler|table<string, http.Reply|http.Reply[]|http.Handler>
 ---@param options? http.ServeOptions
 ---@return http.Server
 function http.serve(source, options) end

@@ -39,7 +39,7 @@ local json = {}
 ---The value of a text. Raises `parse` with line and column.
 ---
 ---```lua
----json.decode('{"id":9007199254740993}').id  --> 9007199254740993
+---print(json.decode('{"id":9007199254740993}').id)  --> 9007199254740993
 ---```
 ---@nodiscard
 ---@param text string   UTF-8; a byte order mark is passed over

@@ -13,6 +13,7 @@ pub use data::{Alias, Class, Field, Function, Module, Param, Return, first_sente
 /// The files, by their names without `.lua`: the globals first, then the modules.
 pub const FILES: &[(&str, &str)] = &[
     ("globals", include_str!("globals.lua")),
+    ("spec", include_str!("spec.lua")),
     ("archive", include_str!("archive.lua")),
     ("co", include_str!("co.lua")),
     ("codec", include_str!("codec.lua")),

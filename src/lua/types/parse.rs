@@ -28,6 +28,8 @@ struct Block {
     /// Whether there is anything that only a function can have.
     of_function: bool,
     is_meta: bool,
+    /// Of a value that is no class of its own.
+    kind: Option<String>,
 }
 
 #[derive(Default)]
@@ -93,9 +95,12 @@ impl Reader {
             }
             "async" => self.of_function().waits = true,
             "nodiscard" => self.of_function().nodiscard = true,
+            // of a table that can be called: for editors
+            "overload" if self.block().class.is_some() => {}
             "overload" => self.of_function().overloads.push(rest.to_owned()),
             "generic" => self.block().of_function = true,
-            "type" | "operator" | "see" | "deprecated" => {
+            "type" => self.block().kind = Some(rest.to_owned()),
+            "operator" | "see" | "deprecated" => {
                 self.block();
             }
             other => self.complain(format!("unknown tag `@{other}`")),
@@ -147,7 +152,7 @@ impl Reader {
             None => (false, name.trim().to_owned()),
         };
         let block = self.block.take().unwrap_or_default();
-        let class = block.class.as_ref().map(|class| class.name.clone());
+        let class = block.class.as_ref().map(|class| class.name.clone()).or_else(|| block.kind.clone());
         if !is_local {
             let kind = class.clone().unwrap_or_else(|| "table".to_owned());
             let doc = joined(&block.doc);

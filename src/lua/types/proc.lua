@@ -116,9 +116,9 @@ function proc.split(text) end
 ---A command that runs beside the script.
 ---@class proc.Process
 ---@field pid integer   its number, which is that of its group too
----@field stdin? proc.Input   what it reads, unless given beforehand
----@field stdout? proc.Output   what it writes, when captured
----@field stderr? proc.Output   the same of standard error
+---@field stdin proc.Input   what it reads; nil when given beforehand
+---@field stdout proc.Output   what it writes; nil when not captured
+---@field stderr proc.Output   the same of standard error
 local Process = {}
 
 ---Closes its input, reads the rest of its output and waits for its end. Raises as `run` does, but not for a command that

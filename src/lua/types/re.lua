@@ -14,6 +14,7 @@ local re = {}
 
 ---A match: the whole at 0, the groups at 1 to n and under their names. A group that had no part in it is `false`.
 ---@class re.Match
+---@field [0] string   the whole
 ---@field [integer] string|false
 ---@field [string] string|false
 
@@ -56,7 +57,7 @@ function re.test(subject, pattern, flags) end
 ---`init` is where to begin; what is before it still counts for `^`, `\b` and look-behind.
 ---
 ---```lua
----local m = re.match("2024-05-01", [[(?<y>\d+)-(?<m>\d+)]])
+---local m = assert(re.match("2024-05-01", [[(?<y>\d+)-(?<m>\d+)]]))
 ---print(m.y, m[2], m[0])  --> 2024  05  2024-05
 ---```
 ---@nodiscard

@@ -50,6 +50,9 @@ local test = {}
 ---@field priority? integer
 ---@field delay? number   seconds
 
+---@class test.Error: mpms.error
+---@field traceback? string
+
 ---What an attempt did besides returning. Puts and rows count when it succeeds, as in a run.
 ---@class test.Effects
 ---@field results any[]   all that it returned
@@ -61,7 +64,7 @@ local test = {}
 ---@field verb? "retry"|"skip"|"fail"|"abort"   how the task itself ended the attempt
 ---@field reason? string   what it said then
 ---@field after? number   seconds until the next attempt, when it asks for that
----@field error? mpms.error   why it failed; with its `traceback`
+---@field error test.Error   why it failed; nil when it succeeded
 ---@field died? string   the reason of `task.die`
 ---@field saved? any   the last state of `task.save`; it stays, also when the attempt fails
 ---@field cancels string[]   the keys of `task.cancel`; they count as puts do
@@ -100,6 +103,11 @@ function test.worker(script, args, meta, options) end
 ---@return any result
 function test.handler(script, meta, ...) end
 
+---The tasks that a generator put.
+---@class test.Tasks
+---@field [integer] test.Put
+---@field more? boolean   it was stopped at the limit
+
 ---@class test.TasksOptions: test.JobOptions
 ---@field limit? integer   tasks after which the generator is stopped; default 1000
 ---@field meta? table   the read-only copy that it gets
@@ -114,7 +122,7 @@ function test.handler(script, meta, ...) end
 ---@param script string
 ---@param params? table   `job.params`
 ---@param options? test.TasksOptions
----@return test.Put[]
+---@return test.Tasks
 function test.tasks(script, params, options) end
 
 ---A reply of a mock. A string is a body, an integer a status; a list gives one reply after another, the last again and again;
@@ -124,7 +132,7 @@ function test.tasks(script, params, options) end
 ---@field body? string
 ---@field json? any   the body as JSON
 ---@field file? string   the body from a file, looked for as scripts are
----@field headers? table<string, string|string[]>
+---@field headers? table<string, string|integer|string[]>
 ---@field delay? duration   before it comes
 ---@field error? string   no reply, but this code is raised: `timeout`, `connect`, `dns`, `tls`
 

@@ -24,7 +24,7 @@ function time.mono() end
 function time.sleep(duration) end
 
 ---@class time.AtOptions
----@field tz? string   in which zone it is shown; default `"UTC"`
+---@field tz? string   the zone in which it is shown; default `"UTC"`
 
 ---The time that is so many seconds after 1970. A float is read to the microsecond.
 ---@nodiscard

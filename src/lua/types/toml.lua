@@ -32,7 +32,7 @@ function Date:kind() end
 ---The table of a document. Raises `parse` with line and column.
 ---
 ---```lua
----toml.decode("[server]\nport = 80").server.port  --> 80
+---print(toml.decode("[server]\nport = 80").server.port)  --> 80
 ---```
 ---@nodiscard
 ---@param text string   UTF-8; a byte order mark is passed over

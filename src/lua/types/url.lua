@@ -20,7 +20,7 @@ local url = {}
 ---The parts of an address.
 ---
 ---```lua
----url.parse("https://example.com/a?b=1").params.b  --> "1"
+---print(url.parse("https://example.com/a?b=1").params.b)  --> 1
 ---```
 ---@nodiscard
 ---@param url string

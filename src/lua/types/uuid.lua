@@ -5,7 +5,7 @@
 local uuid = {}
 
 ---@class uuid.Parts
----@field text string   in small letters
+---@field text string   written with small letters
 ---@field bytes string   the 16 bytes
 ---@field version integer
 ---@field time? number   seconds since 1970, of the versions 1, 6 and 7

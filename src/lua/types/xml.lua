@@ -8,11 +8,17 @@
 ---@class mpms.xml
 local xml = {}
 
----An element. For `xml.encode` all but `tag` may be left out, and texts may be numbers and booleans.
+---An element.
 ---@class xml.Element
 ---@field tag string   the name
 ---@field attr table<string, string>   the attributes
 ---@field children (xml.Element|string)[]   elements and texts in order
+
+---An element for `xml.encode`; one of `xml.decode` is fine too.
+---@class xml.NewElement
+---@field tag string   the name
+---@field attr? table<string, string|number|boolean>   the attributes
+---@field children? (xml.NewElement|xml.Element|string|number|boolean)[]   elements and texts in order
 
 ---@class xml.Event
 ---@field event "start"|"end"|"text"|"comment"|"instruction"   what it is
@@ -37,7 +43,7 @@ local xml = {}
 ---Comments and instructions are left out. Elements nest up to 99 deep.
 ---
 ---```lua
----xml.decode('<a x="1">hi<b/></a>').children[1]  --> hi
+---print(xml.decode('<a x="1">hi<b/></a>').children[1])  --> hi
 ---```
 ---@nodiscard
 ---@param text string
@@ -67,7 +73,7 @@ function xml.events(source, options) end
 ---xml.encode({ tag = "a", attr = { x = 1 }, children = { "1 < 2" } })  --> <a x="1">1 &lt; 2</a>
 ---```
 ---@nodiscard
----@param element xml.Element
+---@param element xml.NewElement|xml.Element
 ---@param options? xml.EncodeOptions
 ---@return string
 function xml.encode(element, options) end

@@ -31,7 +31,7 @@ local yaml = {}
 ---`too_large` is raised when aliases copy more than 1 MiB and 16 times the text.
 ---
 ---```lua
----yaml.decode("answer: no\nsizes: [1, 2]").answer  --> no
+---print(yaml.decode("answer: no\nsizes: [1, 2]").answer)  --> no
 ---```
 ---@nodiscard
 ---@param text string   UTF-8; a byte order mark is passed over
@@ -53,11 +53,10 @@ function yaml.decode_all(text, options) end
 ---
 ---```lua
 ---yaml.encode({ b = { 1, "no" }, a = "x" })
------>
----a: x
----b:
----  - 1
----  - "no"
+----->  a: x
+----->  b:
+----->    - 1
+----->    - "no"
 ---```
 ---@nodiscard
 ---@param value any

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::{Lua, LuaString, MultiValue, Table, Value};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::context::Context;
 use super::effects::{effects, error_of, puts, rows};
@@ -134,18 +135,17 @@ async fn run(
     dir: Option<PathBuf>,
 ) -> Result<Played, LibError> {
     let _place = Place::enter(context, dir)?;
-    let mut hear = play::start(order)?;
-    let mut guard = Guard(None);
-    while let Some(message) = hear.recv().await {
+    let mut guard = Guard { hear: play::start(order)?, interrupt: None };
+    while let Some(message) = guard.hear.recv().await {
         match message {
-            Message::Begun(interrupt) => guard.0 = Some(interrupt),
+            Message::Begun(interrupt) => guard.interrupt = Some(interrupt),
             Message::Asked(asked, answer) => {
                 let said = mocks::answer(lua, context, &asked).map_err(LibError::carry);
                 // it may have been stopped meanwhile
                 let _ = answer.send(said);
             }
             Message::Over(played) => {
-                guard.0 = None;
+                guard.interrupt = None;
                 for line in &played.lines {
                     (context.logs.here)(line.level, &line.text, line.fields.clone());
                 }
@@ -157,11 +157,21 @@ async fn run(
 }
 
 /// Stops what is played when nobody waits for it any more.
-struct Guard(Option<Arc<Interrupt>>);
+struct Guard {
+    hear: UnboundedReceiver<Message>,
+    interrupt: Option<Arc<Interrupt>>,
+}
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if let Some(interrupt) = self.0.take() {
+        // a thread that has not said that it begins is told so when it does
+        self.hear.close();
+        while let Ok(message) = self.hear.try_recv() {
+            if let Message::Begun(interrupt) = message {
+                self.interrupt = Some(interrupt);
+            }
+        }
+        if let Some(interrupt) = self.interrupt.take() {
             interrupt.raise();
         }
     }

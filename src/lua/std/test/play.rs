@@ -115,8 +115,10 @@ pub fn start(order: Order) -> Result<mpsc::UnboundedReceiver<Message>, LibError>
     let (tell, hear) = mpsc::unbounded_channel();
     let thread = std::thread::Builder::new().name("test.play".to_owned());
     thread.spawn(move || {
-        // whoever listened may have gone: then nobody wants it
-        let _ = tell.send(Message::Begun(runtime::interrupt()));
+        if tell.send(Message::Begun(runtime::interrupt())).is_err() {
+            // whoever listened has gone, and nobody wants it
+            return;
+        }
         mock::install(Some(stand_in(tell.clone())));
         let played = play(&order);
         let _ = tell.send(Message::Over(Box::new(played)));

@@ -12,6 +12,7 @@ use super::body::plain;
 use super::carry::{Cargo, Carried};
 use super::reply::{self, Answer};
 use super::routes::{Params, Pattern};
+use crate::lua::coverage;
 use crate::lua::error::{LibError, describe_error};
 use crate::lua::module::call;
 use crate::lua::prelude;
@@ -43,6 +44,7 @@ impl Script {
     /// When Lua has no memory left.
     pub fn new(packed: Vec<(Pattern, Packed)>, around: Shared) -> Result<Self, LibError> {
         let lua = Lua::new();
+        coverage::watch(&lua)?;
         let env = around.into_env("server");
         let log = Arc::clone(&env.log.background);
         prelude::install(&lua, &env.env, Rc::clone(&env.log.here))?;
