@@ -1,16 +1,15 @@
 //! How a module of the library is made: a strict, read-only table of functions that raise structured errors.
 
 use std::cell::RefCell;
-use std::ffi::c_void;
 use std::rc::Rc;
 
 use futures_util::FutureExt as _;
 use mlua::{
-    AnyUserData, FromLuaMulti, Function, IntoLua, IntoLuaMulti, LightUserData, Lua, MultiValue, Table,
-    UserDataRegistry, Value,
+    AnyUserData, FromLuaMulti, Function, IntoLua, IntoLuaMulti, Lua, MultiValue, Table, UserDataRegistry,
+    Value,
 };
 
-use super::coroutine;
+use super::border::{self, Call};
 #[cfg(test)]
 use super::declared;
 use super::error::{LibError, expectation};
@@ -19,23 +18,12 @@ use super::scheduler::{Begun, Finish, Scheduler, Wait};
 /// The Lua side of the library in one state: see `shim.lua`.
 #[derive(Clone)]
 pub(super) struct Shim {
-    /// Turns `mark, error` into a raised error.
-    wrap: Function,
-    /// The same for a function that may have to yield before it has its results.
-    waiting: Function,
     /// Calls in protected mode and gives the raised value back as it is.
     pcall: Function,
     /// `try` of the scripts.
     pub try_: Function,
     /// Of the error tables.
     pub error_metatable: Table,
-}
-
-/// Its address is the mark that no script can have.
-static MARK: u8 = 0;
-
-fn mark() -> LightUserData {
-    LightUserData((&raw const MARK).cast_mut().cast::<c_void>())
 }
 
 impl Shim {
@@ -46,46 +34,14 @@ impl Shim {
         }
         let globals = lua.globals();
         let base = |name: &str| globals.raw_get::<Value>(name);
-        let pause = coroutine::pause_function(lua)?;
-        let take = lua.create_function(|lua, ()| Scheduler::of(lua).take_finished(lua))?;
-        let (wrap, waiting, error_metatable, try_, pcall) =
-            lua.load(include_str!("shim.lua")).set_name("=mpms").call((
-                mark(),
-                coroutine::mark(),
-                pause,
-                take,
-                base("error")?,
-                base("pcall")?,
-                base("rawget")?,
-                base("tostring")?,
-            ))?;
-        let shim = Self { wrap, waiting, pcall, try_, error_metatable };
+        let (error_metatable, try_, pcall) = lua.load(include_str!("shim.lua")).set_name("=mpms").call((
+            base("pcall")?,
+            base("rawget")?,
+            base("tostring")?,
+        ))?;
+        let shim = Self { pcall, try_, error_metatable };
         lua.set_app_data(shim.clone());
         Ok(shim)
-    }
-}
-
-/// Arguments of a call, or why they do not fit: the conversion must not fail before our code runs, or the error
-/// would be mlua's and not ours.
-struct Call<A>(mlua::Result<A>);
-
-impl<A: FromLuaMulti> FromLuaMulti for Call<A> {
-    fn from_lua_multi(values: MultiValue, lua: &Lua) -> mlua::Result<Self> {
-        Ok(Self(A::from_lua_args(values, 1, None, lua)))
-    }
-}
-
-enum Reply<R> {
-    Done(R),
-    Raise(Value),
-}
-
-impl<R: IntoLuaMulti> IntoLuaMulti for Reply<R> {
-    fn into_lua_multi(self, lua: &Lua) -> mlua::Result<MultiValue> {
-        match self {
-            Self::Done(results) => results.into_lua_multi(lua),
-            Self::Raise(error) => (mark(), error).into_lua_multi(lua),
-        }
     }
 }
 
@@ -130,11 +86,19 @@ impl Signature {
     }
 }
 
-fn reply<R>(lua: &Lua, op: &str, result: Result<R, LibError>) -> mlua::Result<Reply<R>> {
+/// What a call leaves behind: its results, or its error with the function's name.
+fn reply<R: IntoLuaMulti>(lua: &Lua, call: Call, op: &str, result: Result<R, LibError>) -> mlua::Result<()> {
     match result {
-        Ok(results) => Ok(Reply::Done(results)),
-        Err(error) => Ok(Reply::Raise(error.op(op.to_owned()).into_value(lua)?)),
+        Ok(results) => call.give(lua, results),
+        Err(error) => call.raise(lua, error.op(op.to_owned()).into_value(lua)?),
     }
+}
+
+/// What scripts call.
+fn outer(lua: &Lua, inner: Function) -> mlua::Result<Function> {
+    border::outer(lua, inner, |lua| {
+        lua.create_function(|lua, ()| Scheduler::of(lua).take_finished(lua, Call::here()))
+    })
 }
 
 fn function<A, R>(
@@ -148,12 +112,15 @@ where
 {
     #[cfg(test)]
     let names = signature.arguments;
-    let inner = lua.create_function(move |lua, Call(arguments): Call<A>| {
-        let result =
-            arguments.map_err(|error| signature.complaint(error)).and_then(|arguments| body(lua, arguments));
-        reply(lua, &signature.op, result)
+    let inner = lua.create_function(move |lua, ()| {
+        let call = Call::here();
+        let result = match call.arguments(lua) {
+            Ok(arguments) => body(lua, arguments),
+            Err(error) => Err(signature.complaint(error)),
+        };
+        reply(lua, call, &signature.op, result)
     })?;
-    let made: Function = Shim::of(lua)?.wrap.call(inner)?;
+    let made = outer(lua, inner)?;
     #[cfg(test)]
     declared::tell_function(lua, &made, names, false);
     Ok(made)
@@ -189,36 +156,35 @@ where
     let signature = Rc::new(signature);
     #[cfg(test)]
     let names = signature.arguments;
-    let inner = lua.create_function(move |lua, Call(arguments): Call<A>| {
-        let future = match arguments {
+    let inner = lua.create_function(move |lua, ()| {
+        let call = Call::here();
+        let future = match call.arguments(lua) {
             Ok(arguments) => body(lua, arguments),
-            Err(error) => return raise(lua, signature.complaint(error)),
+            Err(error) => return call.raise(lua, signature.complaint(error).into_value(lua)?),
         };
         let named = Rc::clone(&signature);
-        begin(lua, &signature.op, Box::pin(future.map(move |result| finish(named, result))))
+        begin(lua, call, &signature.op, Box::pin(future.map(move |result| finish(named, result))))
     })?;
-    let made: Function = Shim::of(lua)?.waiting.call(inner)?;
+    let made = outer(lua, inner)?;
     #[cfg(test)]
     declared::tell_function(lua, &made, names, true);
     Ok(made)
 }
 
 /// Starts the wait of a function, or does all of it.
-fn begin(lua: &Lua, op: &str, wait: Wait) -> mlua::Result<MultiValue> {
+fn begin(lua: &Lua, call: Call, op: &str, wait: Wait) -> mlua::Result<()> {
     match Scheduler::of(lua).wait(lua, op, wait) {
-        Ok(Begun::Done(finish)) => finish(lua),
-        Ok(Begun::Yields) => coroutine::mark().into_lua_multi(lua),
-        Err(error) => raise(lua, error.op(op.to_owned())),
+        Ok(Begun::Done(finish)) => finish(lua, call),
+        Ok(Begun::Yields) => {
+            call.wait();
+            Ok(())
+        }
+        Err(error) => call.raise(lua, error.op(op.to_owned()).into_value(lua)?),
     }
 }
 
 fn finish<R: IntoLuaMulti + 'static>(signature: Rc<Signature>, result: Result<R, LibError>) -> Finish {
-    Box::new(move |lua: &Lua| reply(lua, &signature.op, result)?.into_lua_multi(lua))
-}
-
-/// What makes a library function raise.
-pub(super) fn raise(lua: &Lua, error: LibError) -> mlua::Result<MultiValue> {
-    Reply::<()>::Raise(error.into_value(lua)?).into_lua_multi(lua)
+    Box::new(move |lua: &Lua, call: Call| reply(lua, call, &signature.op, result))
 }
 
 /// One library function outside of any module, as `sleep`.
