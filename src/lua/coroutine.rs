@@ -17,7 +17,7 @@ use std::ffi::{c_int, c_void};
 use std::ptr;
 
 use mlua::ffi::{self, lua_State};
-use mlua::{Function, LightUserData, Lua, Table};
+use mlua::{Function, Lua, Table};
 
 use super::watchdog;
 
@@ -61,17 +61,21 @@ pub fn install(lua: &Lua) -> mlua::Result<()> {
     Ok(())
 }
 
-/// A function that waits until the scheduler resumes its coroutine; to be called only where [`can_wait`].
+/// Leaves the coroutine until the scheduler resumes it, with `then`; to be called only where [`can_wait`], as the last of a
+/// C function.
 ///
-/// # Errors
-/// When Lua has no memory left.
-pub(super) fn pause_function(lua: &Lua) -> mlua::Result<Function> {
-    // SAFETY: as in `install`
-    unsafe { lua.create_c_function(pause) }
-}
-
-pub(super) fn mark() -> LightUserData {
-    LightUserData(waits())
+/// # Safety
+/// `state` is the running one, and no frame between it and Lua owns anything.
+pub(super) unsafe fn wait_in(
+    state: *mut lua_State,
+    then: unsafe extern "C-unwind" fn(*mut lua_State, c_int, ffi::lua_KContext) -> c_int,
+) -> c_int {
+    // SAFETY: the caller's promise
+    unsafe {
+        ffi::lua_settop(state, 0);
+        ffi::lua_pushlightuserdata(state, waits());
+        ffi::lua_yieldk(state, 1, 0, Some(then))
+    }
 }
 
 fn waits() -> *mut c_void {
@@ -175,17 +179,6 @@ unsafe fn is_waiting(co: *mut lua_State) -> bool {
             && ffi::lua_gettop(co) > 0
             && ffi::lua_type(co, -1) == ffi::LUA_TLIGHTUSERDATA
             && ffi::lua_touserdata(co, -1) == waits()
-    }
-}
-
-/// # Safety
-/// Called by Lua, where [`can_wait`] said yes.
-unsafe extern "C-unwind" fn pause(state: *mut lua_State) -> c_int {
-    // SAFETY: the caller's promise; nothing here needs a drop when Lua jumps
-    unsafe {
-        ffi::lua_settop(state, 0);
-        ffi::lua_pushlightuserdata(state, waits());
-        ffi::lua_yield(state, 1)
     }
 }
 

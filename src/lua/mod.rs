@@ -1,6 +1,7 @@
 //! Everything that knows Lua: states, scripts, the value code on the stack, the library.
 
 pub mod away;
+mod border;
 pub mod call;
 mod compat;
 pub mod coroutine;

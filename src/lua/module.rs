@@ -1,16 +1,15 @@
 //! How a module of the library is made: a strict, read-only table of functions that raise structured errors.
 
 use std::cell::RefCell;
-use std::ffi::c_void;
 use std::rc::Rc;
 
 use futures_util::FutureExt as _;
 use mlua::{
-    AnyUserData, FromLuaMulti, Function, IntoLua, IntoLuaMulti, LightUserData, Lua, MultiValue, Table,
-    UserDataRegistry, Value,
+    AnyUserData, FromLuaMulti, Function, IntoLua, IntoLuaMulti, Lua, MultiValue, Table, UserDataRegistry,
+    Value,
 };
 
-use super::coroutine;
+use super::border::{self, Call};
 #[cfg(test)]
 use super::declared;
 use super::error::{LibError, expectation};
@@ -19,23 +18,12 @@ use super::scheduler::{Begun, Finish, Scheduler, Wait};
 /// The Lua side of the library in one state: see `shim.lua`.
 #[derive(Clone)]
 pub(super) struct Shim {
-    /// Turns `mark, error` into a raised error.
-    wrap: Function,
-    /// The same for a function that may have to yield before it has its results.
-    waiting: Function,
     /// Calls in protected mode and gives the raised value back as it is.
     pcall: Function,
     /// `try` of the scripts.
     pub try_: Function,
     /// Of the error tables.
     pub error_metatable: Table,
-}
-
-/// Its address is the mark that no script can have.
-static MARK: u8 = 0;
-
-fn mark() -> LightUserData {
-    LightUserData((&raw const MARK).cast_mut().cast::<c_void>())
 }
 
 impl Shim {
@@ -46,31 +34,22 @@ impl Shim {
         }
         let globals = lua.globals();
         let base = |name: &str| globals.raw_get::<Value>(name);
-        let pause = coroutine::pause_function(lua)?;
-        let take = lua.create_function(|lua, ()| Scheduler::of(lua).take_finished(lua))?;
-        let (wrap, waiting, error_metatable, try_, pcall) =
-            lua.load(include_str!("shim.lua")).set_name("=mpms").call((
-                mark(),
-                coroutine::mark(),
-                pause,
-                take,
-                base("error")?,
-                base("pcall")?,
-                base("rawget")?,
-                base("tostring")?,
-            ))?;
-        let shim = Self { wrap, waiting, pcall, try_, error_metatable };
+        let (error_metatable, try_, pcall) = lua.load(include_str!("shim.lua")).set_name("=mpms").call((
+            base("pcall")?,
+            base("rawget")?,
+            base("tostring")?,
+        ))?;
+        let shim = Self { pcall, try_, error_metatable };
         lua.set_app_data(shim.clone());
         Ok(shim)
     }
 }
 
-/// What a function does, without its types: so all that surrounds it is there once, and not for each function. The outer
-/// error is Lua's own.
-type Body = Box<dyn Fn(&Lua, &Signature, MultiValue) -> mlua::Result<Result<MultiValue, LibError>>>;
+/// What a function does, without its types: so all that surrounds it is there once, and not for each function.
+type Body = Box<dyn Fn(&Lua, Call, &Signature) -> mlua::Result<()>>;
 
 /// The same of a function that waits.
-type WaitingBody = Box<dyn Fn(&Lua, &Rc<Signature>, MultiValue) -> Result<Wait, LibError>>;
+type WaitingBody = Box<dyn Fn(&Lua, Call, &Rc<Signature>) -> Result<Wait, LibError>>;
 
 /// `get(url, options)`: a function's name and the names of its arguments, for errors.
 #[derive(Clone)]
@@ -113,6 +92,25 @@ impl Signature {
     }
 }
 
+/// What a call leaves behind: its results, or its error with the function's name.
+fn reply<R: IntoLuaMulti>(lua: &Lua, call: Call, op: &str, result: Result<R, LibError>) -> mlua::Result<()> {
+    match result {
+        Ok(results) => call.give(lua, results),
+        Err(error) => raise(lua, call, op, error),
+    }
+}
+
+fn raise(lua: &Lua, call: Call, op: &str, error: LibError) -> mlua::Result<()> {
+    call.raise(lua, error.op(op.to_owned()).into_value(lua)?)
+}
+
+/// What scripts call.
+fn outer(lua: &Lua, inner: Function) -> mlua::Result<Function> {
+    border::outer(lua, inner, |lua| {
+        lua.create_function(|lua, ()| Scheduler::of(lua).take_finished(lua, Call::here()))
+    })
+}
+
 fn function<A, R>(
     lua: &Lua,
     signature: Signature,
@@ -130,34 +128,21 @@ where
     A: FromLuaMulti,
     R: IntoLuaMulti,
 {
-    Box::new(move |lua, signature, values| match arguments(lua, signature, values) {
-        Ok(arguments) => values_of(lua, body(lua, arguments)),
-        Err(error) => Ok(Err(error)),
+    Box::new(move |lua, call, signature| {
+        let result = arguments(lua, call, signature).and_then(|arguments| body(lua, arguments));
+        reply(lua, call, &signature.op, result)
     })
 }
 
-/// The conversion must not fail before our code runs, or the error would be mlua's and not ours.
-fn arguments<A: FromLuaMulti>(lua: &Lua, signature: &Signature, values: MultiValue) -> Result<A, LibError> {
-    A::from_lua_args(values, 1, None, lua).map_err(|error| signature.complaint(error))
-}
-
-fn values_of<R: IntoLuaMulti>(
-    lua: &Lua,
-    result: Result<R, LibError>,
-) -> mlua::Result<Result<MultiValue, LibError>> {
-    match result {
-        Ok(results) => results.into_lua_multi(lua).map(Ok),
-        Err(error) => Ok(Err(error)),
-    }
+fn arguments<A: FromLuaMulti>(lua: &Lua, call: Call, signature: &Signature) -> Result<A, LibError> {
+    call.arguments(lua).map_err(|error| signature.complaint(error))
 }
 
 fn bind(lua: &Lua, signature: Signature, body: Body) -> mlua::Result<Function> {
     #[cfg(test)]
     let names = signature.arguments;
-    let inner = lua.create_function(move |lua, values: MultiValue| {
-        body(lua, &signature, values)?.or_else(|error| raise(lua, error.op(signature.op.clone())))
-    })?;
-    let made: Function = Shim::of(lua)?.wrap.call(inner)?;
+    let inner = lua.create_function(move |lua, ()| body(lua, Call::here(), &signature))?;
+    let made = outer(lua, inner)?;
     #[cfg(test)]
     declared::tell_function(lua, &made, names, false);
     Ok(made)
@@ -199,41 +184,38 @@ where
     R: IntoLuaMulti + 'static,
     F: Future<Output = Result<R, LibError>> + 'static,
 {
-    Box::new(move |lua, signature, values| {
-        let future = body(lua, arguments(lua, signature, values)?);
+    Box::new(move |lua, call, signature| {
+        let future = body(lua, arguments(lua, call, signature)?);
         let signature = Rc::clone(signature);
         Ok(Box::pin(future.map(move |result| finish(signature, result))) as Wait)
     })
 }
 
 fn finish<R: IntoLuaMulti + 'static>(signature: Rc<Signature>, result: Result<R, LibError>) -> Finish {
-    Box::new(move |lua: &Lua| {
-        values_of(lua, result)?.or_else(|error| raise(lua, error.op(signature.op.clone())))
-    })
+    Box::new(move |lua: &Lua, call: Call| reply(lua, call, &signature.op, result))
 }
 
 fn bind_waiting(lua: &Lua, signature: Signature, body: WaitingBody) -> mlua::Result<Function> {
     let signature = Rc::new(signature);
     #[cfg(test)]
     let names = signature.arguments;
-    let inner = lua.create_function(move |lua, values: MultiValue| {
+    let inner = lua.create_function(move |lua, ()| {
+        let call = Call::here();
         let begun =
-            body(lua, &signature, values).and_then(|wait| Scheduler::of(lua).wait(lua, &signature.op, wait));
+            body(lua, call, &signature).and_then(|wait| Scheduler::of(lua).wait(lua, &signature.op, wait));
         match begun {
-            Ok(Begun::Done(finish)) => finish(lua),
-            Ok(Begun::Yields) => coroutine::mark().into_lua_multi(lua),
-            Err(error) => raise(lua, error.op(signature.op.clone())),
+            Ok(Begun::Done(finish)) => finish(lua, call),
+            Ok(Begun::Yields) => {
+                call.wait();
+                Ok(())
+            }
+            Err(error) => raise(lua, call, &signature.op, error),
         }
     })?;
-    let made: Function = Shim::of(lua)?.waiting.call(inner)?;
+    let made = outer(lua, inner)?;
     #[cfg(test)]
     declared::tell_function(lua, &made, names, true);
     Ok(made)
-}
-
-/// What makes a library function raise.
-pub(super) fn raise(lua: &Lua, error: LibError) -> mlua::Result<MultiValue> {
-    (mark(), error.into_value(lua)?).into_lua_multi(lua)
 }
 
 /// One library function outside of any module, as `sleep`.

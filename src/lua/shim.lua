@@ -1,28 +1,5 @@
--- What mlua cannot do from Rust: raise a value as it is. A library function answers with `mark, error` and the
--- closure around it raises the error. Everything here runs once in each state.
-local mark, waits, pause, take, error, pcall, rawget, tostring = ...
-
-local function finish(first, ...)
-  if first == mark then error((...), 0) end
-  return first, ...
-end
-
-local function wrap(f)
-  return function(...) return finish(f(...)) end
-end
-
--- a call that waits says `waits` when it has left a future behind; its results are there when the coroutine goes on
-local function after(first, ...)
-  if first == waits then
-    pause()
-    return finish(take())
-  end
-  return finish(first, ...)
-end
-
-local function waiting(f)
-  return function(...) return after(f(...)) end
-end
+-- The Lua side of errors. Everything here runs once in each state.
+local pcall, rawget, tostring = ...
 
 local meta = { __name = "mpms.error" }
 
@@ -45,4 +22,4 @@ end
 
 local function try(f, ...) return back(pcall(f, ...)) end
 
-return wrap, waiting, meta, try, pcall
+return meta, try, pcall

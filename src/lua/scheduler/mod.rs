@@ -21,8 +21,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use mlua::{IntoLuaMulti, Lua, MultiValue};
+use mlua::Lua;
 
+use super::border::Call;
 use super::call::{FiberCall, Seen};
 use super::coroutine::{self, Back};
 use super::error::LibError;
@@ -46,8 +47,8 @@ const BATCH: usize = 64;
 /// Blocked calls inside each other, each of which runs coroutines of its family meanwhile.
 const DEEPEST: u32 = 8;
 
-/// Makes the results of a wait, in the coroutine that waited.
-pub(super) type Finish = Box<dyn FnOnce(&Lua) -> mlua::Result<MultiValue>>;
+/// Gives the results of a wait, in the coroutine that waited.
+pub(super) type Finish = Box<dyn FnOnce(&Lua, Call) -> mlua::Result<()>>;
 /// What a call waits for. Behind a pointer, so that the code which waits is there once and not for each function.
 pub(super) type Wait = Pin<Box<dyn Future<Output = Finish>>>;
 
@@ -127,7 +128,7 @@ pub fn tell_unheard(lua: &Lua, scheduler: &Scheduler, family: Family) {
     }
 }
 
-/// What a library call that waits gives back to `shim.lua`.
+/// What has become of a library call that waits.
 pub(super) enum Begun {
     /// It has blocked, and this is what came of it.
     Done(Finish),
@@ -288,13 +289,13 @@ impl Scheduler {
     }
 
     /// What the wait of the running coroutine has come to.
-    pub(super) fn take_finished(&self, lua: &Lua) -> mlua::Result<MultiValue> {
+    pub(super) fn take_finished(&self, lua: &Lua, call: Call) -> mlua::Result<()> {
         let finish = self.running.get().and_then(|index| {
             self.fibers.borrow_mut().get_mut(index).and_then(Option::as_mut).and_then(|one| one.finish.take())
         });
         match finish {
-            Some(finish) => finish(lua),
-            None => ().into_lua_multi(lua),
+            Some(finish) => finish(lua, call),
+            None => call.give(lua, ()),
         }
     }
 
@@ -325,7 +326,7 @@ impl Scheduler {
             if one.phase != Phase::Waits {
                 return;
             }
-            one.finish = Some(Box::new(|lua| super::module::raise(lua, runtime::cancelled())));
+            one.finish = Some(Box::new(|lua, call| call.raise(lua, runtime::cancelled().into_value(lua)?)));
             one.phase = Phase::Ready;
             one.wait.take()
         };

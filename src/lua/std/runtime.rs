@@ -1,10 +1,10 @@
 //! Where library calls wait: one current-thread runtime a thread, made when the thread first waits.
 
 use std::cell::OnceCell;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Notify;
@@ -63,7 +63,26 @@ pub fn interrupt() -> Arc<Interrupt> {
 /// `cancelled` when the thread was interrupted; an error of the system when there is no runtime to be had; `busy`
 /// inside another waiting call.
 pub fn block_on<F: Future>(future: F) -> Result<F::Output, LibError> {
-    INTERRUPT.with(|interrupt| block_on_all(unless_interrupted(interrupt, future)))?
+    INTERRUPT.with(|interrupt| {
+        let mut future = pin!(future);
+        match at_once(interrupt, future.as_mut()) {
+            Ok(Poll::Pending) => block_on_all(unless_interrupted(interrupt, future))?,
+            Ok(Poll::Ready(output)) => Ok(output),
+            Err(error) => Err(error),
+        }
+    })
+}
+
+/// Most calls have nothing to wait for when nothing else runs, and the runtime's own loop takes longer than they do.
+fn at_once<F: Future>(interrupt: &Interrupt, future: Pin<&mut F>) -> Result<Poll<F::Output>, LibError> {
+    must_be_outside()?;
+    if interrupt.is_raised() {
+        return Err(cancelled());
+    }
+    with_runtime(|runtime| {
+        let _guard = runtime.enter();
+        Ok(future.poll(&mut Context::from_waker(Waker::noop())))
+    })?
 }
 
 /// One turn of a loop of the thread's own: waits for `future`, which polls others that will be polled again in a later
@@ -82,10 +101,15 @@ pub fn block_on_turn<F: Future>(future: F) -> Result<F::Output, LibError> {
 }
 
 fn block_on_all<F: Future>(future: F) -> Result<F::Output, LibError> {
-    if Handle::try_current().is_ok() {
-        return Err(LibError::new("busy", "a call that waits cannot start inside another one"));
-    }
+    must_be_outside()?;
     with_runtime(|runtime| runtime.block_on(future))
+}
+
+fn must_be_outside() -> Result<(), LibError> {
+    match Handle::try_current() {
+        Ok(_) => Err(LibError::new("busy", "a call that waits cannot start inside another one")),
+        Err(_) => Ok(()),
+    }
 }
 
 /// Drops what may need the thread's runtime for it.
