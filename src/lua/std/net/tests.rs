@@ -74,14 +74,15 @@ fn lines_end_with_the_connection() {
 fn much_data_goes_through_and_a_full_pipe_is_a_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
     let port = listener.local_addr().expect("known").port();
+    let (tried, wait) = std::sync::mpsc::channel::<()>();
     let echo = thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("came");
         let mut all = Vec::new();
         stream.read_to_end(&mut all).expect("read");
         stream.write_all(&all).expect("written");
         drop(stream);
-        let (stuck, _) = listener.accept().expect("came");
-        thread::sleep(Duration::from_millis(300));
+        let stuck = listener.accept().expect("came");
+        wait.recv().expect("the script has ended");
         drop(stuck);
     });
     let code = r#"
@@ -94,6 +95,7 @@ fn much_data_goes_through_and_a_full_pipe_is_a_timeout() {
         assert(v == nil and e == "timeout" and sent > 0 and sent < #data * 16, tostring(e))
     "#;
     run_with::<()>(&state(), code, port);
+    tried.send(()).expect("it waits");
     echo.join().expect("ended");
 }
 
