@@ -39,6 +39,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("annotate_snippets", &["report"]),
     ("indicatif", &["report"]),
+    ("notify", &["app"]),
 ];
 
 /// Files outside of `os` that may say `unsafe`; each says why at its top.

@@ -9,7 +9,7 @@ use super::{Color, Format};
 use crate::manifest::literal_duration;
 
 /// `mpms test`
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct TestArgs {
     /// Spec files, and folders in which every *_spec.lua is one; this folder unless they are named.
@@ -43,6 +43,9 @@ pub struct TestArgs {
         conflicts_with = "list"
     )]
     pub coverage: Option<PathBuf>,
+    /// Run the tests again when a file of the project changes: a spec alone, all for any other file.
+    #[arg(long, conflicts_with = "list")]
+    pub watch: bool,
     /// Show results for people, or as one JSON object a line.
     #[arg(long, value_enum, default_value_t = Format::Human, value_name = "FORMAT", help_heading = "Display")]
     pub format: Format,
@@ -62,6 +65,7 @@ Examples:
   mpms test                            every *_spec.lua below this folder
   mpms test scripts/spec -f robots     the tests of a folder with `robots` in their name
   mpms test --update                   write snapshots as they are now
+  mpms test --watch                    again at each change, until Ctrl-C
   mpms test --junit report.xml         a report for a CI server too
   mpms test --coverage                 which lines ran, also in coverage.lcov
 

@@ -690,3 +690,95 @@ it("goes on in a new coroutine", function() coroutine.wrap(function() pcall(lib.
     let lcov = fs::read_to_string(specs.path("coverage.lcov")).expect("the file");
     assert!(lcov.contains("DA:4,1\nDA:5,1\n") && lcov.contains("DA:13,1\n"), "{lcov}");
 }
+
+/// Tests that run again and again, as somebody sees them.
+struct Watching {
+    child: std::process::Child,
+    shown: PathBuf,
+}
+
+impl Watching {
+    fn start(specs: &Specs, arguments: &[&str]) -> Self {
+        let shown = specs.0.path().join(".mpms/shown");
+        fs::create_dir_all(specs.0.path().join(".mpms")).expect("a folder");
+        let file = fs::File::create(&shown).expect("a file");
+        let child = Command::new(env!("CARGO_BIN_EXE_mpms"))
+            .args(["test", "--watch"])
+            .args(arguments)
+            .current_dir(specs.0.path())
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().expect("a file"))
+            .stderr(file)
+            .spawn()
+            .expect("mpms can be started");
+        Watching { child, shown }
+    }
+
+    /// What was said since the last change, when it waits for the next one; so many times it has run before.
+    fn round(&self, before: usize) -> String {
+        let text = || fs::read_to_string(&self.shown).expect("what is shown");
+        wait_until(|| text().matches("Ctrl-C ends").count() > before);
+        text().split("Ctrl-C ends").nth(before).expect("a round").to_owned()
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn tests_run_again_when_a_file_changes() {
+    let specs = half_tested();
+    let mut watching = Watching::start(&specs, &[]);
+    let first = watching.round(0);
+    assert!(first.contains("2 tests: 2 passed"), "{first}");
+    let lib = specs.path("lib/halves.lua");
+    let text = fs::read_to_string(&lib).expect("the module");
+    fs::write(&lib, text.replace("n * 2", "n * 3")).expect("a file");
+    let second = watching.round(1);
+    assert!(
+        second.contains("Changed lib/halves.lua\n") && second.contains("2 tests: 1 passed, 1 failed"),
+        "{second}"
+    );
+    // a spec that changes runs alone
+    fs::write(specs.path("spec/b_spec.lua"), "it('is new', function() end)").expect("a file");
+    let third = watching.round(2);
+    assert!(third.contains("(1/1) is new") && third.contains(" 1 test: 1 passed"), "{third}");
+    // a spec that is new, in a folder that is new, and a file that cannot be loaded
+    let specs = specs.file("more/deep/c_spec.lua", "it('is c', function() require 'none' end) x =");
+    let fourth = watching.round(3);
+    assert!(fourth.contains("more/deep/c_spec.lua cannot be loaded"), "{fourth}");
+    // what git does not know of is nothing to tests; what they read is
+    let specs = specs.file(".mpms/other.lua", "").file("fixture.txt", "1");
+    let fifth = watching.round(4);
+    assert!(fifth.contains("Changed fixture.txt\n") && fifth.contains("1 file cannot be loaded"), "{fifth}");
+    fs::remove_file(specs.path("more/deep/c_spec.lua")).expect("removed");
+    let sixth = watching.round(5);
+    assert!(
+        sixth.contains("Changed more/deep/c_spec.lua\n") && sixth.contains("2 tests: 1 passed"),
+        "{sixth}"
+    );
+    let id = watching.child.id().to_string();
+    Command::new("kill").args(["-INT", &id]).status().expect("kill");
+    let ended = watching.child.wait().expect("it ends");
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(2));
+}
+
+#[test]
+fn tests_that_write_files_do_not_run_for_ever() {
+    let spec = r#"it("writes", function()
+  mpms.fs.write("out.txt", tostring(mpms.time.mono()))
+  mpms.fs.write("made.lua", "return 1")
+end)"#;
+    let specs = Specs::new().file("a_spec.lua", spec);
+    let watching = Watching::start(&specs, &["--coverage"]);
+    // the first run makes a file of Lua, which is a change; the second makes it the same again
+    let second = watching.round(1);
+    assert!(second.contains("Changed made.lua\n"), "{second}");
+    fs::write(specs.path("b_spec.lua"), "it('is b', function() end)").expect("a file");
+    let third = watching.round(2);
+    assert!(third.contains("Changed b_spec.lua\n") && third.contains("2 tests: 2 passed"), "{third}");
+}

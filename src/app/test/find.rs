@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use ignore::WalkBuilder;
+use ignore::{Walk, WalkBuilder};
 
 use super::{File, Stop};
 
@@ -53,21 +53,29 @@ pub(super) fn is_ours(root: &Path, path: &Path) -> bool {
 
 /// Whether it is a spec, or lies with them.
 pub(super) fn is_of_specs(root: &Path, path: &Path) -> bool {
-    path.to_string_lossy().ends_with(ENDING)
-        || parts(root, path).is_some_and(|mut parts| parts.any(|part| part == "spec"))
+    is_spec(path) || parts(root, path).is_some_and(|mut parts| parts.any(|part| part == "spec"))
 }
 
 fn parts<'a>(root: &Path, path: &'a Path) -> Option<impl Iterator<Item = &'a OsStr>> {
     Some(path.strip_prefix(root).ok()?.iter())
 }
 
-fn ending(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, ignore::Error> {
-    let walk = WalkBuilder::new(folder)
+/// Whether it is a spec by its name.
+pub(super) fn is_spec(path: &Path) -> bool {
+    path.to_string_lossy().ends_with(ENDING)
+}
+
+/// Everything in a folder and below it, without code of others and what git ignores.
+pub(super) fn walk(folder: &Path) -> Walk {
+    WalkBuilder::new(folder)
         .require_git(false)
         .filter_entry(|entry| !OTHERS.iter().any(|other| entry.file_name() == *other))
-        .build();
+        .build()
+}
+
+fn ending(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, ignore::Error> {
     let mut found = Vec::new();
-    for entry in walk {
+    for entry in walk(folder) {
         let entry = entry?;
         let is_file = entry.file_type().is_some_and(|kind| !kind.is_dir());
         if is_file && entry.file_name().to_string_lossy().ends_with(ending) {

@@ -7,6 +7,7 @@ mod human;
 mod json;
 mod junit;
 pub mod spec;
+mod watch;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -99,7 +100,11 @@ impl Summary {
 
 /// Finds specs, runs them and reports.
 pub fn test(arguments: &TestArgs) -> Code {
-    match all(arguments) {
+    let ran = match arguments.watch {
+        true => watch::again_and_again(arguments, |chosen| all(chosen).map(drop)).map(|()| Code::Success),
+        false => all(arguments),
+    };
+    match ran {
         Ok(code) => code,
         Err(stop) => {
             complain(arguments.color, &stop.message, stop.help.as_deref());
