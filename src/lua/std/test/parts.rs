@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use mlua::{Lua, LuaString, MultiValue, Table, Value};
 
@@ -10,13 +9,12 @@ use super::context::Context;
 use super::effects::{effects, error_of, puts, rows};
 use super::mocks;
 use super::order::{Asked, number, script_and_options, task_of, values};
-use super::play::{self, Message, Order, Part, Played};
+use super::play::{Message, Order, Part, Played, Playing};
 use crate::lua::error::LibError;
 use crate::lua::options::Options;
 use crate::lua::script::FINISH;
 use crate::lua::state::{decoded, decoded_list, encoded, encoded_list};
 use crate::lua::std::path;
-use crate::lua::std::runtime::Interrupt;
 
 /// Tasks that `test.tasks` takes unless it is told otherwise.
 const TASKS: usize = 1000;
@@ -133,19 +131,19 @@ async fn run(
     order: Order,
     dir: Option<PathBuf>,
 ) -> Result<Played, LibError> {
+    let elsewhere = dir.is_some();
     let _place = Place::enter(context, dir)?;
-    let mut hear = play::start(order)?;
-    let mut guard = Guard(None);
-    while let Some(message) = hear.recv().await {
+    // dropped before the process is back in its own folder
+    let mut guard = Guard { playing: Some(Playing::start(order)?), elsewhere };
+    while let Some(message) = guard.next().await {
         match message {
-            Message::Begun(interrupt) => guard.0 = Some(interrupt),
             Message::Asked(asked, answer) => {
                 let said = mocks::answer(lua, context, &asked).map_err(LibError::carry);
                 // it may have been stopped meanwhile
                 let _ = answer.send(said);
             }
             Message::Over(played) => {
-                guard.0 = None;
+                guard.playing = None;
                 for line in &played.lines {
                     (context.logs.here)(line.level, &line.text, line.fields.clone());
                 }
@@ -157,12 +155,21 @@ async fn run(
 }
 
 /// Stops what is played when nobody waits for it any more.
-struct Guard(Option<Arc<Interrupt>>);
+struct Guard {
+    playing: Option<Playing>,
+    elsewhere: bool,
+}
+
+impl Guard {
+    async fn next(&mut self) -> Option<Message> {
+        self.playing.as_mut()?.next().await
+    }
+}
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if let Some(interrupt) = self.0.take() {
-            interrupt.raise();
+        if let Some(playing) = self.playing.take() {
+            playing.stop(self.elsewhere);
         }
     }
 }
