@@ -408,6 +408,10 @@ it("last", function() end)"#,
         .says("warning a_spec.lua:16   another test of this file is named `dup` too")
         .says("17 tests: 3 passed, 14 failed");
     assert!(said.out.len() < 60_000, "{} bytes", said.out.len());
+    // the beginning of it is kept for programs
+    let json = specs.test(&["--format", "json", "--filter", "^12$"]);
+    json.exit(1).says("… ");
+    assert!((64 << 10..200 << 10).contains(&json.out.len()), "{} bytes", json.out.len());
 }
 
 #[test]
