@@ -4,6 +4,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::handling::{Cancel, Saved};
 use crate::model::{Delivery, Failure, Payload, Seq, Task, TaskId, Tried, Verdict};
+use crate::os::secrets;
 
 /// How a task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +150,7 @@ impl Group {
                 attempt: *attempt,
                 worker: *worker,
                 elapsed_ns: *elapsed_ns,
-                failure: (**failure).clone(),
+                failure: told(failure),
             });
         }
     }
@@ -158,6 +159,13 @@ impl Group {
     pub fn ended(&self) -> usize {
         self.positions.len() + self.ended.len()
     }
+}
+
+/// The failure for the journal. Its worker has hidden what it knew; another one may have fetched a secret since.
+fn told(failure: &Failure) -> Failure {
+    let mut failure = failure.clone();
+    secrets::scrub_failure(&mut failure);
+    failure
 }
 
 /// Tells whether the task at a position is still the same one when the source runs again.

@@ -31,10 +31,13 @@ const LINE: usize = 8;
 pub const MASK: &str = "***";
 
 static ANY: AtomicBool = AtomicBool::new(false);
-static KNOWN: RwLock<Known> = RwLock::new(Known { values: BTreeSet::new(), search: None });
+static KNOWN: RwLock<Known> =
+    RwLock::new(Known { values: BTreeSet::new(), forms: BTreeSet::new(), search: None });
 
 struct Known {
     values: BTreeSet<Vec<u8>>,
+    /// All that is looked for.
+    forms: BTreeSet<Vec<u8>>,
     search: Option<AhoCorasick>,
 }
 
@@ -93,8 +96,8 @@ fn hide(value: &[u8]) -> Result<(), Unfit> {
         return Err(Unfit::Full);
     }
     known.values.insert(value.to_vec());
-    let forms: BTreeSet<Vec<u8>> = known.values.iter().flat_map(|value| forms(value)).collect();
-    known.search = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(forms).ok();
+    known.forms.extend(forms(value));
+    known.search = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&known.forms).ok();
     ANY.store(true, Ordering::Release);
     Ok(())
 }
@@ -153,6 +156,40 @@ fn masked(text: &mut String) {
     });
     // a value may be a part of a character
     *text = String::from_utf8_lossy(&clean).into_owned();
+}
+
+/// How many bytes at the end of a text may be the beginning of a secret: whoever cuts the text there shows a part that
+/// nobody can know as one.
+pub fn begun(text: &[u8]) -> usize {
+    longest(|form| {
+        let tail = &text[text.len().saturating_sub(form.len() - 1)..];
+        memchr::memchr_iter(form[0], tail).map(|at| &tail[at..]).find(|part| form.starts_with(part))
+    })
+}
+
+/// The same for the end of a secret, at the beginning of a text that was cut there.
+pub fn ending(text: &[u8]) -> usize {
+    longest(|form| {
+        let head = &text[..text.len().min(form.len() - 1)];
+        let last = form[form.len() - 1];
+        memchr::memrchr_iter(last, head).map(|at| &head[..=at]).find(|part| form.ends_with(part))
+    })
+}
+
+fn longest<'t>(part: impl Fn(&[u8]) -> Option<&'t [u8]>) -> usize {
+    if !ANY.load(Ordering::Acquire) {
+        return 0;
+    }
+    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    known.forms.iter().filter_map(|form| part(form)).map(<[u8]>::len).max().unwrap_or(0)
+}
+
+/// Cuts a text to its last bytes, `most` or a few less: not within a secret.
+pub fn keep_end(text: &mut Vec<u8>, most: usize) {
+    let over = text.len().saturating_sub(most);
+    if over > 0 {
+        text.drain(..over + ending(&text[over..]));
+    }
 }
 
 /// The same for all words of a failure.
@@ -219,11 +256,20 @@ pub fn scrub_event(event: &mut Event) {
 fn scrub_summary(summary: &mut Summary) {
     summary.stopped.iter_mut().for_each(scrub_cause);
     summary.finish.iter_mut().for_each(scrub);
+    for metric in &mut summary.metrics {
+        scrub(&mut metric.name);
+        for (name, value) in &mut metric.labels {
+            scrub(name);
+            scrub(value);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::event::{Level, LogPlace, TaskLabel};
+    use crate::model::metrics::{Figure, Metric};
 
     fn hidden(text: &str) -> String {
         let mut text = text.to_owned();
@@ -264,10 +310,118 @@ mod tests {
     }
 
     #[test]
+    fn the_longer_of_two_is_masked_and_short_forms_are_not() {
+        hide(b"long-secret").expect("it can be hidden");
+        hide(b"long-secret-and-longer").expect("it can be hidden");
+        assert_eq!(hidden("a long-secret-and-longer b long-secret."), "a *** b ***.");
+        // a value of four bytes with blanks around it: what is left of it is too much to hide
+        hide(b" qz ").expect("it can be hidden");
+        assert_eq!(hidden("qz, and x qz y"), "qz, and x***y");
+        // as commands and files have it at the end of a line
+        hide(b"with-an-end\n").expect("it can be hidden");
+        assert_eq!(hidden("is with-an-end."), "is ***.");
+        hide(b"no\xFFtext").expect("it can be hidden");
+        assert_eq!(hidden(&String::from_utf8_lossy(b"is no\xFFtext.")), "is ***.");
+        assert_eq!(hidden(&HEXUPPER.encode(b"no\xFFtext")), "***");
+    }
+
+    #[test]
+    fn a_cut_within_a_secret_shows_nothing_of_it() {
+        hide(b"Qcutsecret-7").expect("it can be hidden");
+        for (text, begins) in [
+            ("a Qcutsecret-", 11),
+            ("a Q", 1),
+            ("Qcut", 4),
+            ("a Qcutsecret-7!", 0),
+            ("a QcutQcut", 4),
+            ("a Qcut!", 0),
+            ("", 0),
+            // as base64
+            ("x UWN1dHNlY3Jld", 13),
+        ] {
+            assert_eq!(begun(text.as_bytes()), begins, "{text}");
+        }
+        for (text, ends) in [
+            ("cutsecret-7 a", 11),
+            ("-7 a", 2),
+            ("7", 1),
+            ("!Qcutsecret-7 a", 0),
+            ("!-7", 0),
+            ("7 -7", 1),
+            ("", 0),
+        ] {
+            assert_eq!(ending(text.as_bytes()), ends, "{text}");
+        }
+        let kept = |text: &str, most| {
+            let mut text = text.as_bytes().to_vec();
+            keep_end(&mut text, most);
+            String::from_utf8(text).expect("text")
+        };
+        let whole = "say !Qcutsecret-7 b";
+        assert_eq!([8, 15, 19].map(|most| kept(whole, most)), [" b", "!Qcutsecret-7 b", whole]);
+    }
+
+    #[test]
+    fn every_text_of_an_event_is_masked() {
+        hide(b"event-secret-8").expect("it can be hidden");
+        let text = || "x event-secret-8".to_owned();
+        let task = || TaskLabel { id: "1".into(), name: text(), attempt: 1, worker: 1 };
+        let failure =
+            || Failure { traceback: Some(text()), ..Failure::new(text(), "the message: x event-secret-8") };
+        let mut causes = [
+            StopCause::Aborted { task: text(), reason: text() },
+            StopCause::Empty(text()),
+            StopCause::Changed(text()),
+            StopCause::Broken(text()),
+            StopCause::Unwritable(text()),
+            StopCause::Bug(text()),
+        ];
+        let mut events: Vec<Event> =
+            causes.iter().map(|cause| Event::Stopping { cause: cause.clone(), running: 0 }).collect();
+        let line = LogLine {
+            level: Level::Info,
+            from: text(),
+            text: text(),
+            fields: vec![(text(), text())],
+            at: LogPlace::default(),
+        };
+        let metric = Metric { name: text(), labels: vec![(text(), text())], figure: Figure::Counter(1.0) };
+        let summary = Summary {
+            stopped: Some(StopCause::Bug(text())),
+            finish: Some(text()),
+            metrics: vec![metric],
+            ..Summary::default()
+        };
+        events.extend([
+            Event::TaskStarted(task()),
+            Event::TaskFinished { task: task(), elapsed_ns: 0 },
+            Event::TaskSlow { task: task(), elapsed_ns: 0, holds_thread: false },
+            Event::TaskFailed { task: task(), elapsed_ns: 0, failure: failure() },
+            Event::TaskRetry { task: task(), elapsed_ns: 0, failure: failure(), attempts: 1, next_ns: 0 },
+            Event::HandlerRaised { role: "handler", task: task(), failure: failure() },
+            Event::TaskProgress { task: task(), done: 1.0, total: None, message: Some(text()) },
+            Event::Log(line),
+            Event::WorkerRecycled { worker: 1, why: text() },
+            Event::WorkerExited { worker: 1, pid: 1, unexpected: Some(text()), suspects: 0 },
+            Event::RunFinished(Box::new(summary)),
+        ]);
+        let mut told = failure();
+        scrub_failure(&mut told);
+        causes.iter_mut().for_each(scrub_cause);
+        events.iter_mut().for_each(scrub_event);
+        let shown = events.iter().map(|event| format!("{event:?}"));
+        for shown in shown.chain(causes.iter().map(|cause| format!("{cause:?}"))).chain([format!("{told:?}")])
+        {
+            assert!(shown.contains("x ***") && !shown.contains("event-secret"), "{shown}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_hidden_is_refused() {
         assert_eq!(hide(b"abc"), Err(Unfit::Short(3)));
         assert_eq!(hide(&[b'x'; LONGEST + 1]), Err(Unfit::Long(LONGEST + 1)));
-        let job = [("A_S".to_owned(), String::new()), ("B_S".to_owned(), "of the job".to_owned())];
+        let job = [("A_S", ""), ("B_S", "not this one"), ("B_S", "of the job")];
+        let job = job.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(fetch(&job, b"A_S"), Err(Unfit::Missing));
         assert_eq!(fetch(&job, b"NO_SUCH_VARIABLE"), Err(Unfit::Missing));
         assert_eq!(fetch(&job, b"a=b\0"), Err(Unfit::Missing));

@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn lines_quotes_and_comments_are_read() {
         let text = "\u{feff}# comment\n\nA=1\nexport B = two words  # comment\r\nC='as $is \\n'\nD=\"line\\none \\\"q\\\" \\$x \\z\"  # c\n\
-                    E=\nF=a#b\nG= # nothing\nPEM=\"first\nsecond\"\nLAST='x'";
+                    E=\nF=a#b\nG= # nothing\nH=tab\t# comment\nI=\"\\r\\t\\\\\"\nPEM=\"first\nsecond\"\nLAST='x'";
         assert_eq!(
             read(text),
             pairs(&[
@@ -133,6 +133,8 @@ mod tests {
                 ("E", ""),
                 ("F", "a#b"),
                 ("G", ""),
+                ("H", "tab"),
+                ("I", "\r\t\\"),
                 ("PEM", "first\nsecond"),
                 ("LAST", "x"),
             ])
@@ -148,6 +150,7 @@ mod tests {
             ("A=1\nnothing\n", 4, "a line without `=`"),
             ("=1", 0, "no environment variable can have this name"),
             ("9A=1", 0, "no environment variable can have this name"),
+            ("B=2\nA=1\0x", 4, "a value with a zero byte"),
             ("a b=1", 0, "no environment variable can have this name"),
             ("A='x", 2, "a quote that is never closed"),
             ("A='x' y", 5, "something after the closing quote"),

@@ -9,6 +9,7 @@ use crate::lua::watchdog;
 use crate::model::job::Job;
 use crate::model::{Failure, Value};
 use crate::os::command::{Command, how};
+use crate::os::secrets;
 use crate::wire::value;
 
 /// Bytes of standard error that the failure shows.
@@ -66,8 +67,9 @@ impl CommandBody {
         let finished = finished.map_err(|error| Failure::new("command", error.to_string()))?;
         if finished.code != Some(0) || finished.stopped {
             let how = how(finished.code, finished.signal);
-            let from = finished.stderr.len().saturating_sub(LAST_WORDS);
-            let words = String::from_utf8_lossy(&finished.stderr[from..]).trim().to_owned();
+            let mut words = finished.stderr;
+            secrets::keep_end(&mut words, LAST_WORDS);
+            let words = String::from_utf8_lossy(&words).trim().to_owned();
             let line = words.lines().last().map_or_else(|| how.clone(), |last| format!("{how}: {last}"));
             let traceback = (words.lines().count() > 1).then_some(words);
             return Err(Failure { traceback, ..Failure::new("exit_status", line) });

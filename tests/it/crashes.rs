@@ -168,6 +168,29 @@ fn what_a_task_left_running_dies_with_its_worker() {
 }
 
 #[test]
+fn a_daemon_without_an_environment_stays_as_long_as_its_worker() {
+    // one starts it, the other dies; when that one is there again, its leftovers were cleared away
+    let script = r#"local fs = mpms.fs
+      local function wait_for(name) repeat sleep(0.005) until fs.exists(name) end
+      return { worker = function(n)
+        if n == 1 then
+          local daemon = "echo $(setsid sh -c 'echo $$; exec sleep 1000 >/dev/null 2>&1' &)"
+          local pid = mpms.proc.run({ "/bin/sh", "-c", daemon }, { clear_env = true }).stdout
+          fs.write("daemon", pid)
+          wait_for "again"
+          return os.execute("kill -0 " .. pid) == true
+        end
+        wait_for "daemon"
+        if not fs.exists "died" then fs.write("died", "") os.execute "kill -9 $PPID" end
+        fs.write("again", "")
+      end,
+      handler = function(meta, lives) if lives ~= nil then meta.lives = lives end end,
+      finish = function(meta) return meta.lives and "it lives" or "it is gone" end }"#;
+    let job = Job::new().range(1, 2).processes(2).threads(1).script(script);
+    job.run().exit(0).finished_with("it lives");
+}
+
+#[test]
 fn a_stopped_worker_is_only_a_delay() {
     let job = summing(r#"io.open("started", "a"):write("x\n"):close() sleep(0.02) return n"#);
     let mut run = job.range(1, 40).processes(2).threads(1).start();

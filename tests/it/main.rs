@@ -7,6 +7,7 @@ mod coordinator;
 mod crashes;
 mod job;
 mod kept;
+mod library;
 mod limits;
 mod metrics;
 mod outputs;

@@ -31,7 +31,7 @@ local function say()
   log.info("logged " .. text, { field = text, [text] = 1 })
   log.with({ fixed = text }):warn(codes())
   log.span("span of " .. text, function() end)
-  mpms.metrics.counter("leaks", 1, { of = text:gsub("%W", "_") })
+  mpms.metrics.counter("leaks", 1, { of = text })
   log.info(tostring(secret.get "NAMED"), { opaque = secret.get "OF_FILE" })
 end
 return {
@@ -123,8 +123,7 @@ fn a_secret_that_is_said_in_every_way_is_nowhere() {
     ] {
         done.says(text);
     }
-    let run = fs::read_dir(done.path(".mpms/runs")).expect("runs").flatten().next().expect("a run");
-    let id = run.file_name().to_string_lossy().into_owned();
+    let id = run_id(&done);
     for line in
         [format!("runs show {id}"), format!("runs logs {id}"), format!("runs show {id} --format json")]
     {
@@ -167,6 +166,111 @@ fn a_role_that_ends_the_run_tells_nothing() {
     ["finish", "start", "tasks", "init", "process_init"].into_iter().for_each(one);
 }
 
+/// Of a secret no five letters may be seen.
+fn tells_no_part(done: &Done, secret: &str) {
+    let mut all = Vec::new();
+    files(done.dir.path(), &mut all);
+    all.push(("standard output".into(), done.stdout.clone().into_bytes()));
+    all.push(("standard error".into(), done.stderr.clone().into_bytes()));
+    for (path, bytes) in all {
+        let part = (0..=secret.len() - 5).map(|at| &secret[at..at + 5]).find(|part| has(&bytes, part));
+        assert_eq!(part, None, "in {path}:\n{}", String::from_utf8_lossy(&bytes));
+    }
+}
+
+/// One line of 26 kB of secrets with as many more signs at its end as it is told.
+const FLOOD: &str = r#"BEGIN {
+  for (i = 0; i < 2000; i++) printf "%s_", ENVIRON["TOKEN"]
+  for (n = ARGV[1]; n > 0; n--) printf "_"
+  exit 3
+}"#;
+
+fn flood(script: &str) -> Job {
+    let job = Job::new().range(1, 13).set("", "secrets = ['TOKEN']").file("flood.awk", FLOOD);
+    let job = if script.is_empty() { job } else { job.script(script) };
+    job.processes(1).threads(1).shell(&format!("export TOKEN={TOKEN}; MPMS"))
+}
+
+const TOKEN: &str = "Zq7wXp4vJm9k";
+
+#[test]
+fn a_line_that_is_too_long_is_not_cut_within_a_secret() {
+    // longer than what is read at once; then the same as last words
+    let script = r#"return { worker = function(n)
+      os.execute("awk -f flood.awk " .. n)
+      if n > 6 then os.execute("kill -9 $PPID") end
+      os.execute("echo")
+    end }"#;
+    for arg in ["-v", "--format=json"] {
+        let done = flood(script).set("worker", "crash_limit = 1").arg(arg).run();
+        done.exit(1);
+        assert!(format!("{}{}", done.stdout, done.stderr).contains("***_***_***"), "{}", done.stderr);
+        tells_no_part(&done, TOKEN);
+    }
+}
+
+#[test]
+fn a_command_that_fails_with_a_long_line_tells_no_part_of_a_secret() {
+    let done = flood("").set("worker", "command = ['sh', '-c', 'awk -f flood.awk $0 >&2', '{}']").run();
+    done.exit(1).says("***_***_***");
+    tells_no_part(&done, TOKEN);
+    let looked = done.look(&format!("runs show {} --format json", run_id(&done)));
+    assert!(looked.stdout.contains("***_***") && !looked.stdout.contains("Xp4"), "{}", looked.stdout);
+}
+
+fn run_id(done: &Done) -> String {
+    let run = fs::read_dir(done.path(".mpms/runs")).expect("runs").flatten().next().expect("a run");
+    run.file_name().to_string_lossy().into_owned()
+}
+
+#[test]
+fn what_one_worker_fetched_is_hidden_from_the_journal_of_another() {
+    // both run at the same time; only the first says that it is a secret
+    let script = r#"local fs = mpms.fs
+      local function wait_for(name) repeat sleep(0.005) until fs.exists(name) end
+      return { worker = function(n)
+        fs.write("running" .. n, "")
+        wait_for("running" .. 3 - n)
+        if n == 1 then mpms.secret.get "FETCHED" fs.write("known", "") return end
+        wait_for "known"
+        error("raised " .. mpms.env.get "FETCHED")
+      end }"#;
+    let job = Job::new().range(1, 2).processes(2).threads(1).script(script);
+    let done = job.shell(&format!("export FETCHED={FETCHED}; MPMS")).run();
+    done.exit(1).says("raised ***").never_says(FETCHED);
+    let looked = done.look(&format!("runs show {} --format json", run_id(&done)));
+    assert!(looked.stdout.contains("raised ***") && !looked.stdout.contains(FETCHED), "{}", looked.stdout);
+}
+
+#[test]
+fn what_a_worker_fetches_is_hidden_from_what_its_commands_say_at_once() {
+    // the command goes on, so that its words are heard before anything else of the task
+    let script = r#"return { worker = function()
+      mpms.secret.get "FETCHED"
+      os.execute "echo said $FETCHED; sleep 0.3"
+    end }"#;
+    let job = Job::new().range(1, 1).script(script).arg("-v");
+    let done = job.shell(&format!("export FETCHED={FETCHED}; MPMS")).run();
+    done.exit(0).says("said ***").never_says(FETCHED);
+}
+
+#[test]
+fn workers_know_what_is_named_and_cut_long_texts_behind_it() {
+    // texts are cut to 64 KiB, here within the value
+    let script = r#"return { worker = function(n)
+      local text = ("x"):rep(65536 - 8) .. os.getenv "TOKEN" .. "y"
+      if n == 1 then mpms.log.info(text) mpms.log.info("field", { field = text }) end
+      if n == 2 then task.progress(1, 2, text) end
+      if n == 3 then error(text) end
+      if n == 4 then task.skip(text) end
+    end }"#;
+    let job = Job::new().range(1, 4).set("", "secrets = ['TOKEN']").script(script).arg("--format=json");
+    let done = job.shell(&format!("export TOKEN={TOKEN}; MPMS")).run();
+    done.exit(1);
+    assert!(done.stdout.contains("x***"), "{}", done.stderr);
+    tells_no_part(&done, TOKEN);
+}
+
 #[test]
 fn nothing_begins_without_its_secrets() {
     let done = Job::new()
@@ -187,6 +291,8 @@ fn variables_of_the_manifest_go_before_its_files_and_those_before_the_shell() {
       worker = function()
         local env = mpms.env
         local child = io.popen("echo $A $B $C $D"):read("l")
+        local run = mpms.proc.run({ "sh", "-c", "echo $A $B $C $D" }).stdout
+        assert(run == child .. "\n", run)
         return { table.concat({ env.get "A", env.get "B", env.get "C", env.require "D" }, " "), child, os.getenv "C" }
       end,
       handler = function(meta, row)

@@ -10,6 +10,9 @@ use tempfile::TempDir;
 /// A call that takes longer hangs.
 const HANG: Duration = Duration::from_secs(60);
 
+/// In the environment of every call.
+const TOKEN: &str = "spec-token-4711";
+
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -51,6 +54,7 @@ fn run(folder: &Path, arguments: &[&str]) -> Said {
         .args(arguments)
         .current_dir(folder)
         .env_remove("CLICOLOR_FORCE")
+        .env("SPEC_TOKEN", TOKEN)
         .stdin(Stdio::null())
         .stdout(fs::File::create(folder.join(".said.out")).expect("a file"))
         .stderr(fs::File::create(folder.join(".said.err")).expect("a file"))
@@ -200,6 +204,60 @@ fn a_report_for_ci_names_what_failed() {
 }
 
 #[test]
+fn a_report_for_ci_tells_failures_from_errors_and_from_what_is_pending() {
+    let specs = Specs::new().file(
+        "a_spec.lua",
+        "it('fails', function() assert.equal(1, 2) end) it('takes time', function() sleep(0.25) end) pending('later')
+         it('is not today', function() pending 'no time' end)",
+    );
+    specs.test(&["--junit", "report.xml"]).exit(1);
+    let report = fs::read_to_string(specs.path("report.xml")).expect("the report");
+    for part in [
+        "tests=\"4\" skipped=\"2\" failures=\"1\" errors=\"0\"",
+        "<failure message=\"assert.equal\" type=\"assertion\"",
+        "<skipped message=\"no time\"",
+    ] {
+        assert!(report.contains(part), "no {part} in {report}");
+    }
+    let slow = report.lines().find(|line| line.contains("takes time")).expect("the test");
+    assert!(slow.contains(" time=\"0.2") || slow.contains(" time=\"0.3"), "{slow}");
+}
+
+#[test]
+fn a_secret_is_not_shown_by_the_tests() {
+    let specs = Specs::new()
+        .file(
+            "a_spec.lua",
+            r#"it("fails", function()
+  local token = mpms.secret.get "SPEC_TOKEN":reveal()
+  print("printed " .. token)
+  mpms.log.info("logged", { field = token })
+  local function inner() error("raised " .. token) end
+  inner()
+end)
+it("differs", function() assert.equal("expected", mpms.env.get "SPEC_TOKEN") end)
+it("waits", function() pending("until " .. mpms.env.get "SPEC_TOKEN") end)
+teardown(function() error("at the end " .. mpms.env.get "SPEC_TOKEN") end)"#,
+        )
+        .file(
+            "b_spec.lua",
+            r#"local token = mpms.secret.get "SPEC_TOKEN":reveal() print("loaded " .. token) error("broken " .. token)"#,
+        );
+    for arguments in [&["-v"][..], &["--format", "json"], &["--junit", "report.xml"]] {
+        let said = specs.test(arguments);
+        said.exit(2).says_not(TOKEN);
+        for text in ["printed ***", "field=***", "raised ***", "+ ", "at the end ***", "broken ***"] {
+            said.says(text);
+        }
+    }
+    let report = fs::read_to_string(specs.path("report.xml")).expect("the report");
+    assert!(
+        report.contains("raised ***") && report.contains("printed ***") && !report.contains(TOKEN),
+        "{report}"
+    );
+}
+
+#[test]
 fn a_file_that_cannot_be_loaded_is_named_with_its_line_and_the_others_run() {
     let specs = Specs::new()
         .file("good_spec.lua", "it('is good', function() end)")
@@ -261,7 +319,7 @@ fn functions_around_tests_run_in_order_and_their_errors_are_told() {
 local function say(word) return function() said[#said + 1] = word end end
 setup(say "S") teardown(function() say "T"() print(table.concat(said, " ")) error("at the end") end)
 before_each(say "b") after_each(say "a")
-it("1", function() say "1"() finally(say "f") end)
+it("1", function() say "1"() finally(say "f") finally(say "g") end)
 describe("in", function()
   lazy_setup(say "S2") lazy_teardown(say "T2") before_each(say "b2") after_each(say "a2")
   it("2", say "2")
@@ -281,13 +339,31 @@ end)"#,
     specs
         .test(&["-j1"])
         .exit(1)
-        .says("| S b 1 f a S2 b b2 2 a2 a b b2 3 a2 a T2 b a3 a T")
+        .says("| S b 1 g f a S2 b b2 2 a2 a b b2 3 a2 a T2 b a3 a T")
         .says("a_spec.lua:9   no")
         .says("(4/6) broken: 4\n             a_spec.lua:12   in the setup of `broken`: cannot")
         .says("(5/6) broken: 5\n             a_spec.lua:12   in the setup of `broken`: cannot")
         .says("a_spec.lua:17   each")
         .says("(7/7) the file: teardown\n             a_spec.lua:3   at the end")
         .says("7 tests: 2 passed, 5 failed");
+}
+
+#[test]
+fn of_several_errors_the_first_is_told() {
+    let specs = Specs::new().file(
+        "a_spec.lua",
+        r#"after_each(function() error("then") end)
+it("1", function() finally(function() error("and then") end) error("first") end)
+it("2", function() finally(function() error("of the end") end) end)
+it("3", function() end)"#,
+    );
+    specs
+        .test(&["-j1"])
+        .exit(1)
+        .says("(1/3) 1\n             a_spec.lua:2   first\n")
+        .says("(2/3) 2\n             a_spec.lua:3   of the end\n")
+        .says("(3/3) 3\n             a_spec.lua:1   then\n")
+        .says_not("and then");
 }
 
 #[test]
@@ -332,6 +408,10 @@ it("last", function() end)"#,
         .says("warning a_spec.lua:16   another test of this file is named `dup` too")
         .says("17 tests: 3 passed, 14 failed");
     assert!(said.out.len() < 60_000, "{} bytes", said.out.len());
+    // the beginning of it is kept for programs
+    let json = specs.test(&["--format", "json", "--filter", "^12$"]);
+    json.exit(1).says("… ");
+    assert!((64 << 10..200 << 10).contains(&json.out.len()), "{} bytes", json.out.len());
 }
 
 #[test]
@@ -525,6 +605,16 @@ fn snapshots_are_written_when_that_is_asked_for_and_compared_else() {
         .says("`page` has changed")
         .says("- { a = { \"x\" }, b = 1 }\n             + { a = { \"x\" }, b = 2 }");
     specs.test(&["-u"]).exit(0).says("1 snapshot written");
+    // a name is a file beside the others, and never elsewhere
+    let names = Specs::new()
+        .file("a_spec.lua", "it('a', function() test.snapshot('../../x y/ü', 1) test.snapshot('z', 1) end)");
+    names.test(&["-u"]).exit(0);
+    let mut written: Vec<_> = fs::read_dir(names.path("__snapshots__/a_spec"))
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    written.sort();
+    assert_eq!(written, [".._.._x_y_ü.snap", "z.snap"]);
     Specs::new()
         .file("a_spec.lua", "it('a', function() test.snapshot('..', 1) end) it('b', function() test.snapshot('x', 1) test.snapshot('x', 2) end)")
         .test(&["-u"])
@@ -544,6 +634,8 @@ it("changes the world", function()
   kept = math.random(1, 1e9)
   test.http { ["GET https://of.test/"] = "test" }
   stub(string, "upper").returns("stubbed")
+  stub(string, "lower").returns("once")
+  stub(string, "lower").returns("twice")
   folder = test.tmp()
   mpms.fs.write(folder .. "/x", "x")
   assert.equal("stubbed", ("x"):upper())
@@ -552,6 +644,7 @@ end)
 it("finds it as it was", function()
   assert.is_true(mpms.time.now() > 1e9)
   assert.equal("X", ("x"):upper())
+  assert.equal("x", ("X"):lower())
   assert.equal("file", mpms.http.get("https://of.file/").body)
   assert.has_error(function() mpms.http.get("https://of.test/") end, { code = "denied" })
   assert.is_false(mpms.fs.exists(folder))
@@ -573,6 +666,55 @@ it("and ends with it", function()
 end)"#,
     );
     specs.test(&["-j1"]).exit(1).says("5 tests: 4 passed, 1 failed");
+}
+
+#[test]
+fn a_test_draws_the_same_numbers_whatever_runs_before_it() {
+    let specs = Specs::new().file(
+        "a_spec.lua",
+        "it('a', function() math.random() end) it('b', function() print('drawn', math.random(1 << 60)) end)",
+    );
+    let drawn = |arguments: &[&str]| {
+        let said = specs.test(arguments);
+        said.exit(0);
+        said.out.lines().find(|line| line.contains("drawn")).expect("a number").to_owned()
+    };
+    let alone = drawn(&["-v", "--filter", "b"]);
+    assert_eq!(alone, drawn(&["-v"]));
+}
+
+#[test]
+fn the_seed_of_a_test_is_not_that_of_the_next_one() {
+    let play = "local function play() return (test.worker('job.lua', {})) end";
+    let specs = Specs::new().file("job.lua", "return function() return math.random(1 << 60) end").file(
+        "a_spec.lua",
+        &format!(
+            "{play} local first
+             it('a', function() first = play() test.seed(7) assert.not_equal(first, play()) end)
+             it('b', function() assert.equal(first, play()) end)"
+        ),
+    );
+    specs.test(&[]).exit(0).says("2 passed");
+}
+
+#[test]
+fn commands_end_with_the_test_or_the_block_that_started_them() {
+    let specs = Specs::new().file(
+        "a_spec.lua",
+        r#"local fs, of_test, of_block = mpms.fs
+local function start() return mpms.proc.spawn { "sleep", "1000" }.pid end
+local function lives(pid)
+  local stat = try(fs.read, "/proc/" .. pid .. "/stat")
+  return stat ~= nil and stat:match "%) (%a)" ~= "Z"
+end
+describe("block", function()
+  setup(function() of_block = start() end)
+  it("starts one", function() of_test = start() assert.is_true(lives(of_test)) assert.is_true(lives(of_block)) end)
+  it("has its own", function() assert.is_false(lives(of_test)) assert.is_true(lives(of_block)) end)
+end)
+it("has none", function() assert.is_false(lives(of_block)) end)"#,
+    );
+    specs.test(&[]).exit(0).says("3 passed");
 }
 
 #[test]

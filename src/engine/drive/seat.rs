@@ -396,13 +396,18 @@ impl Drive<'_> {
         };
         for piece in buffer[..count].split_inclusive(|byte| *byte == b'\n') {
             seat.line.extend_from_slice(piece);
-            if piece.ends_with(b"\n") || seat.line.len() > LAST_WORDS {
+            if piece.ends_with(b"\n") {
                 self.reporting.push(printed(worker, &mut seat.line));
+            } else if seat.line.len() > LAST_WORDS {
+                let rest = seat.line.split_off(seat.line.len() - secrets::begun(&seat.line));
+                if !seat.line.is_empty() {
+                    self.reporting.push(printed(worker, &mut seat.line));
+                }
+                seat.line = rest;
             }
         }
         seat.last_words.extend_from_slice(&buffer[..count]);
-        let over = seat.last_words.len().saturating_sub(LAST_WORDS);
-        seat.last_words.drain(..over);
+        secrets::keep_end(&mut seat.last_words, LAST_WORDS);
         Heard::Something
     }
 

@@ -19,7 +19,7 @@ use super::error::LibError;
 use super::frozen::Frozen;
 use super::require::project_root;
 use super::script;
-use super::started;
+use super::started::{self, Started, give_started, take_started};
 use super::state::{Around, State};
 use super::std::fs::{Temporary, give_temporary, take_temporary};
 use super::std::http::mock;
@@ -119,6 +119,7 @@ struct Open {
     spies: i64,
     globals: Option<Table>,
     temporary: Option<Temporary>,
+    started: Option<Started>,
     broken: Option<Problem>,
 }
 
@@ -252,6 +253,9 @@ impl Spec {
             if let Some(temporary) = left.temporary.take() {
                 give_temporary(self.state.lua(), temporary);
             }
+            if let Some(started) = left.started.take() {
+                give_started(started);
+            }
             for function in self.tree.hooks(left.block, Hooks::Teardown) {
                 if let Err(problem) = self.call(&function, tell) {
                     let block = self.tree.name_of(left.block);
@@ -293,9 +297,8 @@ impl Spec {
                 break;
             }
         }
-        started::keep_all();
-        let temporary = take_temporary(self.state.lua());
-        Open { block, world: Some(world), spies, globals, temporary, broken }
+        let (temporary, started) = (take_temporary(self.state.lua()), take_started());
+        Open { block, world: Some(world), spies, globals, temporary, started, broken }
     }
 
     /// One test with the functions around it.

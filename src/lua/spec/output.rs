@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::lua::std::log::{Level, Sinks};
+use crate::os::secrets;
 
 /// Bytes that are kept; of a flood the beginning tells most.
 const MOST: usize = 64 << 10;
@@ -48,6 +49,7 @@ impl Output {
     pub fn take(&self) -> Vec<String> {
         let kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let mut lines = kept.lines;
+        lines.iter_mut().for_each(secrets::scrub);
         if kept.lost > 0 {
             lines.push(format!("… {} more lines", kept.lost));
         }

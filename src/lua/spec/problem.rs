@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::Failure;
+use crate::os::secrets;
 
 /// Why a test failed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -19,6 +20,8 @@ pub struct Problem {
 
 /// A failure with its place: the innermost line of the spec itself, or else of whatever raised.
 pub(super) fn problem_of(spec: &str, failure: &Failure) -> Problem {
+    let failure = &mut failure.clone();
+    secrets::scrub_failure(failure);
     let traceback: Vec<String> =
         failure.traceback.as_deref().unwrap_or_default().lines().map(str::to_owned).collect();
     let (at, mut message) = split_place(&failure.message);

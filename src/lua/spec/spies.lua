@@ -131,7 +131,8 @@ local function stub_of(made)
     local with = pack(...)
     local function add(answer)
       made.on_call = made.on_call or { }
-      table.insert(made.on_call, 1, { with = with, answer = answer })
+      -- the first that fits answers, as in luassert
+      made.on_call[#made.on_call + 1] = { with = with, answer = answer }
       return made
     end
     return { returns = function(...) return add(constant(...)) end, invokes = add }

@@ -4,9 +4,10 @@
 ---
 ---Name them in the manifest, `secrets = ["API_TOKEN"]`: then no run begins without them. The value of a secret that is
 ---named there, or was fetched, shows as `***` wherever a run says something: lines, printed text, errors, tracebacks, what
----commands write, events, `runs show`, the joblog; as it is, or as JSON, base64, hexadecimal or percent-encoded. Fetched
----ones are hidden from the first `secret.get` on, named ones always. Arguments, results, rows, `meta` and files that a
----script writes are data, and are not changed; nor is what a script of `mpms lua` prints.
+---commands write, events, metrics, `runs show`, the joblog, and in what `mpms test` tells; as it is, or as JSON, base64,
+---hexadecimal or percent-encoded. Fetched ones are hidden from the first `secret.get` on, named ones always. Arguments,
+---results, rows, `meta` and files that a script writes are data, and are not changed; nor is what a script of `mpms lua`
+---prints.
 ---@class mpms.secret
 local secret = {}
 

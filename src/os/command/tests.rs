@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use super::{Command, CommandError, Finished};
+use super::{Command, CommandError, Finished, Start};
 use crate::os::process::is_alive;
 
 /// A time that only a hang can reach.
@@ -104,6 +104,14 @@ fn what_it_leaves_in_its_group_ends_with_it() {
     let done = run(&sh(&format!("sleep {FOR_EVER} & echo $!")));
     assert_eq!(done.code, Some(0));
     wait_until_dead(pid_in(&done.stdout));
+}
+
+#[test]
+fn it_dies_with_the_thread_that_started_it() {
+    let started = std::thread::spawn(|| Start::new(["sleep", FOR_EVER]).start().expect("it starts"));
+    let started = started.join().expect("no panic");
+    // nobody has killed it: it is still held
+    wait_until_dead(started.child.pid());
 }
 
 #[test]

@@ -46,12 +46,18 @@ fn a_write_replaces_whole_files_and_keeps_mode_and_link() {
         fs.write(dir .. "/l", "3")
         assert(fs.read(dir .. "/deep/er/a") == "3" and fs.stat(dir .. "/l", { follow = false }).type == "link")
         fs.write(dir .. "/plain", "4", { atomic = false }) assert(fs.read(dir .. "/plain") == "4")
+        fs.write(dir .. "/place", "5", { atomic = false, mode = "604" }) assert(fs.stat(dir .. "/place").mode == "604")
+        fs.write(dir .. "/new", "6")
         fs.write("/dev/null", "gone")
+        -- of which the system knows that it cannot be synced
+        local _, e = try(fs.write, "/dev/null", "gone", { sync = true }) assert(e and e.path == "/dev/null", e)
         assert(#fs.list(dir .. "/deep/er") == 1)
         "#,
     );
-    let mode = std::fs::metadata(folder.path().join("plain")).expect("there").permissions().mode();
-    assert_eq!(mode & 0o600, 0o600);
+    let mode = |name: &str| std::fs::metadata(folder.path().join(name)).expect("there").permissions().mode();
+    std::fs::write(folder.path().join("by-the-system"), "").expect("written");
+    assert_eq!(mode("plain"), mode("by-the-system"));
+    assert_eq!(mode("new"), mode("by-the-system"));
 }
 
 #[test]
@@ -62,8 +68,13 @@ fn facts_about_files() {
         fs.touch(dir .. "/t", { mtime = 1000.5 })
         local s = fs.stat(dir .. "/t")
         assert(s.mtime == 1000.5 and s.size == 0 and s.type == "file" and math.type(s.uid) == "integer")
+        assert(s.atime == 1000.5)
+        fs.touch(dir .. "/t", { mtime = -1.5, atime = 7 }) s = fs.stat(dir .. "/t") assert(s.mtime == -1.5 and s.atime == 7)
         fs.touch(dir .. "/t") assert(fs.stat(dir .. "/t").mtime > 1e9)
         fs.chmod(dir .. "/t", "600") assert(fs.stat(dir .. "/t").mode == "600")
+        for _, mode in ipairs { "", "8", "+644", "-1", "10000", "0x1ff", "rw-" } do
+          local _, e = try(fs.chmod, dir .. "/t", mode) assert(e and e.code == "invalid", mode)
+        end
         assert(fs.is_file(dir .. "/t") and not fs.is_dir(dir .. "/t") and fs.is_dir(dir))
         fs.link(dir .. "/t", dir .. "/t2") assert(fs.stat(dir .. "/t2").nlink == 2)
         local _, e = try(fs.link, dir .. "/t", dir .. "/t2") assert(e.code == "exists")
@@ -122,6 +133,24 @@ fn copies_tell_their_progress_and_appear_when_complete() {
         local _, e = try(fs.copy, dir .. "/a", dir .. "/c", { progress = function() error(raised) end })
         assert(e == raised and not fs.exists(dir .. "/c") and #fs.list(dir) == 2)
         _, e = try(fs.copy, dir, dir .. "/c") assert(e.code == "is_directory")
+        _, e = try(fs.copy, dir .. "/a", dir) assert(e.code == "is_directory" and e.path == dir, e)
+        _, e = try(fs.copy, "/dev/null", dir .. "/c") assert(e.code == "invalid" and not fs.exists(dir .. "/c"), e)
+        local function put(name, mode, text) local file <close> = io.open(dir .. name, mode) file:write(text) end
+        -- what comes while it copies is not replaced
+        _, e = try(fs.copy, dir .. "/a", dir .. "/c", { progress = function() put("/c", "w", "first") end })
+        assert(e.code == "exists" and fs.read(dir .. "/c") == "first", e)
+        fs.remove(dir .. "/c")
+        -- a source that changes meanwhile
+        fs.write(dir .. "/big", data)
+        local function change(done) if done == 1 << 20 then put("/big", "r+", ("y"):rep(#data)) end end
+        _, e = try(fs.copy, dir .. "/big", dir .. "/c", { verify = true, progress = change })
+        assert(e.code == "io" and e.retryable and e.message:find "differs" and not fs.exists(dir .. "/c"), e)
+        fs.remove(dir .. "/big")
+        fs.chmod(dir .. "/a", "755") fs.touch(dir .. "/a", { mtime = 1000 })
+        fs.copy(dir .. "/a", dir .. "/c") local s = fs.stat(dir .. "/c") assert(s.mode == "755" and s.mtime == 1000)
+        fs.copy(dir .. "/a", dir .. "/c", { overwrite = true, preserve = false })
+        s = fs.stat(dir .. "/c") assert(s.mode ~= "755" and s.mtime > 1e9, s.mode)
+        fs.remove(dir .. "/c")
         fs.move(dir .. "/a", dir .. "/m") assert(fs.read(dir .. "/m") == "new" and not fs.exists(dir .. "/a"))
         _, e = try(fs.move, dir .. "/m", dir .. "/b") assert(e.code == "exists")
         fs.move(dir .. "/m", dir .. "/b", { overwrite = true })
@@ -134,7 +163,7 @@ fn copies_tell_their_progress_and_appear_when_complete() {
 fn locks_exclude_and_are_given_back() {
     with_folder(
         r#"
-        local p = dir .. "/lock"
+        local p = dir .. "/lock" fs.write(p, "kept")
         do
           local held <close> = fs.lock(p)
           local got, why = fs.lock(p, { timeout = "10ms" })
@@ -143,7 +172,7 @@ fn locks_exclude_and_are_given_back() {
         local a, b = fs.lock(p, { shared = true }), fs.lock(p, { shared = true, timeout = 0 })
         assert(a and b and fs.lock(p, { timeout = 0 }) == nil)
         a:release() a:release() b:release()
-        assert(fs.lock(p, { timeout = 0 }))
+        assert(fs.lock(p, { timeout = 0 }) and fs.read(p) == "kept")
         local _, e = try(function() a:relese() end) assert(e.message:find "did you mean `release`")
         _, e = try(function() a.release() end) assert(e.message:find "colon", e.message)
         "#,
@@ -159,6 +188,16 @@ fn temporary_things_are_gone_at_the_end_of_the_task() {
          mpms.fs.write(d .. '/x', '') assert(f:find '%.json$') return d, f",
     );
     assert!(std::fs::exists(&folder).expect("known") && std::fs::exists(&file).expect("known"));
+    for names in ["prefix = 'a/b'", "suffix = '/../x'", "prefix = 'a\\0'"] {
+        for made in ["temp_dir", "temp_file"] {
+            let e = fails(&lua, &format!("mpms.fs.{made} {{ {names} }}"));
+            assert!(
+                e.code == "invalid" && e.message.contains("parts of a file name"),
+                "{names}: {}",
+                e.message
+            );
+        }
+    }
     drop(super::take_temporary(&lua));
     assert!(!std::fs::exists(&folder).expect("known") && !std::fs::exists(&file).expect("known"));
 }

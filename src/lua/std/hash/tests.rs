@@ -95,6 +95,10 @@ fn pieces_and_files_give_the_sum_of_the_whole() {
              assert(early:hex() == h[name] 'a' and early:update('b'):hex() == h[name] 'ab')
              assert(one:raw() == h[name](s, { raw = true }))
              assert(h.file(name, path, { raw = true }) == one:raw())
+             for _, length in ipairs { 0, 1, 262144, 262145 } do
+               mpms.fs.write(path .. '.part', s:sub(1, length))
+               assert(h.file(name, path .. '.part') == h[name](s:sub(1, length)), length)
+             end
              return whole == one:hex() and whole == h.file(name, path)",
             (name, path, &text),
         );

@@ -19,6 +19,7 @@ use super::ready;
 use crate::lua::error::LibError;
 use crate::lua::std::batches::{Batch, Filled};
 use crate::os::command::{Child, LARGEST_PIPE};
+use crate::os::secrets;
 use crate::os::socket::set_nonblocking;
 
 /// Read at once.
@@ -209,7 +210,7 @@ impl Drain {
         bytes.drain(..std::mem::take(&mut self.start));
         self.no_line = 0;
         if self.keep == Keep::Tail {
-            bytes.drain(..bytes.len().saturating_sub(LAST_WORDS));
+            secrets::keep_end(&mut bytes, LAST_WORDS);
         }
         bytes
     }
@@ -320,7 +321,7 @@ impl Drain {
         let over = match (self.keep, enough) {
             (Keep::Tail, _) => {
                 if self.bytes.len() > 4 * LAST_WORDS {
-                    self.bytes.drain(..self.bytes.len() - LAST_WORDS);
+                    secrets::keep_end(&mut self.bytes, LAST_WORDS);
                 }
                 false
             }

@@ -11,6 +11,7 @@ use super::order::Limits;
 use crate::lua::error::LibError;
 use crate::lua::std::time::human;
 use crate::os::command::{Child, Ended, how};
+use crate::os::secrets;
 
 const SIGPIPE: i32 = 13;
 
@@ -56,7 +57,7 @@ impl Outcome {
     pub fn error(&mut self) -> LibError {
         let how = how(self.code, self.signal);
         let mut stderr = self.stderr.take().unwrap_or_default();
-        stderr.drain(..stderr.len().saturating_sub(LAST_WORDS));
+        secrets::keep_end(&mut stderr, LAST_WORDS);
         let words = String::from_utf8_lossy(&stderr);
         let last = words.lines().rev().map(str::trim).find(|line| !line.is_empty());
         let message = last.map_or_else(|| how.clone(), |last| format!("{how}: {last}"));
@@ -90,6 +91,6 @@ fn was_cut_short(ended: &Ended) -> bool {
 /// Of commands whose time was over.
 pub(super) fn timed_out(limits: &Limits, mut stderr: Vec<u8>) -> LibError {
     let limit = human(limits.timeout.unwrap_or_default());
-    stderr.drain(..stderr.len().saturating_sub(LAST_WORDS));
+    secrets::keep_end(&mut stderr, LAST_WORDS);
     LibError::timeout(format!("has not ended within {limit}, and was killed")).stderr(stderr)
 }

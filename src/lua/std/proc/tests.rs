@@ -2,6 +2,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::flow::{Drain, Enough, Keep};
+
 use crate::lua::started;
 use crate::lua::std::testing::{fails, run, run_with, state};
 use crate::os::process::is_alive;
@@ -58,6 +60,36 @@ fn a_failure_raises_with_its_last_words() {
          return #e.stderr, e.stderr:sub(-4) == '\\nend'",
     );
     assert_eq!(kept, (4096, true));
+    let cmd = fails(&lua, "mpms.proc.run { 'sh', '-c', 'exit 3', ('ž'):rep(300) }").cmd.unwrap_or_default();
+    assert!(cmd.starts_with("sh -c 'exit 3' 'žž") && cmd.ends_with("ž…"), "{cmd}");
+    assert_eq!(cmd.chars().count(), 201);
+}
+
+#[test]
+fn what_an_error_cuts_is_not_cut_within_a_secret() {
+    let secret = "Hq4vTz8wRk2p";
+    let env = [("PROC_TEST_TOKEN".to_owned(), secret.to_owned())];
+    crate::os::secrets::fetch(&env, b"PROC_TEST_TOKEN").expect("it can be hidden");
+    let lua = state();
+    for shift in 0..14 {
+        // the command is cut behind 200 characters, what it said last to 4 KiB
+        let code = format!(
+            "local said = ('{secret}_'):rep(1000) .. ('y'):rep({shift}) \
+             local argv = {{ 'sh', '-c', 'cat >&2; exit 1', ('x'):rep({shift} + 160), '{secret}{secret}' }} \
+             mpms.proc.run(argv, {{ stdin = said }})"
+        );
+        let mut e = fails(&lua, &code);
+        let stderr: String = run(&lua, &format!("local _, e = try(function() {code} end) return e.stderr"));
+        assert!(stderr.len() > 4000 && e.message.len() > 4000, "{}", e.message.len());
+        for text in [&mut e.message, e.cmd.as_mut().expect("a command"), &mut stderr.clone()] {
+            crate::os::secrets::scrub(text);
+            let part = secret
+                .as_bytes()
+                .windows(3)
+                .find(|part| text.as_bytes().windows(part.len()).any(|window| window == *part));
+            assert_eq!(part, None, "{shift}: {text}");
+        }
+    }
 }
 
 #[test]
@@ -146,6 +178,13 @@ fn one_that_hangs_is_asked_to_end_and_then_killed() {
          assert(e.code == 'timeout') return e.stderr",
     );
     assert_eq!(said, "bye\n");
+    // and that may take a while
+    let said: String = run(
+        &lua,
+        "local _, e = try(mpms.proc.run, { 'sh', '-c', 'trap \"sleep 0.3; echo late >&2; exit\" TERM; sleep 1000 & wait' }, \
+           { timeout = '1s', grace = '1m' }) return e.stderr",
+    );
+    assert_eq!(said, "late\n");
     let pid: String = run(
         &lua,
         "local path = mpms.fs.temp_file() \
@@ -203,6 +242,29 @@ fn what_a_command_leaves_behind_ends_with_it_and_hangs_nobody() {
     assert!(is_alive(pid.parse().expect("a pid")));
     run::<()>(&lua, &format!("mpms.proc.run {{ 'kill', '-9', '{pid}' }}"));
     assert!(start.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn what_runs_on_behind_the_end_is_killed_before_anybody_waits() {
+    let lua = state();
+    let flood: i32 = run(
+        &lua,
+        "P = mpms.proc.spawn({ 'yes' }, { max_output = '1MiB' }) try(function() P.stdout:read('a') end) return P.pid",
+    );
+    wait_until_dead(flood);
+    let left: String =
+        run(&lua, "Q = mpms.proc.spawn { 'sh', '-c', 'sleep 1000 & echo $!' } return Q.stdout:read('a')");
+    wait_until_dead(left.trim().parse().expect("a pid"));
+}
+
+#[test]
+fn a_writer_that_never_pauses_is_not_read_for_ever() {
+    // as a pipe that somebody outside of the group keeps full
+    let endless = std::fs::File::open("/dev/zero").expect("it opens");
+    let mut drain = Drain::new(endless, Keep::All, 4 << 20, "standard output").expect("it can be read");
+    drain.finish(Enough::End).expect("less than the limit");
+    assert!((1 << 20..2 << 20).contains(&drain.left().len()), "{}", drain.left().len());
+    assert!(drain.is_at_end());
 }
 
 #[test]
@@ -268,6 +330,9 @@ fn a_script_talks_with_a_command() {
         -- a full pipe on the other side does not stop it
         p = proc.spawn { "sh", "-c", "head -c 1000000 /dev/zero >&2; echo done" }
         assert(p.stdout:read() == "done" and #p:wait().stderr == 1000000)
+        -- as long as there is room for it
+        p = proc.spawn({ "sh", "-c", "head -c 3000000 /dev/zero >&2; echo done" }, { max_output = "1MiB", timeout = "300ms" })
+        local line = try(function() return p.stdout:read() end) assert(line == nil, "it was read without a bound")
         p = proc.spawn { "cat" }
         local big = ("x"):rep(1000000)
         assert(p.stdin:write(big) and p.stdin:write(big)) p.stdin:close() assert(#p.stdout:read("a") == 2000000)
@@ -333,6 +398,10 @@ fn commands_work_together() {
         local _, e = try(proc.pipe, { { "sh", "-c", "echo bad >&2; exit 3" }, { "cat" } })
         assert(e.code == "exit_status" and e.status == 3 and e.cmd:find("^sh %-c") and e.stderr == "bad\n", e)
         r = proc.pipe({ { "sh", "-c", "exit 3" }, { "cat" } }, { check = false }) assert(not r.ok and r.code == 3)
+        _, e = try(proc.pipe, { { "true" }, { "sh", "-c", "echo worse >&2; exit 4" } })
+        assert(e.status == 4 and e.cmd:find("exit 4", 1, true) and e.stderr == "worse\n", e)
+        _, e = try(proc.pipe, { { "true" }, { "sh", "-c", "kill -PIPE $$" } })
+        assert(e.code == "exit_status" and e.message:find "SIGPIPE", e)
         _, e = try(proc.pipe, { { "yes" }, { "no-such-program" } })
         assert(e.code == "not_found" and e.cmd == "no-such-program", e)
         _, e = try(proc.pipe, { { "sleep", 1000 }, { "true" } }, { timeout = "50ms" })

@@ -11,6 +11,7 @@ use super::order;
 use crate::lua::error::LibError;
 use crate::lua::std::path;
 use crate::os::command::find_program;
+use crate::os::secrets;
 
 /// Characters of a command that an error shows.
 const SHOWN: usize = 200;
@@ -90,7 +91,9 @@ pub(super) fn shown(argv: &[OsString]) -> String {
     let text = String::from_utf8_lossy(&text);
     match text.char_indices().nth(SHOWN) {
         None => text.into_owned(),
-        Some((at, _)) => format!("{}…", &text[..at]),
+        Some((at, _)) => {
+            format!("{}…", &text[..text.floor_char_boundary(at - secrets::begun(&text.as_bytes()[..at]))])
+        }
     }
 }
 

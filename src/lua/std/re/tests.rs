@@ -1,3 +1,6 @@
+use std::rc::Rc;
+
+use super::pattern::{Flags, Pattern};
 use crate::lua::std::testing::{fails, run, shown, state};
 
 fn check(cases: &[(&str, &str)]) {
@@ -283,6 +286,13 @@ fn a_bad_pattern_is_told_with_its_place() {
         let e = fails(&lua, &format!("mpms.re.new('{pattern}')"));
         assert_eq!(e.code, "too_large", "{pattern}: {}", e.message);
     }
+    // groups that call ten others each: copies of copies
+    let e = fails(
+        &lua,
+        "local p = '(?<g0>(?=x)x)' \
+         for i = 1, 6 do p = p .. '(?<g' .. i .. '>' .. ('\\\\g<g' .. i - 1 .. '>'):rep(10) .. ')' end mpms.re.new(p)",
+    );
+    assert_eq!(e.code, "too_large", "{}", e.message);
     // nesting is bounded before it is a matter of the stack
     for deep in
         ["('('):rep(100000) .. (')'):rep(100000)", "'(?=a)' .. ('('):rep(100000) .. (')'):rep(100000)"]
@@ -303,6 +313,39 @@ fn the_latest_patterns_are_kept() {
         &lua,
         "return mpms.re.test('A600', 'a600', 'i') and not mpms.re.test('A600', 'a600')"
     ));
+}
+
+fn cached(lua: &mlua::Lua, text: &str) -> Rc<Pattern> {
+    let text = lua.create_string(text).expect("a string");
+    super::cache::pattern(lua, &text, Flags::default()).expect("a pattern")
+}
+
+#[test]
+fn the_pattern_that_was_not_used_for_longest_gives_way() {
+    let lua = state();
+    let (first, second) = (cached(&lua, "first"), cached(&lua, "second"));
+    for number in 2..super::cache::MOST {
+        cached(&lua, &number.to_string());
+    }
+    assert!(Rc::ptr_eq(&first, &cached(&lua, "first")));
+    let last = cached(&lua, "last");
+    assert!(Rc::ptr_eq(&last, &cached(&lua, "last")), "the newest one stays");
+    cached(&lua, "one more");
+    assert!(Rc::ptr_eq(&first, &cached(&lua, "first")), "it was used since");
+    assert!(Rc::ptr_eq(&last, &cached(&lua, "last")));
+    assert!(!Rc::ptr_eq(&second, &cached(&lua, "second")));
+}
+
+#[test]
+fn large_patterns_are_kept_as_long_as_there_is_room() {
+    let lua = state();
+    let large = |number: usize| format!("\\w{{60}}{number}");
+    let size = cached(&lua, &large(0)).size;
+    assert!(size >= 1 << 20, "{size}");
+    for number in 0..(40 << 20) / size {
+        cached(&lua, &large(number));
+        assert!(super::cache::count(&lua) * size <= 32 << 20, "{number}");
+    }
 }
 
 #[test]

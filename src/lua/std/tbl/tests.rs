@@ -27,6 +27,7 @@ fn over_the_items() {
         ("tbl.reduce({ 1, 2, 3 }, add)", "6"),
         ("tbl.reduce({ 1, 2, 3 }, add, 10)", "16"),
         ("tbl.reduce({}, add, 0)", "0"),
+        ("tbl.reduce({ 1, 2 }, function(any, v) return any or v == 2 end, false)", "true"),
         ("tbl.reduce({ b = 'y', a = 'x' }, function(s, v, k) return s .. k .. v end, '')", r#""axby""#),
         (
             "(function() local seen = {} tbl.each({ b = 1, a = 2, [3] = 0 }, function(v, k) seen[#seen + 1] = k .. v end) return seen end)()",
@@ -120,6 +121,10 @@ fn merged_and_copied() {
         (
             "(function() local t = { 1 } t.self, t[t] = t, 'k' local c = tbl.deep_copy(t) return c ~= t, c.self == c, c[c] == 'k' end)()",
             "true, true, true",
+        ),
+        (
+            "(function() local t = setmetatable({ 1 }, { __metatable = 'locked' }) return tbl.copy(t), tbl.deep_copy({ t }) end)()",
+            "{ 1 }, { { 1 } }",
         ),
         ("tbl.deep_copy(5), tbl.deep_copy(nil), tbl.deep_copy(mpms.null) == mpms.null", "5, nil, true"),
     ]);
@@ -230,8 +235,8 @@ fn lazy_steps() {
         ("tbl.iter({ 1, 2, 3 }):chunk(2):totable()", "{ { 1, 2 }, { 3 } }"),
         ("tbl.iter({ 1, 2, 3 }):map(function(v) if v ~= 2 then return v end end):totable()", "{ 1, 3 }"),
         (
-            "tbl.iter({ 1, 2, 3 }):reduce(add), tbl.iter({}):reduce(add, 0), tbl.iter({ 1, 2 }):count()",
-            "6, 0, 2",
+            "tbl.iter({ 1, 2, 3 }):reduce(add), tbl.iter({}):reduce(add, 0), tbl.iter({}):reduce(add, false), tbl.iter({ 1, 2 }):count()",
+            "6, 0, false, 2",
         ),
         (
             "tbl.iter({ 1, 2 }):find(function(v) return v > 1 end), tbl.iter({ 1 }):find(function() end)",
@@ -251,6 +256,18 @@ fn lazy_steps() {
         (
             "(function() local made = 0 local t = tbl.iter(function() made = made + 1 return made end):map(double):take(3):totable() return made, t end)()",
             "3, { 2, 4, 6 }",
+        ),
+        // an iterator that is at its end is not asked again
+        (
+            "(function() local ends = { take_while = { odd }, skip = { 2 }, chunk = { 2 } } local all = {} \
+              for name, arguments in pairs(ends) do local asked = 0 \
+                local it = tbl.iter(function() asked = asked + 1 if asked ~= 2 then return 1 end end) \
+                it = it[name](it, table.unpack(arguments)) for _ = 1, 4 do it() end all[name] = asked end return all end)()",
+            "{chunk = 2,skip = 2,take_while = 2}",
+        ),
+        (
+            "(function() local asked = 0 local it = tbl.iter(function() asked = asked + 1 return asked end):take_while(odd) it() it() it() return asked end)()",
+            "2",
         ),
         // many items that are left out take no stack
         (
@@ -308,6 +325,10 @@ fn nothing_is_changed_and_the_module_is_strict() {
             "mpms.tbl.slice({ 1, nil, 3, 4 }, 'x')",
             "tbl.slice: argument 1 (list) must be a list, got a table with the key `4`",
         ),
+        (
+            "mpms.tbl.slice({ [1] = 1, [1.5] = 2, [3] = 3 })",
+            "tbl.slice: argument 1 (list) must be a list, got a table with the key `1.5`",
+        ),
         ("mpms.tbl.slice({ 1 }, 1.5)", "tbl.slice: argument 2 (from) must be an integer, got the number 1.5"),
         ("mpms.tbl.chunk({ 1 }, 0)", "tbl.chunk: argument 2 (size) must be 1 or more, got 0"),
         ("mpms.tbl.reduce({}, print)", "tbl.reduce: the table is empty and there is no initial value"),
@@ -346,6 +367,7 @@ fn nothing_is_changed_and_the_module_is_strict() {
         ("mpms.tbl.zip({}, nil)", "tbl.zip: argument 2 must be a table, got nil"),
         ("mpms.tbl.flatten({}, 201)", "tbl.flatten: argument 2 (depth) must be 0 to 200, got 201"),
         ("mpms.tbl.range(1, 10, 0)", "tbl.range: argument 3 (step) must not be 0"),
+        ("mpms.tbl.range(1, 10, 0/0)", "tbl.range: argument 3 (step) must not be 0"),
         ("mpms.tbl.range(1e18)", "tbl.range: 1000000000000000000 items are more than a list should have"),
         ("mpms.tbl.inspect(1, { dept = 1 })", "tbl.inspect: unknown option `dept`; did you mean `depth`?"),
         (

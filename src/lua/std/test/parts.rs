@@ -2,22 +2,19 @@
 
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use mlua::{Lua, LuaString, MultiValue, Table, Value};
-use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::context::Context;
 use super::effects::{effects, error_of, puts, rows};
 use super::mocks;
 use super::order::{Asked, number, script_and_options, task_of, values};
-use super::play::{self, Message, Order, Part, Played};
+use super::play::{Message, Order, Part, Played, Playing};
 use crate::lua::error::LibError;
 use crate::lua::options::Options;
 use crate::lua::script::FINISH;
 use crate::lua::state::{decoded, decoded_list, encoded, encoded_list};
 use crate::lua::std::path;
-use crate::lua::std::runtime::Interrupt;
 
 /// Tasks that `test.tasks` takes unless it is told otherwise.
 const TASKS: usize = 1000;
@@ -134,18 +131,19 @@ async fn run(
     order: Order,
     dir: Option<PathBuf>,
 ) -> Result<Played, LibError> {
+    let elsewhere = dir.is_some();
     let _place = Place::enter(context, dir)?;
-    let mut guard = Guard { hear: play::start(order)?, interrupt: None };
-    while let Some(message) = guard.hear.recv().await {
+    // dropped before the process is back in its own folder
+    let mut guard = Guard { playing: Some(Playing::start(order)?), elsewhere };
+    while let Some(message) = guard.next().await {
         match message {
-            Message::Begun(interrupt) => guard.interrupt = Some(interrupt),
             Message::Asked(asked, answer) => {
                 let said = mocks::answer(lua, context, &asked).map_err(LibError::carry);
                 // it may have been stopped meanwhile
                 let _ = answer.send(said);
             }
             Message::Over(played) => {
-                guard.interrupt = None;
+                guard.playing = None;
                 for line in &played.lines {
                     (context.logs.here)(line.level, &line.text, line.fields.clone());
                 }
@@ -158,21 +156,20 @@ async fn run(
 
 /// Stops what is played when nobody waits for it any more.
 struct Guard {
-    hear: UnboundedReceiver<Message>,
-    interrupt: Option<Arc<Interrupt>>,
+    playing: Option<Playing>,
+    elsewhere: bool,
+}
+
+impl Guard {
+    async fn next(&mut self) -> Option<Message> {
+        self.playing.as_mut()?.next().await
+    }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // a thread that has not said that it begins is told so when it does
-        self.hear.close();
-        while let Ok(message) = self.hear.try_recv() {
-            if let Message::Begun(interrupt) = message {
-                self.interrupt = Some(interrupt);
-            }
-        }
-        if let Some(interrupt) = self.interrupt.take() {
-            interrupt.raise();
+        if let Some(playing) = self.playing.take() {
+            playing.stop(self.elsewhere);
         }
     }
 }

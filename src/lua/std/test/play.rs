@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -97,8 +98,6 @@ pub struct Line {
 
 /// From the thread that plays.
 pub enum Message {
-    /// How to stop it.
-    Begun(Arc<Interrupt>),
     /// A request, for whoever stands in for the network.
     Asked(Asked, oneshot::Sender<Result<Answer, Carried>>),
     /// The end.
@@ -107,23 +106,49 @@ pub enum Message {
 
 type Lines = Arc<Mutex<Vec<Line>>>;
 
-/// Starts to play.
-///
-/// # Errors
-/// When there is no thread to be had.
-pub fn start(order: Order) -> Result<mpsc::UnboundedReceiver<Message>, LibError> {
-    let (tell, hear) = mpsc::unbounded_channel();
-    let thread = std::thread::Builder::new().name("test.play".to_owned());
-    thread.spawn(move || {
-        if tell.send(Message::Begun(runtime::interrupt())).is_err() {
-            // whoever listened has gone, and nobody wants it
-            return;
+/// A role that is played.
+pub struct Playing {
+    hear: mpsc::UnboundedReceiver<Message>,
+    /// How to stop it, once it has begun.
+    begun: std::sync::mpsc::Receiver<Arc<Interrupt>>,
+    thread: JoinHandle<()>,
+}
+
+impl Playing {
+    /// Starts to play.
+    ///
+    /// # Errors
+    /// When there is no thread to be had.
+    pub fn start(order: Order) -> Result<Self, LibError> {
+        let ((tell, hear), (begin, begun)) = (mpsc::unbounded_channel(), std::sync::mpsc::channel());
+        let thread = std::thread::Builder::new().name("test.play".to_owned());
+        let thread = thread.spawn(move || {
+            let _ = begin.send(runtime::interrupt());
+            mock::install(Some(stand_in(tell.clone())));
+            let played = play(&order);
+            // whoever listened may have gone: then nobody wants it
+            let _ = tell.send(Message::Over(Box::new(played)));
+        })?;
+        Ok(Self { hear, begun, thread })
+    }
+
+    /// What happens next.
+    pub async fn next(&mut self) -> Option<Message> {
+        self.hear.recv().await
+    }
+
+    /// Nobody waits for it any more: it ends at its next call that waits, or at its limit. `until_ended`, when it must not
+    /// see what comes after it.
+    pub fn stop(self, until_ended: bool) {
+        if let Ok(interrupt) = self.begun.recv() {
+            interrupt.raise();
         }
-        mock::install(Some(stand_in(tell.clone())));
-        let played = play(&order);
-        let _ = tell.send(Message::Over(Box::new(played)));
-    })?;
-    Ok(hear)
+        // a request that waits for its answer gets none
+        drop(self.hear);
+        if until_ended {
+            let _ = self.thread.join();
+        }
+    }
 }
 
 fn stand_in(tell: mpsc::UnboundedSender<Message>) -> StandIn {
