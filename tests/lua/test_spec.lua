@@ -118,12 +118,12 @@ describe("test.worker", function()
 
   it("keeps one call apart from the next, and all from the spec", function()
     local job = script "count = (count or 0) + 1 return function() return count, leak end"
-    leak = "of the spec"
+    rawset(_G, "leak", "of the spec")
     for _ = 1, 3 do
       local _, effects = test.worker(job, {})
       assert.same({ 1 }, effects.results)
     end
-    leak = nil
+    rawset(_G, "leak", nil)
   end)
 
   it("runs beside others in coroutines", function()
