@@ -4,6 +4,7 @@ pub mod away;
 pub mod call;
 mod compat;
 pub mod coroutine;
+mod debug;
 #[cfg(test)]
 mod declared;
 pub mod error;

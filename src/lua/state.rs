@@ -1,6 +1,6 @@
 #![expect(
     unsafe_code,
-    reason = "the debug library, which is trimmed to two functions at once, comes only with the unsafe constructor"
+    reason = "the debug library, which is trimmed at once, comes only with the unsafe constructor"
 )]
 //! A Lua state as every role gets it.
 
@@ -12,6 +12,7 @@ use mlua::{Function, Lua, LuaOptions, StdLib, Table};
 use super::away::Belongings;
 use super::call::{Bridge, Held};
 use super::coroutine;
+use super::debug;
 use super::error::LibError;
 use super::frozen::Frozen;
 use super::prelude::{self, OpenLines};
@@ -80,12 +81,13 @@ impl State {
         around: &Around,
         install: impl FnOnce(&'static Lua) -> mlua::Result<(Table, OpenLines)>,
     ) -> mlua::Result<Self> {
-        // SAFETY: `debug` is trimmed by the prelude before any script runs, C modules cannot be loaded
-        // (`install_require` removes their searchers), only text is loaded
+        // SAFETY: `debug::install` leaves of `debug` what cannot reach into C before any script runs, C modules cannot be
+        // loaded (`install_require` removes their searchers), only text is loaded
         let lua = unsafe { Lua::unsafe_new_with(StdLib::ALL, LuaOptions::default()) };
         let lua: &'static Lua = Box::leak(Box::new(lua));
         coroutine::install(lua)?;
         let (prelude, lines) = install(lua)?;
+        debug::install(lua)?;
         let env = StdEnv { log: around.logs.clone(), env: job.env.clone().into(), ..StdEnv::quiet(role) };
         library::install(lua, &env)?;
         let frozen = around.frozen.clone();

@@ -12,7 +12,7 @@ use crate::cli::LuaArgs;
 /// Carries the command out.
 pub fn lua(arguments: &LuaArgs) -> Code {
     match script::of(arguments, io::stdin().is_terminal()) {
-        Ok(Some(script)) => script::run(&script, arguments.color),
+        Ok(Some(script)) => script::run(&script, arguments),
         Ok(None) => repl::read(arguments.color),
         Err(problem) => {
             super::complain(arguments.color, &problem.message, problem.help);

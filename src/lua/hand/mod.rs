@@ -108,14 +108,23 @@ impl Hand {
         watchdog::stopper()
     }
 
-    /// Sets the global `arg`, as `lua` does: the script is 0, its arguments follow.
+    /// Sets the global `arg`, as `lua` does: the script is 0, its arguments follow, and the words before it have negative
+    /// indices.
     ///
     /// # Errors
     /// When there is no memory.
-    pub fn set_arguments(&self, script: &[u8], arguments: &[Vec<u8>]) -> Result<(), Failure> {
+    pub fn set_arguments(
+        &self,
+        before: &[Vec<u8>],
+        script: &[u8],
+        arguments: &[Vec<u8>],
+    ) -> Result<(), Failure> {
         let set = || {
             let lua = self.state.lua();
             let arg = lua.create_table()?;
+            for (index, word) in (1_i64..).zip(before.iter().rev()) {
+                arg.raw_set(-index, lua.create_string(word)?)?;
+            }
             arg.raw_set(0, lua.create_string(script)?)?;
             for (index, argument) in arguments.iter().enumerate() {
                 arg.raw_set(index + 1, lua.create_string(argument)?)?;

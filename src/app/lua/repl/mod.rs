@@ -37,7 +37,7 @@ pub fn read(color: Color) -> Code {
     let begun = Stops::begin().map_err(|error| format!("cannot watch signals: {error}")).and_then(|stops| {
         let here = std::env::current_dir().map_err(|error| format!("there is no current folder: {error}"))?;
         let hand = Hand::new("lua", &here, sinks()).map_err(|failure| failure.message)?;
-        hand.set_arguments(b"lua", &[]).map_err(|failure| failure.message)?;
+        hand.set_arguments(&[], b"lua", &[]).map_err(|failure| failure.message)?;
         stops.watch(hand.stopper());
         let session = Session { hand: Rc::new(hand), stops, color };
         let editor = editor(&session.hand).map_err(|error| format!("cannot read lines: {error}"))?;
