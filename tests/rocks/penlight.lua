@@ -93,6 +93,14 @@ assert(package.searchpath("pl.List", package.path):find "lua_modules/share/lua/5
 local app = require "pl.app"
 local command, program = app.lua()
 assert(app.script_name() == "penlight.lua" and command:find "lua$" and arg[-2] == program)
+mpms.fs.mkdir "linked"
+mpms.fs.write("linked/start.lua", "")
+mpms.fs.symlink("linked/start.lua", "start.lua")
+local was, own = package.path, arg[0]
+arg[0] = "start.lua"
+local here = plpath.currentdir() .. "/"
+assert(app.require_here() == here .. "linked/" and app.require_here(nil, true) == here)
+arg[0], package.path, package.cpath = own, was, ""
 local ran, status, said, complaint = utils.executeex(command .. " -e 'print(6 * 7)'")
 assert(ran and status == 0 and said == "42\n")
 local quits = "require 'pl.utils'.quit(3, 'no %s', 'more')"
