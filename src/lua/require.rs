@@ -1,5 +1,7 @@
 //! Our own `require`: built-in modules first, files of the job next, text only, each file once in a state.
 
+mod roots;
+
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -12,20 +14,11 @@ use super::error::LibError;
 use super::module::global_function;
 use super::scheduler::Scheduler;
 use super::std as library;
+use roots::tidy;
+pub use roots::{Roots, project_root};
 
 /// Sees every file before it runs: path, hash, bytes. What it answers is why the file must not run.
 pub type OnLoad = Rc<dyn Fn(&LoadedFile) -> Result<(), String>>;
-
-/// Where the scripts of a job are.
-#[derive(Clone)]
-pub struct Roots {
-    /// The folder of the role's script.
-    pub script_dir: PathBuf,
-    /// The folder of the project: `lib` and `lua_modules` are in it.
-    pub root: PathBuf,
-    /// The place for the rule that scripts are frozen for a run.
-    pub on_load: Option<OnLoad>,
-}
 
 /// A file that `require` ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,27 +39,16 @@ pub fn loaded_files(lua: &Lua) -> Vec<LoadedFile> {
     lua.app_data_ref::<Loaded>().map_or_else(Vec::new, |loaded| loaded.0.clone())
 }
 
-/// Where this state looks for files, for another state that shall do the same: script folder and root.
-pub(super) fn places(lua: &Lua) -> Option<(PathBuf, PathBuf)> {
-    lua.app_data_ref::<Places>().map(|places| (places.0.clone(), places.1.clone()))
+/// Where this state looks for files, for another state that shall do the same.
+pub(super) fn roots(lua: &Lua) -> Option<Roots> {
+    lua.app_data_ref::<Roots>().map(|roots| roots.clone())
 }
 
-struct Places(PathBuf, PathBuf);
-
-/// Where `lib` and `lua_modules` are: the nearest folder with `mpms.toml` or `.mpms`, else with `.git`, else the
-/// script's own.
-pub fn project_root(dir: &Path) -> PathBuf {
-    let has = |names: &'static [&'static str]| {
-        dir.ancestors().find(|folder| names.iter().any(|name| folder.join(name).exists()))
-    };
-    has(&["mpms.toml", ".mpms"]).or_else(|| has(&[".git"])).unwrap_or(dir).to_path_buf()
-}
-
-/// Sets the global `require` and trims `package`.
+/// Sets the global `require` and trims `package`. `on_load` is the place for the rule that scripts are frozen for a run.
 ///
 /// # Errors
 /// When Lua has no memory left.
-pub fn install_require(lua: &Lua, roots: &Roots) -> mlua::Result<()> {
+pub fn install_require(lua: &Lua, roots: &Roots, on_load: Option<OnLoad>) -> mlua::Result<()> {
     let globals = lua.globals();
     let package = match globals.raw_get::<Option<Table>>("package")? {
         Some(package) => package,
@@ -75,16 +57,16 @@ pub fn install_require(lua: &Lua, roots: &Roots) -> mlua::Result<()> {
     if package.raw_get::<Value>("loaded")?.is_nil() {
         package.raw_set("loaded", lua.create_table()?)?;
     }
-    package.raw_set("path", search_path(roots))?;
+    package.raw_set("path", roots.search_path())?;
     package.raw_set("cpath", "")?;
     for gone in ["loadlib", "searchers"] {
         package.raw_set(gone, Value::Nil)?;
     }
     globals.raw_set("package", &package)?;
     lua.set_app_data(Loaded::default());
-    lua.set_app_data(Places(roots.script_dir.clone(), roots.root.clone()));
+    lua.set_app_data(roots.clone());
 
-    let search = Search { roots: roots.clone(), package: package.clone() };
+    let search = Search { roots: roots.clone(), on_load, package: package.clone() };
     let find = global_function(lua, "require(name)", move |lua, asked: (String, bool, Table, Table)| {
         let (name, relative, loading, done) = asked;
         search.find(lua, &name, relative, &loading, &done)
@@ -106,32 +88,9 @@ pub fn install_require(lua: &Lua, roots: &Roots) -> mlua::Result<()> {
     globals.raw_set("require", require)
 }
 
-/// Where `luarocks --tree lua_modules` puts what is Lua.
-const ROCKS: &str = "lua_modules/share/lua/5.4";
-
-fn search_path(roots: &Roots) -> String {
-    let rocks = roots.root.join(ROCKS);
-    let folders = [roots.script_dir.clone(), roots.root.join("lib"), roots.root.clone(), rocks];
-    let mut templates: Vec<String> = Vec::new();
-    for folder in folders {
-        for file in ["?.lua", "?/init.lua"] {
-            let template = tidy(&folder.join(file)).to_string_lossy().into_owned();
-            if !templates.contains(&template) {
-                templates.push(template);
-            }
-        }
-    }
-    templates.join(";")
-}
-
-/// Without the `.` parts, so that chunk names are short.
-fn tidy(path: &Path) -> PathBuf {
-    use std::path::Component;
-    path.components().filter(|part| *part != Component::CurDir).collect()
-}
-
 struct Search {
     roots: Roots,
+    on_load: Option<OnLoad>,
     package: Table,
 }
 
@@ -169,7 +128,7 @@ impl Search {
         let shown = path.to_string_lossy().into_owned();
         refuse_cycle(&shown, loading)?;
         let canonical = path.canonicalize().map_err(|error| LibError::file(&error, path))?;
-        self.refuse_outside(path, &canonical)?;
+        self.roots.refuse_outside(path, &canonical)?;
         let key = canonical.to_string_lossy().into_owned();
         if !done.raw_get::<Value>(key.as_str())?.is_nil() {
             return Ok((Value::Nil, Some(shown), Some(key)));
@@ -178,31 +137,10 @@ impl Search {
         Ok((Value::Function(chunk), Some(shown), Some(key)))
     }
 
-    /// A script may not bring code in from elsewhere, also not by `..` or a link: what runs is what the project holds.
-    /// The folders themselves may be links.
-    fn refuse_outside(&self, path: &Path, canonical: &Path) -> Result<(), LibError> {
-        let Roots { script_dir, root, .. } = &self.roots;
-        let (lib, rocks) = (root.join("lib"), root.join(ROCKS));
-        let modules = root.join("lua_modules");
-        let inside = [script_dir, root, &lib, &modules, &rocks]
-            .into_iter()
-            .filter_map(|folder| folder.canonicalize().ok())
-            .any(|folder| canonical.starts_with(folder));
-        if inside {
-            return Ok(());
-        }
-        let message = format!(
-            "the file is outside of the project ({}) and of the folder of the script ({}): copy it to lib/",
-            root.display(),
-            script_dir.display()
-        );
-        Err(LibError::new("permission", message).path(path))
-    }
-
     fn not_found(&self, name: &str, places: &[PathBuf]) -> LibError {
         let part = name.replace('.', "/");
         let native = self.roots.root.join("lua_modules/lib/lua/5.4").join(format!("{part}.so"));
-        not_found(name, places, native.is_file().then_some(&native))
+        not_found(name, places, native.is_file().then_some(&native), self.roots.leaves_out_the_usual())
     }
 
     fn preload(&self, name: &str) -> Result<Option<Function>, LibError> {
@@ -244,7 +182,7 @@ impl Search {
     fn load(&self, lua: &Lua, name: &str, path: &Path, canonical: PathBuf) -> Result<Function, LibError> {
         let bytes = std::fs::read(path).map_err(|error| LibError::file(&error, path))?;
         let file = LoadedFile { name: name.to_owned(), path: canonical, hash: xxh3_128(&bytes) };
-        if let Some(on_load) = &self.roots.on_load {
+        if let Some(on_load) = &self.on_load {
             on_load(&file).map_err(|why| LibError::new("changed", why).path(path))?;
         }
         let chunk = lua
@@ -334,7 +272,7 @@ const REPLACED: &[(&str, &str)] = &[
     ("bit32", "the operators of Lua 5.4 (&, |, ~, <<, >>)"),
 ];
 
-fn not_found(name: &str, places: &[PathBuf], native: Option<&PathBuf>) -> LibError {
+fn not_found(name: &str, places: &[PathBuf], native: Option<&PathBuf>, left_out: bool) -> LibError {
     let rock = name.split('.').next().unwrap_or(name);
     let instead = REPLACED.iter().find(|(one, _)| *one == rock).map_or_else(String::new, |(_, instead)| {
         match instead.starts_with("mpms.") && !library::is_builtin(instead) {
@@ -354,7 +292,11 @@ fn not_found(name: &str, places: &[PathBuf], native: Option<&PathBuf>) -> LibErr
         return LibError::new("not_found", format!("module '{name}' not found{hint}"));
     }
     let tried: String = places.iter().map(|place| format!("\n\tno file '{}'", place.display())).collect();
-    LibError::new("not_found", format!("module '{name}' not found{instead}{tried}"))
+    let left_out = match left_out {
+        true => "\n\tand nowhere else: --lua-path has no `;;`, which stands for the usual places",
+        false => "",
+    };
+    LibError::new("not_found", format!("module '{name}' not found{instead}{tried}{left_out}"))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::error::LibError;
 use super::frozen::Frozen;
 use super::prelude::{self, OpenLines};
 use super::random::Random;
-use super::require::{self, Roots, project_root};
+use super::require::{self, OnLoad, Roots, project_root};
 use super::shell;
 use super::stack;
 use super::std::log::Sinks;
@@ -94,9 +94,10 @@ impl State {
         let roots = Roots {
             script_dir: script.dir.clone(),
             root: project_root(&script.dir),
-            on_load: Some(Rc::new(move |file| frozen.check(&file.path, file.hash))),
+            lua_path: job.lua_path.clone(),
         };
-        require::install_require(lua, &roots)?;
+        let on_load: OnLoad = Rc::new(move |file| frozen.check(&file.path, file.hash));
+        require::install_require(lua, &roots, Some(on_load))?;
         shell::install(lua)?;
         let bridge = Bridge::new(lua)?;
         let random = RefCell::new(bridge.scheduler().random(lua)?);

@@ -10,6 +10,7 @@ mod kept;
 mod limits;
 mod metrics;
 mod outputs;
+mod places;
 mod policies;
 mod processes;
 mod puts;

@@ -101,10 +101,12 @@ pub fn run(task: &Task, arguments: &LuaArgs) -> Code {
             return Code::Bug;
         }
     };
-    let made = Hand::new(&task.script.name, &task.script.dir, sinks()).and_then(|hand| {
-        hand.set_arguments(&before(arguments), &task.name, &task.arguments)?;
-        Ok(hand)
-    });
+    let made = Hand::new(&task.script.name, &task.script.dir, super::lua_path(arguments), sinks()).and_then(
+        |hand| {
+            hand.set_arguments(&before(arguments), &task.name, &task.arguments)?;
+            Ok(hand)
+        },
+    );
     let hand = match made {
         Ok(hand) => hand,
         Err(failure) => {

@@ -12,6 +12,7 @@ use crossbeam_channel::Sender;
 use super::spec::{FromSpec, Go, Start};
 use super::{File, Outcome};
 use crate::lua::spec::{Event, Planned, Problem, Status, Totals};
+use crate::model::lua_path::LuaPath;
 use crate::os::command::{End, Said, Spawned};
 use crate::os::signals;
 
@@ -27,6 +28,7 @@ pub(super) struct Crew {
     pub update: bool,
     pub list: bool,
     pub cwd: PathBuf,
+    pub lua_path: Option<LuaPath>,
 }
 
 /// What happens.
@@ -127,8 +129,13 @@ impl Crew {
             code: "crashed".into(),
             traceback: Vec::new(),
         };
-        let start =
-            Start { file: path.to_path_buf(), cwd: self.cwd.clone(), limit: self.limit, update: self.update };
+        let start = Start {
+            file: path.to_path_buf(),
+            cwd: self.cwd.clone(),
+            limit: self.limit,
+            update: self.update,
+            lua_path: self.lua_path.as_ref().map(ToString::to_string),
+        };
         let process = Spawned::start(&start.arguments())
             .map_err(|error| failed(format!("its process cannot be started: {error}")))?;
         match process.next(self.limit + GRACE) {

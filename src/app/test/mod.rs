@@ -18,6 +18,7 @@ use super::exit::Code;
 use crate::cli::{Format, TestArgs};
 use crate::lua::spec::{Planned, Problem, Status, Totals};
 use crate::os;
+use crate::plan;
 use crew::News;
 
 /// A file with its tests.
@@ -140,6 +141,7 @@ fn all(arguments: &TestArgs) -> Result<Code, Stop> {
         limit: arguments.timeout,
         update: arguments.update,
         list: arguments.list,
+        lua_path: arguments.lua_path.as_ref().map(|path| plan::absolute_lua_path(&cwd, path)),
         cwd,
     };
     // processes that specs leave behind become ours, and end with us

@@ -6,7 +6,7 @@ use crate::lua::hand::Hand;
 use crate::lua::std::log::Sinks;
 
 fn passes(code: &str) {
-    let hand = Hand::new("debug.lua", Path::new("/nonexistent"), Sinks::none()).expect("a state");
+    let hand = Hand::new("debug.lua", Path::new("/nonexistent"), None, Sinks::none()).expect("a state");
     if let Err(raised) = hand.run("@debug.lua", code.as_bytes(), &[]) {
         panic!("{:?}", raised.failure);
     }

@@ -199,10 +199,72 @@ fn a_file_that_changed_is_refused_by_the_hook() {
     install(&lua, &StdEnv::quiet("worker")).expect("installs");
     let on_load =
         Rc::new(|file: &super::LoadedFile| Err(format!("{} changed since the run began", file.name)));
-    let roots =
-        Roots { script_dir: folder.path().into(), root: folder.path().into(), on_load: Some(on_load) };
-    install_require(&lua, &roots).expect("installs");
+    let roots = Roots { script_dir: folder.path().into(), root: folder.path().into(), lua_path: None };
+    install_require(&lua, &roots, Some(on_load)).expect("installs");
     let e = fails(&lua, "require 'a'");
     assert_eq!(e.code, "changed");
     assert!(e.message.ends_with("a changed since the run began"));
+}
+
+/// Outside of the project: modules that refer to each other, and one that is a link.
+fn vendor() -> TempDir {
+    let vendor = folder(&[
+        ("share/v.lua", "return { require './pl/w', require 'own' }"),
+        ("share/pl/w.lua", "return 'w'"),
+        ("share/up.lua", "return require '../secret'"),
+        ("share/lib.lua", "return 'vendored'"),
+        ("stored/linked.lua", "return 'linked'"),
+        ("secret.lua", "return 'secret'"),
+    ]);
+    std::os::unix::fs::symlink("../stored/linked.lua", vendor.path().join("share/linked.lua")).expect("link");
+    vendor
+}
+
+fn state_with(project: &TempDir, lua_path: &str) -> mlua::Lua {
+    let lua = mlua::Lua::new();
+    install(&lua, &StdEnv::quiet("worker")).expect("installs");
+    let lua_path = Some(lua_path.parse().expect("a path"));
+    let roots = Roots { script_dir: project.path().into(), root: project.path().into(), lua_path };
+    install_require(&lua, &roots, None).expect("installs");
+    lua
+}
+
+#[test]
+fn places_of_the_command_line_go_before_the_usual_ones_or_instead() {
+    let (vendor, project) =
+        (vendor(), folder(&[("own.lua", "return 'own'"), ("lib/lib.lua", "return 'lib'")]));
+    let share = vendor.path().join("share");
+    let lua = state_with(&project, &format!("{}/?.lua;;", share.display()));
+    let got: Vec<String> =
+        run(&lua, "local v = require 'v' return { v[1], v[2], require 'linked', (require 'lib') }");
+    assert_eq!(got, ["w", "own", "linked", "vendored"]);
+    assert!(run::<bool>(
+        &lua,
+        "return package.path:find('share/?.lua;', 1, true) ~= nil and require 'mpms.json' == mpms.json"
+    ));
+    let lua = state_with(&project, &format!(";;{}/?.lua", share.display()));
+    assert_eq!(run::<String>(&lua, "return (require 'lib')"), "lib");
+    let lua = state_with(&project, &format!("{}/?.lua", share.display()));
+    let e = fails(&lua, "require 'own'");
+    assert!(
+        e.message.contains("share/own.lua'\n\tand nowhere else: --lua-path has no `;;`"),
+        "{}",
+        e.message
+    );
+    assert_eq!(run::<String>(&lua, "return type(require 'lfs')"), "table");
+}
+
+#[test]
+fn the_folders_of_the_command_line_are_open_and_no_others() {
+    let (vendor, project) = (vendor(), folder(&[]));
+    let share = vendor.path().join("share");
+    let lua = state_with(&project, &format!("{}/?.lua;;", share.display()));
+    for code in ["require 'up'", "package.path = package.path:gsub('share', '.') require 'secret'"] {
+        let e = fails(&lua, code);
+        assert_eq!(e.code, "permission", "{code}");
+        assert!(e.message.contains("or name its folder with --lua-path"), "{}", e.message);
+    }
+    // the name is no way out
+    let lua = state_with(&project, &format!("{}/?.lua;;", share.display()));
+    assert_eq!(fails(&lua, "require '..secret'").code, "not_found");
 }
