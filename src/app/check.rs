@@ -17,8 +17,9 @@ pub fn check(arguments: &CheckArgs) -> Code {
         let around = surroundings()?;
         let mut found = Vec::new();
         let paths = manifests(&arguments.paths)?;
+        let flags = Overrides { lua_path: arguments.lua_path.clone(), ..Overrides::default() };
         for path in &paths {
-            match plan::load(path, &Overrides::default(), &around) {
+            match plan::load(path, &flags, &around) {
                 Err(mut wrong) => found.append(&mut wrong),
                 Ok(mut plan) => {
                     found.append(&mut plan.warnings);

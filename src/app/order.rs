@@ -99,7 +99,7 @@ impl Order {
         order.begins = match found {
             Some(earlier) if arguments.restart => Begins::Anew(earlier),
             Some(earlier) if arguments.resumes() => {
-                order.settings = Settings::read(&earlier.info.begin.settings).with(&flags);
+                order.settings = Settings::read(&earlier.info.begin.settings).with(&flags, cwd);
                 order.typed = None;
                 Begins::On(earlier)
             }
@@ -135,11 +135,12 @@ impl Order {
             threads: arguments.workers.threads.map(usize::from),
             coroutines: arguments.workers.coroutines.map(usize::from),
             serial: arguments.workers.serial.is_some(),
+            lua_path: arguments.lua_path.clone(),
             ..Overrides::default()
         };
         Ok(Order {
             manifest: plan::shown(&earlier.info.begin.manifest, cwd).into(),
-            settings: Settings::read(&earlier.info.begin.settings).with(&flags),
+            settings: Settings::read(&earlier.info.begin.settings).with(&flags, cwd),
             typed: None,
             retry_failed: arguments.retry_failed,
             strict: arguments.strict,

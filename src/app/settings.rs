@@ -31,6 +31,8 @@ pub struct Settings {
     pub overwrite: bool,
     /// `-k`
     pub ordered: bool,
+    /// `--lua-path`: absolute.
+    pub lua_path: Option<String>,
     /// `tasks.key` as it was settled.
     pub key: Option<String>,
     /// The file that rows were written to.
@@ -57,6 +59,7 @@ impl Settings {
             }),
             overwrite: flags.overwrite,
             ordered: flags.ordered,
+            lua_path: flags.lua_path.as_ref().map(|path| plan::absolute_lua_path(cwd, path).to_string()),
             key: None,
             output_file: None,
         }
@@ -72,8 +75,8 @@ impl Settings {
         serde_json::to_string(self).expect("settings are plain data")
     }
 
-    /// With the flags of a resume, which go before.
-    pub fn with(mut self, flags: &Overrides) -> Self {
+    /// With the flags of a resume, which go before, typed in the folder `cwd`.
+    pub fn with(mut self, flags: &Overrides, cwd: &Path) -> Self {
         replace(&mut self.params, &flags.params);
         replace(&mut self.set, &flags.set);
         if flags.serial {
@@ -82,12 +85,13 @@ impl Settings {
         if flags.processes.is_some() || flags.threads.is_some() || flags.coroutines.is_some() {
             self.serial = false;
         }
-        let Settings { processes, threads, coroutines, .. } = Settings::of(flags, Path::new("/"));
+        let Settings { processes, threads, coroutines, lua_path, .. } = Settings::of(flags, cwd);
         self.processes = processes.or(self.processes);
         self.threads = threads.or(self.threads);
         self.coroutines = coroutines.or(self.coroutines);
         self.limit = flags.limit.or(self.limit);
         self.ordered |= flags.ordered;
+        self.lua_path = lua_path.or(self.lua_path);
         self
     }
 
@@ -100,6 +104,10 @@ impl Settings {
             let shown =
                 |limit: Option<u64>| limit.map_or_else(|| "not given".to_owned(), |limit| limit.to_string());
             changes.push(format!("--limit was {}, is {}", shown(self.limit), shown(now.limit)));
+        }
+        if self.lua_path != now.lua_path {
+            let shown = |path: &Option<String>| path.clone().unwrap_or_else(|| "not given".to_owned());
+            changes.push(format!("--lua-path was {}, is {}", shown(&self.lua_path), shown(&now.lua_path)));
         }
         changes
     }
@@ -127,6 +135,7 @@ impl Settings {
             output: self.output.clone(),
             overwrite: self.overwrite,
             ordered: self.ordered,
+            lua_path: self.lua_path.as_ref().and_then(|path| path.parse().ok()),
             own_output: own,
         }
     }
@@ -167,6 +176,7 @@ mod tests {
             processes: Some(Processes::Auto),
             output: Some("rows.csv".into()),
             limit: Some(9),
+            lua_path: Some("vendor/?.lua;;".parse().expect("a path")),
             ..Overrides::default()
         }
     }
@@ -177,6 +187,7 @@ mod tests {
         let back = kept.overrides(None);
         assert_eq!((back.params, back.processes, back.limit), (flags().params, flags().processes, Some(9)));
         assert_eq!(back.output, Some("/home/ada/rows.csv".into()));
+        assert_eq!(back.lua_path, Some("/home/ada/vendor/?.lua;;".parse().expect("a path")));
         let stdout = Overrides { output: Some("-".into()), ..Overrides::default() };
         assert_eq!(Settings::of(&stdout, Path::new("/home")).output, Some("-".into()));
     }
@@ -185,12 +196,21 @@ mod tests {
     fn flags_of_a_resume_go_before() {
         let kept = Settings::of(&flags(), Path::new("/"));
         let new = Overrides { params: vec!["n=3".into()], threads: Some(4), ..Overrides::default() };
-        let both = kept.clone().with(&new);
+        let both = kept.clone().with(&new, Path::new("/srv"));
         assert_eq!(both.params, ["m=2", "n=3"]);
         assert_eq!((both.processes, both.threads, both.limit), (Some(0), Some(4), Some(9)));
-        let serial = both.with(&Overrides { serial: true, ..Overrides::default() });
+        assert_eq!(both.lua_path.as_deref(), Some("/vendor/?.lua;;"));
+        let other = Overrides { lua_path: Some("x/?.lua".parse().expect("a path")), ..Overrides::default() };
+        let moved = both.clone().with(&other, Path::new("/srv"));
+        assert_eq!(moved.lua_path.as_deref(), Some("/srv/x/?.lua"));
+        assert_eq!(both.differences(&moved), ["--lua-path was /vendor/?.lua;;, is /srv/x/?.lua"]);
+        assert!(both.differences(&both).is_empty());
+        let serial = both.with(&Overrides { serial: true, ..Overrides::default() }, Path::new("/"));
         assert!(serial.serial && serial.processes.is_none() && serial.threads.is_none());
-        let wide = serial.with(&Overrides { processes: Some(Processes::Count(2)), ..Overrides::default() });
+        let wide = serial.with(
+            &Overrides { processes: Some(Processes::Count(2)), ..Overrides::default() },
+            Path::new("/"),
+        );
         assert!(!wide.serial && wide.processes == Some(2));
     }
 

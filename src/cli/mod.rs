@@ -22,6 +22,8 @@ pub use run::RunArgs;
 pub use runs::{ListArgs, LogsArgs, RmArgs, RunsArgs, RunsCommand, ShowArgs};
 pub use test::TestArgs;
 
+use crate::model::lua_path::LuaPath;
+
 /// Runs batch jobs: Lua or commands, in worker processes, over a list of tasks.
 #[derive(Debug, Parser)]
 #[command(name = "mpms", version, long_about = None, max_term_width = 100, after_help = EXAMPLES)]
@@ -76,6 +78,9 @@ pub struct CheckArgs {
     /// Manifests, and folders in which every *.toml file is one.
     #[arg(required = true, value_name = "JOB.toml|FOLDER")]
     pub paths: Vec<PathBuf>,
+    /// Look here for what scripts `require`, written as LUA_PATH is: `?` stands for the name, `;` separates places, `;;` are the usual ones.
+    #[arg(long, value_name = "PLACES")]
+    pub lua_path: Option<LuaPath>,
     /// Show mistakes for people, or as one JSON object a line.
     #[arg(long, value_enum, default_value_t = Format::Human, value_name = "FORMAT")]
     pub format: Format,

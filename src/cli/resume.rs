@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Display, Workers};
+use crate::model::lua_path::LuaPath;
 
 /// `mpms resume`
 #[derive(Debug, Args)]
@@ -20,6 +21,9 @@ pub struct ResumeArgs {
     /// Refuse when scripts, manifest or parameters have changed since the run began.
     #[arg(long, help_heading = "Resume")]
     pub strict: bool,
+    /// Look elsewhere for what scripts `require` than when the run began, as with `mpms run`.
+    #[arg(long, value_name = "PLACES", help_heading = "Resume")]
+    pub lua_path: Option<LuaPath>,
     /// Throw away what it has done, with its rows, and begin anew with the same flags.
     #[arg(long, conflicts_with_all = ["retry_failed", "strict"], help_heading = "Resume")]
     pub restart: bool,

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{Display, Workers};
 use crate::manifest::Overrides;
+use crate::model::lua_path::LuaPath;
 
 /// `mpms run`
 #[derive(Debug, Args)]
@@ -27,6 +28,9 @@ pub struct RunArgs {
     /// Set any other key of the manifest, as in `--set worker.crash_limit=1`; can be given several times.
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Job")]
     pub set: Vec<String>,
+    /// Look here for what scripts `require`, written as LUA_PATH is: `?` stands for the name, `;` separates places, `;;` are the usual ones.
+    #[arg(long, value_name = "PLACES", help_heading = "Job")]
+    pub lua_path: Option<LuaPath>,
     /// Run at most so many tasks.
     #[arg(long, value_name = "N", help_heading = "Job")]
     pub limit: Option<u64>,
@@ -82,6 +86,7 @@ Examples:
   mpms run jobs/crawl.toml --processes 8 --threads 4
   mpms run jobs/crawl.toml -j 1 --limit 5          five tasks, one after the other
   mpms run jobs/crawl.toml -n                      what would run
+  mpms run jobs/crawl.toml --lua-path 'vendor/?.lua;;'   modules from one more folder
   mpms run jobs/crawl.toml --resume                go on where the last run stopped
   mpms run jobs/spider.toml -o rows.csv -O         rows to a file, overwriting it
   mpms run jobs/spider.toml -q -o - | jq .         rows to another program
@@ -105,6 +110,7 @@ impl RunArgs {
             output: self.output.clone(),
             overwrite: self.overwrite,
             ordered: self.keep_order,
+            lua_path: self.lua_path.clone(),
             own_output: None,
         }
     }

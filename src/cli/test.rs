@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::{Color, Format};
 use crate::manifest::literal_duration;
+use crate::model::lua_path::LuaPath;
 
 /// `mpms test`
 #[derive(Clone, Debug, Args)]
@@ -18,6 +19,9 @@ pub struct TestArgs {
     /// Run only tests whose name, with those of its blocks as in `crawl: follows links`, fits this regular expression.
     #[arg(short = 'f', long, value_name = "PATTERN")]
     pub filter: Option<String>,
+    /// Look here for what scripts `require`, written as LUA_PATH is: `?` stands for the name, `;` separates places, `;;` are the usual ones.
+    #[arg(long, value_name = "PLACES")]
+    pub lua_path: Option<LuaPath>,
     /// List the tests with their places, and run none.
     #[arg(long)]
     pub list: bool,

@@ -325,6 +325,7 @@ mod tests {
             params: Value::Map(Vec::new()),
             meta: Value::Map(Vec::new()),
             env: Vec::new(),
+            lua_path: None,
         };
         let script =
             Script { name: "test.lua".into(), dir: PathBuf::from("/"), text: code.as_bytes().into() };

@@ -135,6 +135,7 @@ impl Run {
             params: Value::Map(Vec::new()),
             meta: Value::Map(vec![(Value::text("sum"), Value::Int(0))]),
             env: Vec::new(),
+            lua_path: None,
         };
         let dir = PathBuf::from("/");
         let script =

@@ -10,7 +10,7 @@ use std::ffi::{c_int, c_void};
 use std::rc::Rc;
 
 use mlua::ffi::{self, lua_State};
-use mlua::{Lua, Value};
+use mlua::{Lua, LuaString, Value};
 
 use super::error;
 use super::module::Shim;
@@ -51,6 +51,8 @@ pub struct Bridge {
     message_handler: Held,
     /// Of the library's error tables.
     pub(super) error_metatable: Held,
+    /// A string, and the metatable of all of them.
+    pub(super) strings: (Held, Held),
     /// What the message handler saw, for the call that is going on.
     raised: Rc<RefCell<Option<Seen>>>,
     /// The last call ended by `task.skip`.
@@ -124,6 +126,7 @@ impl Bridge {
             state,
             message_handler: none,
             error_metatable: none,
+            strings: (none, none),
             raised,
             skipped: Cell::default(),
             scheduler,
@@ -134,6 +137,7 @@ impl Bridge {
         bridge.message_handler = bridge.hold(handler)?;
         bridge.leave = bridge.hold(scheduler::leave_function(lua)?)?;
         bridge.error_metatable = bridge.hold(Shim::of(lua)?.error_metatable)?;
+        bridge.strings = (bridge.hold("")?, bridge.hold(lua.type_metatable::<LuaString>())?);
         Ok(bridge)
     }
 

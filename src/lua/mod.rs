@@ -6,6 +6,7 @@ pub mod call;
 mod compat;
 pub mod coroutine;
 pub mod coverage;
+mod debug;
 #[cfg(test)]
 mod declared;
 pub mod error;

@@ -424,9 +424,17 @@ pub(super) fn strict(
         })?,
     )?;
     meta.raw_set("__name", name)?;
-    meta.raw_set("__metatable", name)?;
+    meta.raw_set("__metatable", shield(lua, name)?)?;
     front.set_metatable(Some(meta))?;
     Ok(front)
+}
+
+/// What `getmetatable` gives of something whose metatable nobody may have: a table, as generic code expects, that changes
+/// nothing. Its own `__metatable` tells it from a real one.
+fn shield(lua: &Lua, name: &str) -> mlua::Result<Table> {
+    let shield = lua.create_table()?;
+    shield.raw_set("__metatable", name)?;
+    Ok(shield)
 }
 
 /// Builds the methods of an object, strict as a module.

@@ -89,18 +89,6 @@ function setmetatable(value, metatable)
   return plain_setmetatable(value, metatable)
 end
 
--- absent in a state that was made without it
-if debug then
-  local traceback, getinfo = debug.traceback, debug.getinfo
-  for name in pairs(debug) do debug[name] = nil end
-  debug.traceback, debug.getinfo = traceback, getinfo
-  -- code that saves a hook around something and sets it again finds none; the one that stops loops is nobody's to change
-  function debug.gethook() end
-  function debug.sethook(hook)
-    if hook ~= nil then error("debug.sethook is refused: a script has no hooks", 2) end
-  end
-end
-
 local plain_getenv = os.getenv
 function os.getenv(name)
   local value = getenv_job(name)
@@ -142,7 +130,8 @@ local function read_only(value, name)
       end, nil, nil
     end,
     __len = function() return ipairs_length(value) end,
-    __metatable = "read-only",
+    -- a table, as generic code expects of getmetatable
+    __metatable = { __metatable = "read-only" },
   })
   read_only_of[value] = proxy
   return proxy
@@ -162,7 +151,7 @@ local function lazy(name, read, methods)
   return plain_setmetatable({ }, {
     __index = methods,
     __newindex = function(_, key) error(("%s.%s cannot be set"):format(name, tostring(key)), 2) end,
-    __metatable = name,
+    __metatable = { __metatable = name },
   })
 end
 

@@ -1,4 +1,4 @@
-//! What every state changes of stock Lua: captured output, text chunks only, a trimmed `debug`.
+//! What every state changes of stock Lua: captured output, text chunks only.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,6 +1,6 @@
 -- `require`: the search is Rust's; the chunk is called from here, so that its top level may yield.
 local find, loads, package, setmetatable, type, sub = ...
-local done, loading = {}, {}
+local done, loading, keys = {}, {}, {}
 
 -- Leaves the list of what is being loaded, however the chunk ends.
 local leave = {
@@ -16,6 +16,9 @@ return function(name)
   if not relative then
     local value = loaded[name]
     if value ~= nil then return value end
+    -- who takes a name out of `package.loaded` wants its file to run again
+    local key = keys[name]
+    if key then keys[name], done[key] = nil, nil end
   end
   local chunk, path, key = find(name, relative, loading, done)
   if not key then return chunk, path end
@@ -29,6 +32,6 @@ return function(name)
     if value == nil then value = true end
     done[key] = value
   end
-  if not relative then loaded[name] = value end
+  if not relative then loaded[name], keys[name] = value, key end
   return value, path
 end

@@ -1,5 +1,7 @@
 //! Our own `require`: built-in modules first, files of the job next, text only, each file once in a state.
 
+mod roots;
+
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -12,20 +14,11 @@ use super::error::LibError;
 use super::module::global_function;
 use super::scheduler::Scheduler;
 use super::std as library;
+use roots::tidy;
+pub use roots::{Roots, project_root};
 
 /// Sees every file before it runs: path, hash, bytes. What it answers is why the file must not run.
 pub type OnLoad = Rc<dyn Fn(&LoadedFile) -> Result<(), String>>;
-
-/// Where the scripts of a job are.
-#[derive(Clone)]
-pub struct Roots {
-    /// The folder of the role's script.
-    pub script_dir: PathBuf,
-    /// The folder of the project: `lib` and `lua_modules` are in it.
-    pub root: PathBuf,
-    /// The place for the rule that scripts are frozen for a run.
-    pub on_load: Option<OnLoad>,
-}
 
 /// A file that `require` ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,27 +39,16 @@ pub fn loaded_files(lua: &Lua) -> Vec<LoadedFile> {
     lua.app_data_ref::<Loaded>().map_or_else(Vec::new, |loaded| loaded.0.clone())
 }
 
-/// Where this state looks for files, for another state that shall do the same: script folder and root.
-pub(super) fn places(lua: &Lua) -> Option<(PathBuf, PathBuf)> {
-    lua.app_data_ref::<Places>().map(|places| (places.0.clone(), places.1.clone()))
+/// Where this state looks for files, for another state that shall do the same.
+pub(super) fn roots(lua: &Lua) -> Option<Roots> {
+    lua.app_data_ref::<Roots>().map(|roots| roots.clone())
 }
 
-struct Places(PathBuf, PathBuf);
-
-/// Where `lib` and `lua_modules` are: the nearest folder with `mpms.toml` or `.mpms`, else with `.git`, else the
-/// script's own.
-pub fn project_root(dir: &Path) -> PathBuf {
-    let has = |names: &'static [&'static str]| {
-        dir.ancestors().find(|folder| names.iter().any(|name| folder.join(name).exists()))
-    };
-    has(&["mpms.toml", ".mpms"]).or_else(|| has(&[".git"])).unwrap_or(dir).to_path_buf()
-}
-
-/// Sets the global `require` and trims `package`.
+/// Sets the global `require` and trims `package`. `on_load` is the place for the rule that scripts are frozen for a run.
 ///
 /// # Errors
 /// When Lua has no memory left.
-pub fn install_require(lua: &Lua, roots: &Roots) -> mlua::Result<()> {
+pub fn install_require(lua: &Lua, roots: &Roots, on_load: Option<OnLoad>) -> mlua::Result<()> {
     let globals = lua.globals();
     let package = match globals.raw_get::<Option<Table>>("package")? {
         Some(package) => package,
@@ -75,16 +57,16 @@ pub fn install_require(lua: &Lua, roots: &Roots) -> mlua::Result<()> {
     if package.raw_get::<Value>("loaded")?.is_nil() {
         package.raw_set("loaded", lua.create_table()?)?;
     }
-    package.raw_set("path", search_path(roots))?;
+    package.raw_set("path", roots.search_path())?;
     package.raw_set("cpath", "")?;
-    for gone in ["loadlib", "searchers", "searchpath"] {
+    for gone in ["loadlib", "searchers"] {
         package.raw_set(gone, Value::Nil)?;
     }
     globals.raw_set("package", &package)?;
     lua.set_app_data(Loaded::default());
-    lua.set_app_data(Places(roots.script_dir.clone(), roots.root.clone()));
+    lua.set_app_data(roots.clone());
 
-    let search = Search { roots: roots.clone(), package: package.clone() };
+    let search = Search { roots: roots.clone(), on_load, package: package.clone() };
     let find = global_function(lua, "require(name)", move |lua, asked: (String, bool, Table, Table)| {
         let (name, relative, loading, done) = asked;
         search.find(lua, &name, relative, &loading, &done)
@@ -106,32 +88,9 @@ pub fn install_require(lua: &Lua, roots: &Roots) -> mlua::Result<()> {
     globals.raw_set("require", require)
 }
 
-/// Where `luarocks --tree lua_modules` puts what is Lua.
-const ROCKS: &str = "lua_modules/share/lua/5.4";
-
-fn search_path(roots: &Roots) -> String {
-    let rocks = roots.root.join(ROCKS);
-    let folders = [roots.script_dir.clone(), roots.root.join("lib"), roots.root.clone(), rocks];
-    let mut templates: Vec<String> = Vec::new();
-    for folder in folders {
-        for file in ["?.lua", "?/init.lua"] {
-            let template = tidy(&folder.join(file)).to_string_lossy().into_owned();
-            if !templates.contains(&template) {
-                templates.push(template);
-            }
-        }
-    }
-    templates.join(";")
-}
-
-/// Without the `.` parts, so that chunk names are short.
-fn tidy(path: &Path) -> PathBuf {
-    use std::path::Component;
-    path.components().filter(|part| *part != Component::CurDir).collect()
-}
-
 struct Search {
     roots: Roots,
+    on_load: Option<OnLoad>,
     package: Table,
 }
 
@@ -169,7 +128,7 @@ impl Search {
         let shown = path.to_string_lossy().into_owned();
         refuse_cycle(&shown, loading)?;
         let canonical = path.canonicalize().map_err(|error| LibError::file(&error, path))?;
-        self.refuse_outside(path, &canonical)?;
+        self.roots.refuse_outside(path, &canonical)?;
         let key = canonical.to_string_lossy().into_owned();
         if !done.raw_get::<Value>(key.as_str())?.is_nil() {
             return Ok((Value::Nil, Some(shown), Some(key)));
@@ -178,31 +137,10 @@ impl Search {
         Ok((Value::Function(chunk), Some(shown), Some(key)))
     }
 
-    /// A script may not bring code in from elsewhere, also not by `..` or a link: what runs is what the project holds.
-    /// The folders themselves may be links.
-    fn refuse_outside(&self, path: &Path, canonical: &Path) -> Result<(), LibError> {
-        let Roots { script_dir, root, .. } = &self.roots;
-        let (lib, rocks) = (root.join("lib"), root.join(ROCKS));
-        let modules = root.join("lua_modules");
-        let inside = [script_dir, root, &lib, &modules, &rocks]
-            .into_iter()
-            .filter_map(|folder| folder.canonicalize().ok())
-            .any(|folder| canonical.starts_with(folder));
-        if inside {
-            return Ok(());
-        }
-        let message = format!(
-            "the file is outside of the project ({}) and of the folder of the script ({}): copy it to lib/",
-            root.display(),
-            script_dir.display()
-        );
-        Err(LibError::new("permission", message).path(path))
-    }
-
     fn not_found(&self, name: &str, places: &[PathBuf]) -> LibError {
         let part = name.replace('.', "/");
         let native = self.roots.root.join("lua_modules/lib/lua/5.4").join(format!("{part}.so"));
-        not_found(name, places, native.is_file().then_some(&native))
+        not_found(name, places, native.is_file().then_some(&native), self.roots.leaves_out_the_usual())
     }
 
     fn preload(&self, name: &str) -> Result<Option<Function>, LibError> {
@@ -244,7 +182,7 @@ impl Search {
     fn load(&self, lua: &Lua, name: &str, path: &Path, canonical: PathBuf) -> Result<Function, LibError> {
         let bytes = std::fs::read(path).map_err(|error| LibError::file(&error, path))?;
         let file = LoadedFile { name: name.to_owned(), path: canonical, hash: xxh3_128(&bytes) };
-        if let Some(on_load) = &self.roots.on_load {
+        if let Some(on_load) = &self.on_load {
             on_load(&file).map_err(|why| LibError::new("changed", why).path(path))?;
         }
         let chunk = lua
@@ -334,7 +272,7 @@ const REPLACED: &[(&str, &str)] = &[
     ("bit32", "the operators of Lua 5.4 (&, |, ~, <<, >>)"),
 ];
 
-fn not_found(name: &str, places: &[PathBuf], native: Option<&PathBuf>) -> LibError {
+fn not_found(name: &str, places: &[PathBuf], native: Option<&PathBuf>, left_out: bool) -> LibError {
     let rock = name.split('.').next().unwrap_or(name);
     let instead = REPLACED.iter().find(|(one, _)| *one == rock).map_or_else(String::new, |(_, instead)| {
         match instead.starts_with("mpms.") && !library::is_builtin(instead) {
@@ -354,187 +292,12 @@ fn not_found(name: &str, places: &[PathBuf], native: Option<&PathBuf>) -> LibErr
         return LibError::new("not_found", format!("module '{name}' not found{hint}"));
     }
     let tried: String = places.iter().map(|place| format!("\n\tno file '{}'", place.display())).collect();
-    LibError::new("not_found", format!("module '{name}' not found{instead}{tried}"))
+    let left_out = match left_out {
+        true => "\n\tand nowhere else: --lua-path has no `;;`, which stands for the usual places",
+        false => "",
+    };
+    LibError::new("not_found", format!("module '{name}' not found{instead}{tried}{left_out}"))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::rc::Rc;
-
-    use tempfile::TempDir;
-
-    use super::{Roots, install_require, loaded_files};
-    use crate::lua::std::testing::{fails, run, state_in};
-    use crate::lua::std::{StdEnv, install};
-
-    fn folder(files: &[(&str, &str)]) -> TempDir {
-        let folder = TempDir::new().expect("a folder");
-        for (name, text) in files {
-            let path = folder.path().join(name);
-            fs::create_dir_all(path.parent().expect("a parent")).expect("made");
-            fs::write(path, text).expect("written");
-        }
-        folder
-    }
-
-    #[test]
-    fn the_places_are_searched_in_order() {
-        let folder = folder(&[
-            ("scripts/a.lua", "return 'script'"),
-            ("lib/a.lua", "return 'lib'"),
-            ("lib/b/init.lua", "return 'b'"),
-            ("c/d.lua", "return 'root'"),
-            ("lua_modules/share/lua/5.4/pl/x.lua", "return ..."),
-        ]);
-        let lua = state_in(folder.path());
-        let got: Vec<String> =
-            run(&lua, "return { require 'a', require 'b', require 'c.d', (require 'pl.x') }");
-        assert_eq!(got, ["script", "b", "root", "pl.x"]);
-        let (name, path): (String, String) = run(&lua, "package.loaded['pl.x'] = nil return require 'pl.x'");
-        assert_eq!(name, "pl.x");
-        assert!(path.ends_with("lua_modules/share/lua/5.4/pl/x.lua"), "{path}");
-        assert_eq!(run::<String>(&lua, "return package.cpath"), "");
-    }
-
-    #[test]
-    fn a_file_runs_once_under_all_its_names() {
-        let folder = folder(&[
-            ("scripts/a.lua", "return { require './n', require 'n', require './sub/n' }"),
-            ("scripts/n.lua", "count = (count or 0) + 1 return { count }"),
-            ("scripts/sub/n.lua", "return require '../n'"),
-        ]);
-        let lua = state_in(folder.path());
-        assert!(run::<bool>(
-            &lua,
-            "local t = require 'a' return t[1] == t[2] and t[2] == t[3] and count == 1"
-        ));
-        let files = loaded_files(&lua);
-        assert_eq!(files.len(), 3);
-        assert_eq!(files[0].name, "a");
-        assert_eq!(files[1].hash, xxhash_rust::xxh3::xxh3_128(&fs::read(&files[1].path).expect("read")));
-    }
-
-    #[test]
-    fn a_cycle_is_named() {
-        let folder =
-            folder(&[("scripts/a.lua", "return require 'b'"), ("scripts/b.lua", "return require './a'")]);
-        let lua = state_in(folder.path());
-        let e = fails(&lua, "require 'a'");
-        assert!(e.message.contains("scripts/a.lua → "), "{}", e.message);
-        assert!(e.message.ends_with("scripts/a.lua"), "{}", e.message);
-        // The list of what is being loaded was left behind clean.
-        assert!(fails(&lua, "require 'a'").message.contains("require each other"));
-    }
-
-    #[test]
-    fn a_file_that_is_not_there_lists_the_places_and_the_replacement() {
-        let folder = folder(&[]);
-        let lua = state_in(folder.path());
-        let e = fails(&lua, "require 'cjson.util'");
-        assert_eq!(e.code, "not_found");
-        assert!(e.message.contains("use mpms.json instead"), "{}", e.message);
-        assert!(e.message.contains("lib/cjson/util.lua'"), "{}", e.message);
-        assert!(fails(&lua, "require 'mpms.tiem'").message.contains("did you mean `mpms.time`?"));
-        assert_eq!(fails(&lua, "require(nil)").code, "invalid");
-    }
-
-    #[test]
-    fn a_rock_with_a_c_part_is_named() {
-        let folder = folder(&[("lua_modules/lib/lua/5.4/term/core.so", "\x7fELF")]);
-        let lua = state_in(folder.path());
-        let e = fails(&lua, "require 'term.core'");
-        assert!(e.message.contains("lua_modules/lib/lua/5.4/term/core.so is a C module"), "{}", e.message);
-        assert!(run::<bool>(&lua, "return package.loadlib == nil and package.searchers == nil"));
-    }
-
-    #[test]
-    fn what_is_outside_of_the_project_is_refused() {
-        let outside = folder(&[("secret.lua", "return 'secret'"), ("m/init.lua", "return 'linked folder'")]);
-        let folder = folder(&[("scripts/a.lua", "return require '../../secret'"), ("lib/x.lua", "return 1")]);
-        let name = outside.path().file_name().expect("a name").to_string_lossy().into_owned();
-        let lua = state_in(folder.path());
-        let beside = folder.path().parent().expect("a folder").join("secret.lua");
-        let made = fs::write(&beside, "return 'beside'");
-        let e = fails(&lua, &format!("require '../../{name}/secret'"));
-        assert_eq!(e.code, "permission");
-        assert!(e.message.contains("outside of the project"), "{}", e.message);
-        assert!(made.is_err() || fails(&lua, "require 'a'").code == "permission");
-        let _ = fs::remove_file(beside);
-        std::os::unix::fs::symlink(outside.path().join("secret.lua"), folder.path().join("lib/s.lua"))
-            .expect("link");
-        assert_eq!(fails(&lua, "require 's'").code, "permission");
-        let e = fails(&lua, &format!("package.path = '{}/?.lua' require 'secret'", outside.path().display()));
-        assert_eq!(e.code, "permission");
-        // a folder of the project may be a link
-        fs::create_dir_all(folder.path().join("lua_modules/share/lua")).expect("made");
-        std::os::unix::fs::symlink(outside.path(), folder.path().join("lua_modules/share/lua/5.4"))
-            .expect("link");
-        let lua = state_in(folder.path());
-        assert_eq!(run::<String>(&lua, "return (require 'm')"), "linked folder");
-    }
-
-    #[test]
-    fn names_of_known_rocks_are_there_unless_a_file_has_them() {
-        let mine = folder(&[("lib/lfs.lua", "return 'mine'")]);
-        let lua = state_in(mine.path());
-        assert_eq!(run::<String>(&lua, "return (require 'lfs')"), "mine");
-        assert!(run::<bool>(
-            &lua,
-            "return require 'cjson' == require 'cjson' and select(2, require 'inspect') == ':mpms:inspect'"
-        ));
-        let code = "local c, s = require 'cjson', require 'cjson.safe' \
-                    assert(c.encode { a = c.null } == '{\"a\":null}' and c.decode '[1]'[1] == 1) \
-                    assert(c.encode(setmetatable({}, c.array_mt)) == '[]' and c.encode(c.empty_array) == '[]') \
-                    local v, e = s.decode '{' assert(v == nil and type(e) == 'string') \
-                    assert(s.null == mpms.null and s.encode { 1 } == '[1]') \
-                    assert(not pcall(function() return c.encode_max_depth(5) end)) return true";
-        assert!(run::<bool>(&lua, code));
-    }
-
-    #[test]
-    fn only_text_runs_and_errors_keep_their_place() {
-        let folder =
-            folder(&[("scripts/raise.lua", "#!/usr/bin/lua\nerror('here')"), ("scripts/bad.lua", "x =")]);
-        fs::write(
-            folder.path().join("scripts/byte.lua"),
-            mlua::Lua::new().load("return 1").into_function().expect("f").dump(true),
-        )
-        .expect("written");
-        let lua = state_in(folder.path());
-        assert!(fails(&lua, "require 'raise'").message.ends_with("raise.lua:2: here"));
-        assert_eq!(fails(&lua, "require 'bad'").code, "parse");
-        let e = fails(&lua, "require 'byte'");
-        assert!(e.message.contains("binary chunk"), "{}", e.message);
-    }
-
-    #[test]
-    fn a_builtin_is_never_shadowed_and_the_top_level_may_yield() {
-        let folder = folder(&[
-            ("scripts/mpms/time.lua", "return 'shadow'"),
-            ("scripts/y.lua", "return coroutine.yield(1)"),
-        ]);
-        let lua = state_in(folder.path());
-        assert!(run::<bool>(&lua, "return require 'mpms.time' == mpms.time"));
-        let ok = run::<bool>(
-            &lua,
-            "local co = coroutine.wrap(function() return (require 'y') end) return co() == 1 and co(7) == 7 and require 'y' == 7",
-        );
-        assert!(ok);
-    }
-
-    #[test]
-    fn a_file_that_changed_is_refused_by_the_hook() {
-        let folder = folder(&[("a.lua", "return 1")]);
-        let lua = mlua::Lua::new();
-        install(&lua, &StdEnv::quiet("worker")).expect("installs");
-        let on_load =
-            Rc::new(|file: &super::LoadedFile| Err(format!("{} changed since the run began", file.name)));
-        let roots =
-            Roots { script_dir: folder.path().into(), root: folder.path().into(), on_load: Some(on_load) };
-        install_require(&lua, &roots).expect("installs");
-        let e = fails(&lua, "require 'a'");
-        assert_eq!(e.code, "changed");
-        assert!(e.message.ends_with("a changed since the run began"));
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 #![expect(
     unsafe_code,
-    reason = "the debug library, which is trimmed to two functions at once, comes only with the unsafe constructor"
+    reason = "the debug library, which is trimmed at once, comes only with the unsafe constructor"
 )]
 //! A Lua state as every role gets it.
 
@@ -13,11 +13,12 @@ use super::away::Belongings;
 use super::call::{Bridge, Held};
 use super::coroutine;
 use super::coverage;
+use super::debug;
 use super::error::LibError;
 use super::frozen::Frozen;
 use super::prelude::{self, OpenLines};
 use super::random::Random;
-use super::require::{self, Roots, project_root};
+use super::require::{self, OnLoad, Roots, project_root};
 use super::shell;
 use super::stack;
 use super::std::log::Sinks;
@@ -81,22 +82,24 @@ impl State {
         around: &Around,
         install: impl FnOnce(&'static Lua) -> mlua::Result<(Table, OpenLines)>,
     ) -> mlua::Result<Self> {
-        // SAFETY: `debug` is trimmed by the prelude before any script runs, C modules cannot be loaded
-        // (`install_require` removes their searchers), only text is loaded
+        // SAFETY: `debug::install` leaves of `debug` what cannot reach into C before any script runs, C modules cannot be
+        // loaded (`install_require` removes their searchers), only text is loaded
         let lua = unsafe { Lua::unsafe_new_with(StdLib::ALL, LuaOptions::default()) };
         let lua: &'static Lua = Box::leak(Box::new(lua));
         coverage::watch(lua)?;
         coroutine::install(lua)?;
         let (prelude, lines) = install(lua)?;
+        debug::install(lua)?;
         let env = StdEnv { log: around.logs.clone(), env: job.env.clone().into(), ..StdEnv::quiet(role) };
         library::install(lua, &env)?;
         let frozen = around.frozen.clone();
         let roots = Roots {
             script_dir: script.dir.clone(),
             root: project_root(&script.dir),
-            on_load: Some(Rc::new(move |file| frozen.check(&file.path, file.hash))),
+            lua_path: job.lua_path.clone(),
         };
-        require::install_require(lua, &roots)?;
+        let on_load: OnLoad = Rc::new(move |file| frozen.check(&file.path, file.hash));
+        require::install_require(lua, &roots, Some(on_load))?;
         shell::install(lua)?;
         let bridge = Bridge::new(lua)?;
         let random = RefCell::new(bridge.scheduler().random(lua)?);

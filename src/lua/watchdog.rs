@@ -75,6 +75,8 @@ struct Here {
     /// The thread's main coroutine.
     main: Cell<*mut lua_State>,
     error_metatable: Cell<Option<Held>>,
+    /// A string, and the metatable of all of them.
+    strings: Cell<Option<(Held, Held)>>,
     /// A hook was set since the last [`settle`].
     hooked: AtomicBool,
     limit_ns: Cell<u64>,
@@ -89,6 +91,7 @@ thread_local! {
             running: AtomicPtr::new(ptr::null_mut()),
             main: Cell::new(ptr::null_mut()),
             error_metatable: Cell::new(None),
+            strings: Cell::new(None),
             hooked: AtomicBool::new(false),
             limit_ns: Cell::new(0),
             phase_limit_ns: Cell::new(0),
@@ -296,9 +299,35 @@ fn take_off(here: &Here) {
     here.hooked.store(false, Ordering::Relaxed);
     PLACE.with(RefCell::take);
     let main = here.main.get();
-    if !main.is_null() {
-        // SAFETY: the main coroutine of a state that is never closed, which this thread alone uses
-        unsafe { coverage::rest(main) };
+    if main.is_null() {
+        return;
+    }
+    // SAFETY: the main coroutine of a state that is never closed, which this thread alone uses
+    unsafe { coverage::rest(main) };
+    if let Some(strings) = here.strings.get() {
+        // SAFETY: as above; the values are those of its bridge
+        unsafe { give_back_methods(main, strings) };
+    }
+}
+
+/// Code that takes the methods of strings away for a moment, as readers of foreign tables do, and was stopped in it, has
+/// not given them back.
+///
+/// # Safety
+/// `state` is a live state of this thread, whose bridge holds the values.
+unsafe fn give_back_methods(state: *mut lua_State, (string, metatable): (Held, Held)) {
+    // SAFETY: the caller's promise; none of it raises or runs code
+    unsafe {
+        if ffi::lua_checkstack(state, 3) == 0 {
+            return;
+        }
+        let top = ffi::lua_gettop(state);
+        string.push(state);
+        if ffi::lua_getmetatable(state, -1) == 0 {
+            metatable.push(state);
+            ffi::lua_setmetatable(state, -2);
+        }
+        ffi::lua_settop(state, top);
     }
 }
 
@@ -332,6 +361,7 @@ fn adopt(bridge: &Bridge) {
     HERE.with(|here| {
         here.main.set(bridge.main());
         here.error_metatable.set(Some(bridge.error_metatable));
+        here.strings.set(Some(bridge.strings));
     });
     runs(bridge.main());
 }

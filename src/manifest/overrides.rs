@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::model::lua_path::LuaPath;
+
 /// Flags of `run`, as they were typed; `None` and `false` change nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
@@ -25,6 +27,8 @@ pub struct Overrides {
     pub overwrite: bool,
     /// `-k`
     pub ordered: bool,
+    /// `--lua-path`, relative to the shell's folder.
+    pub lua_path: Option<LuaPath>,
     /// What the run wrote to in an earlier session; that it exists is no mistake.
     pub own_output: Option<OwnOutput>,
 }

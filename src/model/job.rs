@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::model::Value;
+use crate::model::lua_path::LuaPath;
 
 /// The job itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +25,8 @@ pub struct Job {
     pub meta: Value,
     /// `env`, for scripts and what they start.
     pub env: Vec<(String, String)>,
+    /// `--lua-path`: absolute.
+    pub lua_path: Option<LuaPath>,
 }
 
 /// Lua text, read once for the whole run.

@@ -4,6 +4,7 @@ pub mod event;
 pub mod failure;
 pub mod handling;
 pub mod job;
+pub mod lua_path;
 pub mod metrics;
 pub mod outcome;
 pub mod payload;

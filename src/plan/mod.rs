@@ -17,7 +17,7 @@ mod resolve;
 mod scripts;
 
 pub use output::STDOUT;
-pub use paths::{absolute, shown};
+pub use paths::{absolute, absolute_lua_path, shown};
 pub use resolve::{Surroundings, load};
 
 /// Everything that a run needs to know; each layer gets its part.

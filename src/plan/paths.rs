@@ -2,11 +2,18 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use crate::model::lua_path::LuaPath;
+
 /// `path` as somebody in `folder` means it: absolute, and without `.` and `..` where that changes nothing.
 pub fn absolute(folder: &Path, path: &Path) -> PathBuf {
     let joined = folder.join(path);
     let plain = without_dots(&joined);
     if plain == joined || leads_elsewhere(&joined, &plain) { joined } else { plain }
+}
+
+/// The same for each place of a path for `require`.
+pub fn absolute_lua_path(folder: &Path, path: &LuaPath) -> LuaPath {
+    path.map(|template| absolute(folder, template))
 }
 
 /// `link/..` is the folder above the link's target, not the one above the link.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::env_file;
 use super::output::{output, refuse_own_input};
 use super::params::params;
-use super::paths::{absolute, shown};
+use super::paths::{absolute, absolute_lua_path, shown};
 use super::scripts::{Scripts, flag_spot, unreadable};
 use super::{
     HandlerPlan, Input, Job, JobText, Limit, OnError, Plan, Retries, RunPlan, Script, Source, TasksPlan,
@@ -152,6 +152,7 @@ impl Settling<'_> {
             params: params(&self.manifest.params, &self.overrides.params, &mut self.found),
             meta: Value::Map(meta.collect()),
             env: self.env(),
+            lua_path: self.overrides.lua_path.as_ref().map(|path| absolute_lua_path(self.scripts.cwd, path)),
         }
     }
 

@@ -23,6 +23,7 @@ fn job(dir: &Path) -> Job {
         params: Value::Map(vec![]),
         meta: Value::Map(vec![]),
         env: vec![],
+        lua_path: None,
     }
 }
 

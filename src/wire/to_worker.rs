@@ -116,6 +116,7 @@ pub fn put_setup(out: &mut Vec<u8>, setup: &Setup) {
         put_slice(out, name.as_bytes());
         put_slice(out, text.as_bytes());
     }
+    put_slice(out, job.lua_path.as_ref().map(ToString::to_string).unwrap_or_default().as_bytes());
     match &setup.body {
         Body::Lua(script) => {
             out.push(0);
@@ -164,6 +165,8 @@ pub fn take_setup(bytes: &[u8]) -> Result<Setup, Malformed> {
     let env = (0..count)
         .map(|_| Ok((take_text(bytes, at)?, take_text(bytes, at)?)))
         .collect::<Result<_, Malformed>>()?;
+    // no path is an empty text, which is none
+    let lua_path = take_text(bytes, at)?.parse().ok();
     let body = match take_byte(bytes, at)? {
         0 => Body::Lua(Script {
             name: take_text(bytes, at)?,
@@ -189,7 +192,7 @@ pub fn take_setup(bytes: &[u8]) -> Result<Setup, Malformed> {
     let (grace_ns, role_ns) = (varint::take(bytes, at)?, varint::take(bytes, at)?);
     let (memory, max_attempts) = (varint::take(bytes, at)?, number(at)?);
     let bounds = Bounds { timeout_ns, grace_ns, role_ns, memory, max_attempts };
-    let job = Job { name, description, manifest, dir, seed, params, meta, env };
+    let job = Job { name, description, manifest, dir, seed, params, meta, env, lua_path };
     Ok(Setup { job, body, worker, threads, coroutines, process_roles, secrets, dirs, frozen, bounds })
 }
 

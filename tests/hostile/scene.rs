@@ -229,6 +229,7 @@ fn setup() -> Setup {
         params: Value::Map(Vec::new()),
         meta: Value::Map(Vec::new()),
         env: Vec::new(),
+        lua_path: None,
     };
     let bounds = Bounds { role_ns: ROLE_NS, ..Bounds::default() };
     let body = Body::Command(Vec::new());

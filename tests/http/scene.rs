@@ -18,8 +18,8 @@ use tempfile::TempDir;
 pub fn lua() -> Lua {
     let lua = Lua::new();
     install(&lua, &StdEnv::quiet("test")).expect("the library installs");
-    let roots = Roots { script_dir: ".".into(), root: ".".into(), on_load: None };
-    install_require(&lua, &roots).expect("require installs");
+    let roots = Roots { script_dir: ".".into(), root: ".".into(), lua_path: None };
+    install_require(&lua, &roots, None).expect("require installs");
     lua
 }
 

@@ -11,6 +11,7 @@ mod library;
 mod limits;
 mod metrics;
 mod outputs;
+mod places;
 mod policies;
 mod processes;
 mod puts;

@@ -24,7 +24,12 @@ fn binary_code_c_modules_exits_and_finalizers_are_refused() {
         refused("loadlib", pcall(function() return assert(package.loadlib("libc.so.6", "*")) end))
         refused("os.exit", pcall(os.exit, 0))
         refused("__gc", pcall(setmetatable, { }, { __gc = function() end }))
-        assert(debug.getlocal == nil and debug.getregistry == nil and debug.setmetatable == nil)
+        assert(debug.getlocal == nil and debug.getregistry == nil and debug.getmetatable == nil and debug.upvalueid == nil)
+        refused("__gc by debug", pcall(debug.setmetatable, { }, { __gc = function() end }))
+        refused("the library's metatable", pcall(debug.setmetatable, mpms.fs, nil))
+        refused("a file's metatable", pcall(debug.setmetatable, io.open("binary.lua"), nil))
+        refused("what a library function holds", debug.getupvalue(mpms.fs.read, 1))
+        refused("another for it", debug.setupvalue(mpms.fs.read, 1, print))
         assert(debug.gethook() == nil and not pcall(debug.sethook, print, "l") and pcall(debug.sethook))
         return "all refused"
       end }"#;

@@ -1,6 +1,4 @@
 -- Every module of Penlight loads from `lua_modules`, and works: run by tests/rocks/main.rs in a folder with that tree.
--- What needs more of `debug` than there is here stays out: pretty.read and pretty.load (debug.setmetatable), comprehensions
--- and utils.getfenv (debug.getupvalue).
 local fs, path = mpms.fs, mpms.path
 
 local loaded = 0
@@ -58,6 +56,57 @@ assert(plpath.abspath "made" == plpath.join(plpath.currentdir(), "made") and plp
 assert(math.type(file.modified_time "made/a.txt") == "integer")
 assert(dir.rmtree "made" and not plpath.exists "made")
 
+-- what stands on `debug`: tables from text, in which strings have no methods; comprehensions; environments of functions
+same(pretty.read "-- a comment\n{ 1, x = { 'two' } }", { 1, x = { "two" } })
+local function message(...) return select(2, ...) end
+assert(message(pretty.read "{ ('x'):rep(9) }"):find "attempt to index a string value")
+assert(message(pretty.read "{ function() end }"):find "cannot have functions" and ("x"):rep(2) == "xx")
+same(pretty.load "a = 2 t = { 1 }", { a = 2, t = { 1 } })
+assert(message(pretty.load("while true do ('x'):rep(1) end", { }, true)):find "attempt to index a string value")
+assert(message(pretty.load("for i = 1, 1e9 do end", { }, true)) == "looping not allowed")
+local C = require "pl.comprehension".new()
+same(C "x ^ 2 for x if x % 2 == 0" { 1, 2, 4 }, { 4.0, 16.0 })
+assert(C "sum(x * y for x for y)"({ 2, 3 }, { 4, 5 }) == 45 and C "max(x for x)" { 3, 5, 2 } == 5)
+same(C "table(v, k for k, v in pairs(_1))" { a = 1 }, { "a" })
+local function reads() return some_name end
+local other = reads
+assert(utils.getfenv(reads) == _G)
+utils.setfenv(reads, { some_name = "own" })
+assert(reads() == "own" and other() == "own" and utils.getfenv(print) == nil and utils.getfenv(function() end) == nil)
+class.Named()
+function Named:_init() self.is = true end
+assert(rawget(_G, "Named") == Named and Named().is)
+rawset(_G, "Named", nil)
+seq.import()
+same(("3 1 2"):gmatch "%d":copy(), { "3", "1", "2" })
+debug.setmetatable(print, nil)
+assert(not pcall(function() return print.copy end))
+
+-- modules that run again, and whose environment is not that of all
+local compat, fs_lfs = require "pl.compat", require "lfs"
+package.loaded["pl.compat"] = nil
+assert(require "pl.compat" ~= compat and require "pl.compat" == package.loaded["pl.compat"])
+assert(require "pl.import_into"().List == List and fs_lfs.attributes("penlight.lua", "mode") == "file")
+assert(package.searchpath("pl.List", package.path):find "lua_modules/share/lua/5.4/pl/List.lua")
+
+-- what stands on the words of the command
+local app = require "pl.app"
+local command, program = app.lua()
+assert(app.script_name() == "penlight.lua" and command:find "lua$" and arg[-2] == program)
+mpms.fs.mkdir "linked"
+mpms.fs.write("linked/start.lua", "")
+mpms.fs.symlink("linked/start.lua", "start.lua")
+local was, own = package.path, arg[0]
+arg[0] = "start.lua"
+local here = plpath.currentdir() .. "/"
+assert(app.require_here() == here .. "linked/" and app.require_here(nil, true) == here)
+arg[0], package.path, package.cpath = own, was, ""
+local ran, status, said, complaint = utils.executeex(command .. " -e 'print(6 * 7)'")
+assert(ran and status == 0 and said == "42\n")
+local quits = "require 'pl.utils'.quit(3, 'no %s', 'more')"
+ran, status, said, complaint = utils.executeex(command .. " -e " .. utils.quote_arg(quits))
+assert(not ran and status == 3 and complaint == "no more\n")
+
 -- and on the standard library as it is here
 assert(utils.execute "exit 0" == true)
 local ok, code, out = utils.executeex "echo hi"
@@ -65,5 +114,9 @@ assert(ok and code == 0 and out == "hi\n")
 assert(type(debug.traceback()) == "string" and debug.getinfo(1).currentline > 0)
 assert(rawget(debug, "getlocal") == nil and not pcall(debug.sethook, print, "l") and package.cpath == "")
 assert(not pcall(function() return a_global_that_is_not_there end))
+-- which also makes the tables of all globals strict; those of the library are it already
+require "pl.strict".make_all_strict(_G)
+assert(message(pcall(function() return math.sine end)):find "variable 'sine' is not declared in 'math'")
+assert(tostring(message(pcall(function() return mpms.jsno end))):find "did you mean" and mpms.json.encode { 1 } == "[1]")
 
 print(loaded .. " modules")

@@ -79,6 +79,7 @@ impl Bench {
             params,
             meta,
             env: Vec::new(),
+            lua_path: None,
         };
         let (secrets, frozen, dirs) = (Vec::new(), Vec::new(), dirs());
         let setup =

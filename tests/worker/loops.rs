@@ -83,7 +83,11 @@ local kinds = {
   popen = function() return io.popen("sleep 100"):read("a") end,
   load = loops(function() load("return 1")() end),
   loaded = function() load("while true do end")() end,
-  fine = function() return "well" end,
+  strings_without_methods = function()
+    debug.setmetatable("", nil)
+    while true do end
+  end,
+  fine = function() return ("well"):rep(1) end,
 }
 return { worker = function(kind) return kinds[kind]() end }
 "#;

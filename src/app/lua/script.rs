@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::stop::Stops;
@@ -22,6 +22,13 @@ pub struct Task {
     /// What `arg[0]` is.
     name: Vec<u8>,
     arguments: Vec<Vec<u8>>,
+}
+
+/// The words of the command before the script, the program first: what Lua has in `arg` before 0.
+fn before(arguments: &LuaArgs) -> Vec<Vec<u8>> {
+    let mut all: Vec<_> = std::env::args_os().map(OsStringExt::into_vec).collect();
+    all.truncate(all.len().saturating_sub(arguments.words.len()));
+    all
 }
 
 /// Why there is nothing to run.
@@ -81,7 +88,8 @@ fn file(here: &Path, name: Vec<u8>, arguments: Vec<Vec<u8>>) -> Result<Task, Pro
 }
 
 /// Runs it, and says how it ended.
-pub fn run(task: &Task, color: Color) -> Code {
+pub fn run(task: &Task, arguments: &LuaArgs) -> Code {
+    let color = arguments.color;
     if let Err(error) = signals::end_with_stdout() {
         complain(color, &format!("cannot watch standard output: {error}"), None);
         return Code::Bug;
@@ -93,10 +101,12 @@ pub fn run(task: &Task, color: Color) -> Code {
             return Code::Bug;
         }
     };
-    let made = Hand::new(&task.script.name, &task.script.dir, sinks()).and_then(|hand| {
-        hand.set_arguments(&task.name, &task.arguments)?;
-        Ok(hand)
-    });
+    let made = Hand::new(&task.script.name, &task.script.dir, super::lua_path(arguments), sinks()).and_then(
+        |hand| {
+            hand.set_arguments(&before(arguments), &task.name, &task.arguments)?;
+            Ok(hand)
+        },
+    );
     let hand = match made {
         Ok(hand) => hand,
         Err(failure) => {

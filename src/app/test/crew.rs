@@ -13,6 +13,7 @@ use super::spec::{FromSpec, Go, Start};
 use super::{File, Outcome};
 use crate::lua::coverage::Ran;
 use crate::lua::spec::{Event, Planned, Problem, Status, Totals};
+use crate::model::lua_path::LuaPath;
 use crate::os::command::{End, Said, Spawned};
 use crate::os::signals;
 
@@ -29,6 +30,7 @@ pub(super) struct Crew {
     pub coverage: bool,
     pub list: bool,
     pub cwd: PathBuf,
+    pub lua_path: Option<LuaPath>,
 }
 
 /// What happens.
@@ -137,6 +139,7 @@ impl Crew {
             limit: self.limit,
             update: self.update,
             coverage: self.coverage,
+            lua_path: self.lua_path.as_ref().map(ToString::to_string),
         };
         let process = Spawned::start(&start.arguments())
             .map_err(|error| failed(format!("its process cannot be started: {error}")))?;

@@ -20,6 +20,7 @@ use super::exit::Code;
 use crate::cli::{Format, TestArgs};
 use crate::lua::spec::{Planned, Problem, Status, Totals};
 use crate::os;
+use crate::plan;
 use coverage::{Coverage, Covered};
 use crew::News;
 
@@ -150,6 +151,7 @@ fn all(arguments: &TestArgs) -> Result<Code, Stop> {
         update: arguments.update,
         coverage: arguments.coverage.is_some(),
         list: arguments.list,
+        lua_path: arguments.lua_path.as_ref().map(|path| plan::absolute_lua_path(&cwd, path)),
         cwd: cwd.clone(),
     };
     // processes that specs leave behind become ours, and end with us

@@ -39,6 +39,8 @@ pub(super) struct Start {
     pub limit: Duration,
     pub update: bool,
     pub coverage: bool,
+    /// Absolute.
+    pub lua_path: Option<String>,
 }
 
 impl Start {
@@ -69,7 +71,8 @@ pub fn serve(arguments: &[OsString]) -> Code {
         coverage::begin(&start.cwd);
     }
     let limit_ns = u64::try_from(start.limit.as_nanos()).unwrap_or(u64::MAX);
-    let settings = Settings { file: start.file, cwd: start.cwd, limit_ns, update: start.update };
+    let lua_path = start.lua_path.and_then(|path| path.parse().ok());
+    let settings = Settings { file: start.file, cwd: start.cwd, limit_ns, update: start.update, lua_path };
     let spec = match Spec::load(&settings) {
         Ok(spec) => spec,
         Err(problem) => {

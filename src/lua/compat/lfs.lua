@@ -11,7 +11,9 @@ local function done(f, ...)
   return nil, tostring(problem), numbers[problem.code] or 5
 end
 
-local kinds = { dir = "directory", directory = "directory", file = "file", link = "link", symlink = "link" }
+local kinds = {
+  dir = "directory", file = "file", link = "link", fifo = "named pipe", socket = "socket", char = "char device", block = "block device",
+}
 local bits = { "x", "w", "r" }
 
 local function permissions(mode)
@@ -41,8 +43,12 @@ local function facts(file, request, follow)
     rdev = found.rdev,
     blocks = found.blocks,
     blksize = found.blksize,
+    target = found.target,
   }
   if type(request) == "string" then
+    if request == "target" and not follow and not found.target then
+      return nil, "could not obtain link target: Invalid argument", 22
+    end
     if all[request] == nil then error(("invalid attribute name '%s'"):format(request), 3) end
     return all[request]
   end
@@ -79,7 +85,8 @@ function lfs.mkdir(folder)
 end
 
 function lfs.rmdir(folder)
-  if not fs.is_dir(folder) then return nil, "Not a directory", fs.exists(folder) and 20 or 2 end
+  if not fs.exists(folder) then return nil, "No such file or directory", 2 end
+  if not fs.is_dir(folder) then return nil, "Not a directory", 20 end
   return done(fs.remove, folder)
 end
 

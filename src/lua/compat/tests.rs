@@ -48,11 +48,14 @@ fn lfs_gives_what_the_rock_gives() {
         assert(none == nil and problem:find "No such file" and number == 2)
         assert(lfs.touch(d .. "/f.txt", 1000) and lfs.attributes(d .. "/f.txt", "modification") == 1000)
         assert(lfs.link("f.txt", d .. "/l", true) and lfs.symlinkattributes(d .. "/l", "mode") == "link")
-        assert(lfs.attributes(d .. "/l", "mode") == "file")
+        assert(lfs.attributes(d .. "/l", "mode") == "file" and lfs.attributes "/dev/null".mode == "char device")
+        assert(lfs.symlinkattributes(d .. "/l", "target") == "f.txt" and lfs.symlinkattributes(d .. "/l").target == "f.txt")
+        assert(select(3, lfs.symlinkattributes(d, "target")) == 22 and not pcall(lfs.attributes, d .. "/l", "target"))
         local names = {}
         for name in lfs.dir(d) do names[#names + 1] = name end
         assert(table.concat(names, " ") == ". .. a f.txt l", table.concat(names, " "))
         assert(lfs.rmdir(d .. "/a") and lfs.rmdir(d .. "/a") == nil and lfs.rmdir(d .. "/f.txt") == nil)
+        assert(select(2, lfs.rmdir(d .. "/a")) == "No such file or directory")
         assert(lfs.currentdir():sub(1, 1) == "/" and lfs.chdir("/") == nil)
         assert(not pcall(lfs.dir, d .. "/none") and not pcall(lfs.attributes, d, "color"))
         return true

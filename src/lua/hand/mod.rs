@@ -20,6 +20,7 @@ use super::std::fs::take_temporary;
 use super::std::log::Sinks;
 use super::watchdog::{self, Stopper};
 use crate::model::job::{Job, Script};
+use crate::model::lua_path::LuaPath;
 use crate::model::{Failure, Value as Plain};
 use crate::os::command::flush_streams;
 use crate::os::exit::exit_now;
@@ -53,11 +54,12 @@ struct Ended {
 }
 
 impl Hand {
-    /// A state whose `require` begins in `dir`, an absolute folder. `name` is that of the script.
+    /// A state whose `require` begins in `dir`, an absolute folder, or looks where `lua_path` says. `name` is that of the
+    /// script.
     ///
     /// # Errors
     /// When there is no memory.
-    pub fn new(name: &str, dir: &Path, logs: Sinks) -> Result<Self, Failure> {
+    pub fn new(name: &str, dir: &Path, lua_path: Option<LuaPath>, logs: Sinks) -> Result<Self, Failure> {
         let job = Job {
             name: name.to_owned(),
             description: String::new(),
@@ -67,6 +69,7 @@ impl Hand {
             params: Plain::Map(Vec::new()),
             meta: Plain::Map(Vec::new()),
             env: Vec::new(),
+            lua_path,
         };
         let script = Script { name: name.to_owned(), dir: dir.to_path_buf(), text: [].into() };
         let around = Around { logs, frozen: Frozen::default() };
@@ -108,14 +111,23 @@ impl Hand {
         watchdog::stopper()
     }
 
-    /// Sets the global `arg`, as `lua` does: the script is 0, its arguments follow.
+    /// Sets the global `arg`, as `lua` does: the script is 0, its arguments follow, and the words before it have negative
+    /// indices.
     ///
     /// # Errors
     /// When there is no memory.
-    pub fn set_arguments(&self, script: &[u8], arguments: &[Vec<u8>]) -> Result<(), Failure> {
+    pub fn set_arguments(
+        &self,
+        before: &[Vec<u8>],
+        script: &[u8],
+        arguments: &[Vec<u8>],
+    ) -> Result<(), Failure> {
         let set = || {
             let lua = self.state.lua();
             let arg = lua.create_table()?;
+            for (index, word) in (1_i64..).zip(before.iter().rev()) {
+                arg.raw_set(-index, lua.create_string(word)?)?;
+            }
             arg.raw_set(0, lua.create_string(script)?)?;
             for (index, argument) in arguments.iter().enumerate() {
                 arg.raw_set(index + 1, lua.create_string(argument)?)?;

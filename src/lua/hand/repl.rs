@@ -197,7 +197,7 @@ mod tests {
     use crate::lua::std::log::Sinks;
 
     fn hand() -> Hand {
-        Hand::new("lua", Path::new("/nonexistent"), Sinks::none()).expect("a state")
+        Hand::new("lua", Path::new("/nonexistent"), None, Sinks::none()).expect("a state")
     }
 
     fn answer(hand: &Hand, text: &str) -> String {

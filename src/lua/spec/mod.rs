@@ -28,6 +28,7 @@ use super::std::reach::{self, Reach};
 use super::std::test::{self, Context, context::World, mocks};
 use super::watchdog;
 use crate::model::job::{Job, Script};
+use crate::model::lua_path::LuaPath;
 use crate::model::{Failure, Value};
 use crate::os::clock::monotonic_ns;
 use output::Output;
@@ -47,6 +48,8 @@ pub struct Settings {
     pub limit_ns: u64,
     /// Snapshots are written.
     pub update: bool,
+    /// `--lua-path`: absolute.
+    pub lua_path: Option<LuaPath>,
 }
 
 /// How a test ended.
@@ -169,6 +172,7 @@ impl Spec {
             params: Value::Map(Vec::new()),
             meta: Value::Map(Vec::new()),
             env: Vec::new(),
+            lua_path: settings.lua_path.clone(),
         };
         let around = Around { logs: logs.clone(), frozen: Frozen::default() };
         let state = State::new(&job, script, "test", &around)?;

@@ -40,8 +40,8 @@ fn a_state() {
     let library = start.elapsed() / 200;
     let start = Instant::now();
     for lua in &states {
-        let roots = crate::lua::require::Roots { script_dir: ".".into(), root: ".".into(), on_load: None };
-        crate::lua::require::install_require(lua, &roots).expect("installs");
+        let roots = crate::lua::require::Roots { script_dir: ".".into(), root: ".".into(), lua_path: None };
+        crate::lua::require::install_require(lua, &roots, None).expect("installs");
     }
     println!("install {library:?}, require {:?} a state", start.elapsed() / 200);
 }

@@ -12,8 +12,8 @@ use crate::lua::require::{Roots, install_require};
 pub fn state_in(folder: &Path) -> Lua {
     let lua = Lua::new();
     install(&lua, &StdEnv::quiet("test")).expect("the library installs");
-    let roots = Roots { script_dir: folder.join("scripts"), root: folder.to_path_buf(), on_load: None };
-    install_require(&lua, &roots).expect("require installs");
+    let roots = Roots { script_dir: folder.join("scripts"), root: folder.to_path_buf(), lua_path: None };
+    install_require(&lua, &roots, None).expect("require installs");
     lua
 }
 

@@ -127,6 +127,7 @@ function fs.is_dir(path) end
 ---@field rdev integer   of a device, which one
 ---@field blocks integer   units of 512 bytes that it takes
 ---@field blksize integer   bytes that are best read at once
+---@field target? string   of a link, what it says
 
 ---Facts about a file or folder; nil when there is none.
 ---@nodiscard

@@ -17,6 +17,7 @@ use crate::app::exit::Code;
 use crate::app::{complain, doc};
 use crate::cli::Color;
 use crate::lua::hand::{Answer, Hand, Raised};
+use crate::model::lua_path::LuaPath;
 use helper::Words;
 use history::History;
 
@@ -33,11 +34,11 @@ An expression shows its values; statements run. Names are completed with Tab.
 ";
 
 /// Reads until the end.
-pub fn read(color: Color) -> Code {
+pub fn read(color: Color, lua_path: Option<LuaPath>) -> Code {
     let begun = Stops::begin().map_err(|error| format!("cannot watch signals: {error}")).and_then(|stops| {
         let here = std::env::current_dir().map_err(|error| format!("there is no current folder: {error}"))?;
-        let hand = Hand::new("lua", &here, sinks()).map_err(|failure| failure.message)?;
-        hand.set_arguments(b"lua", &[]).map_err(|failure| failure.message)?;
+        let hand = Hand::new("lua", &here, lua_path, sinks()).map_err(|failure| failure.message)?;
+        hand.set_arguments(&[], b"lua", &[]).map_err(|failure| failure.message)?;
         stops.watch(hand.stopper());
         let session = Session { hand: Rc::new(hand), stops, color };
         let editor = editor(&session.hand).map_err(|error| format!("cannot read lines: {error}"))?;

@@ -2,6 +2,7 @@
 
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
@@ -43,6 +44,12 @@ pub(super) fn stat(lua: &Lua, path: &Path, follow: bool) -> Result<Option<Table>
     table.raw_set("rdev", facts.rdev())?;
     table.raw_set("blocks", facts.blocks())?;
     table.raw_set("blksize", facts.blksize())?;
+    // it may be gone meanwhile
+    if facts.is_symlink()
+        && let Ok(target) = std::fs::read_link(path)
+    {
+        table.raw_set("target", lua.create_string(target.as_os_str().as_bytes())?)?;
+    }
     Ok(Some(table))
 }
 

@@ -35,7 +35,8 @@ end
 
 local function metatable_of(t, options)
   local meta = options.metatable ~= false and getmetatable(t)
-  return type(meta) == "table" and meta ~= array_metatable and meta or nil
+  -- one that says what getmetatable gives instead of it is not the real one
+  return type(meta) == "table" and meta ~= array_metatable and type(rawget(meta, "__metatable")) ~= "string" and meta or nil
 end
 
 -- how often each table is met

@@ -10,6 +10,7 @@ use super::context::Context;
 use super::play::{Order, Part, Task};
 use crate::lua::error::LibError;
 use crate::lua::options::Options;
+use crate::lua::require;
 use crate::lua::state::encoded;
 use crate::lua::std::path;
 use crate::model::job::{Job, Script};
@@ -107,6 +108,7 @@ impl Asked {
             params: plain_map(lua, self.params, "params")?,
             meta: plain_map(lua, meta, "meta")?,
             env: self.env.map_or(Ok(Vec::new()), |env| env.pairs::<String, String>().collect())?,
+            lua_path: require::roots(lua).and_then(|roots| roots.lua_path),
         };
         let script = Script {
             name: context.shown(&path),

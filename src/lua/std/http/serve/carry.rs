@@ -1,7 +1,6 @@
 //! A function on its way to another Lua state: its code, and copies of the variables that it uses.
 
 use ::std::ffi::c_void;
-use ::std::path::PathBuf;
 
 use mlua::chunk::ChunkMode;
 use mlua::{Function, Lua, Table, Value};
@@ -15,8 +14,8 @@ use crate::lua::std;
 pub(super) struct Carried {
     code: Vec<u8>,
     upvalues: Vec<Cargo>,
-    /// For `require`: the folder of the script, and the root.
-    places: (PathBuf, PathBuf),
+    /// For `require`.
+    roots: Roots,
 }
 
 /// A value without its state: a variable that the function uses.
@@ -60,7 +59,11 @@ pub(super) fn pack(lua: &Lua, function: &Function) -> Result<Carried, LibError> 
     Ok(Carried {
         code: function.dump(false),
         upvalues: packed,
-        places: require::places(lua).unwrap_or_else(|| (".".into(), ".".into())),
+        roots: require::roots(lua).unwrap_or_else(|| Roots {
+            script_dir: ".".into(),
+            root: ".".into(),
+            lua_path: None,
+        }),
     })
 }
 
@@ -70,8 +73,7 @@ impl Carried {
     /// # Errors
     /// When Lua has no memory left.
     pub fn unpack(self, lua: &Lua) -> Result<Function, LibError> {
-        let (script_dir, root) = self.places;
-        require::install_require(lua, &Roots { script_dir, root, on_load: None })?;
+        require::install_require(lua, &self.roots, None)?;
         // Our own dump of a moment ago, never a file: the only binary chunk that is loaded.
         let function = lua.load(self.code).set_mode(ChunkMode::Binary).into_function()?;
         for (index, cargo) in self.upvalues.into_iter().enumerate() {

@@ -1,0 +1,2 @@
+local greeting = require "greeting"
+return { worker = function(name) return greeting(name) end }
