@@ -297,6 +297,7 @@ fn variables_of_the_manifest_go_before_its_files_and_those_before_the_shell() {
       end,
       handler = function(meta, row)
         meta.said = row[1] .. "|" .. row[2] .. "|" .. row[3] .. "|" .. mpms.env.get "C" .. "|" .. mpms.env.all().B
+        meta.said = meta.said .. "|" .. mpms.proc.run({ "sh", "-c", "printf %s $A$B$C" }).stdout
       end,
       finish = function(meta) return meta.said end,
     }"#;
@@ -309,5 +310,5 @@ fn variables_of_the_manifest_go_before_its_files_and_those_before_the_shell() {
         .script(script)
         .shell("A=shell B=shell C=shell D=shell MPMS")
         .run();
-    done.exit(0).finished_with("one two manifest shell|one two manifest shell|manifest|manifest|two");
+    done.exit(0).finished_with("one two manifest shell|one two manifest shell|manifest|manifest|two|onetwomanifest");
 }
