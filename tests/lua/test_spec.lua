@@ -155,6 +155,19 @@ describe("test.worker", function()
     assert.is_false(fs.exists "here")
   end)
 
+  it("ends when nobody waits for it any more", function()
+    local file = path.join(test.tmp(), "late")
+    local job = script "return function(file) sleep(0.2) mpms.fs.write(file, 'x') end"
+    for _ = 1, 10 do
+      refused("gone", "no more", mpms.co.all, {
+        function() test.worker(job, { file }) end,
+        function() error { code = "gone", message = "no more" } end,
+      })
+    end
+    sleep(0.4)
+    assert.is_false(fs.exists(file))
+  end)
+
   it("draws the same numbers from the same seed and task", function()
     local job = script "return function() return math.random(1, 1e9) end"
     local function draw(options) return (test.worker(job, {}, {}, options)) end
