@@ -159,10 +159,9 @@ describe("test.worker", function()
     local file = path.join(test.tmp(), "late")
     local job = script "return function(file) sleep(0.2) mpms.fs.write(file, 'x') end"
     for _ = 1, 10 do
-      refused("gone", "no more", mpms.co.all, {
-        function() test.worker(job, { file }) end,
-        function() error { code = "gone", message = "no more" } end,
-      })
+      assert.error_matches(function()
+        mpms.co.all { function() test.worker(job, { file }) end, function() error "no more" end }
+      end, "no more")
     end
     sleep(0.4)
     assert.is_false(fs.exists(file))
