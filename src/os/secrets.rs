@@ -320,9 +320,11 @@ mod tests {
         // as commands and files have it at the end of a line
         hide(b"with-an-end\n").expect("it can be hidden");
         assert_eq!(hidden("is with-an-end."), "is ***.");
-        hide(b"no\xFFtext").expect("it can be hidden");
-        assert_eq!(hidden(&String::from_utf8_lossy(b"is no\xFFtext.")), "is ***.");
-        assert_eq!(hidden(&HEXUPPER.encode(b"no\xFFtext")), "***");
+        hide(b" ends-7\n").expect("it can be hidden");
+        assert_eq!(hidden("it ends-7."), "it ***.");
+        hide(b"no\xFF\"text").expect("it can be hidden");
+        assert_eq!(hidden(&String::from_utf8_lossy(b"is no\xFF\"text.")), "is ***.");
+        assert_eq!(hidden(&HEXUPPER.encode(b"no\xFF\"text")), "***");
     }
 
     #[test]

@@ -258,17 +258,35 @@ fn what_a_worker_fetches_is_hidden_from_what_its_commands_say_at_once() {
 fn workers_know_what_is_named_and_cut_long_texts_behind_it() {
     // texts are cut to 64 KiB, here within the value
     let script = r#"return { worker = function(n)
-      local text = ("x"):rep(65536 - 8) .. os.getenv "TOKEN" .. "y"
+      local text = ("x"):rep(65536 - 8) .. os.getenv "TOKEN" .. ("y"):rep(100)
       if n == 1 then mpms.log.info(text) mpms.log.info("field", { field = text }) end
       if n == 2 then task.progress(1, 2, text) end
-      if n == 3 then error(text) end
+      if n == 3 then error(text, 0) end
       if n == 4 then task.skip(text) end
     end }"#;
     let job = Job::new().range(1, 4).set("", "secrets = ['TOKEN']").script(script).arg("--format=json");
     let done = job.shell(&format!("export TOKEN={TOKEN}; MPMS")).run();
     done.exit(1);
-    assert!(done.stdout.contains("x***"), "{}", done.stderr);
+    // the line, its field, the progress and the error
+    assert_eq!(done.stdout.matches("x***yyyyy… (65631 bytes)").count(), 4, "{}", done.stderr);
     tells_no_part(&done, TOKEN);
+}
+
+#[test]
+fn what_a_script_by_hand_logs_and_raises_is_hidden() {
+    let code = r#"local text = mpms.secret.get "TOKEN":reveal()
+      mpms.log.info("logged " .. text, { field = text })
+      error("raised " .. text)"#;
+    let said = std::process::Command::new(env!("CARGO_BIN_EXE_mpms"))
+        .args(["lua", "-e", code])
+        .env("TOKEN", TOKEN)
+        .output()
+        .expect("mpms can be started");
+    let text = String::from_utf8_lossy(&said.stderr);
+    assert!(!text.contains(TOKEN) && said.status.code() == Some(1), "{text}");
+    for part in ["logged ***", "field=***", "raised ***"] {
+        assert!(text.contains(part), "{text}");
+    }
 }
 
 #[test]
@@ -297,6 +315,7 @@ fn variables_of_the_manifest_go_before_its_files_and_those_before_the_shell() {
       end,
       handler = function(meta, row)
         meta.said = row[1] .. "|" .. row[2] .. "|" .. row[3] .. "|" .. mpms.env.get "C" .. "|" .. mpms.env.all().B
+        meta.said = meta.said .. "|" .. mpms.proc.run({ "sh", "-c", "printf %s $A$B$C" }).stdout
       end,
       finish = function(meta) return meta.said end,
     }"#;
@@ -309,5 +328,6 @@ fn variables_of_the_manifest_go_before_its_files_and_those_before_the_shell() {
         .script(script)
         .shell("A=shell B=shell C=shell D=shell MPMS")
         .run();
-    done.exit(0).finished_with("one two manifest shell|one two manifest shell|manifest|manifest|two");
+    done.exit(0)
+        .finished_with("one two manifest shell|one two manifest shell|manifest|manifest|two|onetwomanifest");
 }

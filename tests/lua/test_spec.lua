@@ -134,7 +134,13 @@ describe("test.worker", function()
 
   it("runs in another folder, alone", function()
     local dir = test.tmp()
-    local job = script "return function() sleep(0.02) mpms.fs.write('here', 'x') return job.dir end"
+    local job = script [[
+      return function()
+        pcall(sleep, 0.02)
+        local file <close> = io.open("here", "w")
+        file:write("x")
+        return job.dir
+      end]]
     assert.equal(fs.stat(dir) and dir, (test.worker(job, {}, {}, { dir = dir })))
     assert.equal("x", fs.read(path.join(dir, "here")))
     for _ = 1, 10 do
@@ -147,6 +153,18 @@ describe("test.worker", function()
     -- one that is given up writes nothing into the folder of the tests
     sleep(0.1)
     assert.is_false(fs.exists "here")
+  end)
+
+  it("ends when nobody waits for it any more", function()
+    local file = path.join(test.tmp(), "late")
+    local job = script "return function(file) sleep(0.2) mpms.fs.write(file, 'x') end"
+    for _ = 1, 10 do
+      assert.error_matches(function()
+        mpms.co.all { function() test.worker(job, { file }) end, function() error "no more" end }
+      end, "no more")
+    end
+    sleep(0.4)
+    assert.is_false(fs.exists(file))
   end)
 
   it("draws the same numbers from the same seed and task", function()

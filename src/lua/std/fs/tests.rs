@@ -146,6 +146,10 @@ fn copies_tell_their_progress_and_appear_when_complete() {
         _, e = try(fs.copy, dir .. "/big", dir .. "/c", { verify = true, progress = change })
         assert(e.code == "io" and e.retryable and e.message:find "differs" and not fs.exists(dir .. "/c"), e)
         fs.remove(dir .. "/big")
+        -- more than is copied between two questions whether to go on
+        fs.write(dir .. "/big", "begin") fs.truncate(dir .. "/big", 65 << 20) fs.append(dir .. "/big", "end")
+        assert(fs.copy(dir .. "/big", dir .. "/c") == (65 << 20) + 3 and fs.stat(dir .. "/c").size == (65 << 20) + 3)
+        assert(mpms.proc.run({ "tail", "-c3", dir .. "/c" }).stdout == "end") fs.remove(dir .. "/c") fs.remove(dir .. "/big")
         fs.chmod(dir .. "/a", "755") fs.touch(dir .. "/a", { mtime = 1000 })
         fs.copy(dir .. "/a", dir .. "/c") local s = fs.stat(dir .. "/c") assert(s.mode == "755" and s.mtime == 1000)
         fs.copy(dir .. "/a", dir .. "/c", { overwrite = true, preserve = false })

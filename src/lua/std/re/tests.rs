@@ -211,6 +211,7 @@ fn bytes_and_characters() {
     check(&[
         ("re.find('žx', '.')", "1, 2"),
         ("re.find('\\xFFx', '.')", "2, 2"),
+        ("re.find('é', '', nil, 2)", "3, 2"),
         ("re.find('\\xFFx', '(?-u:.)')", "1, 1"),
         ("re.find('a\\xFFb', '(?-u:\\\\xFF)')", "2, 2"),
         ("re.test('Ž', 'ž', 'i')", "true"),

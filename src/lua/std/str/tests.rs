@@ -199,6 +199,16 @@ fn encodings() {
             "str.decode: the bytes are not GBK from byte 2 on; replace = true puts U+FFFD there",
         ),
         (
+            "decode('a\\x81\\x30\\x81\\x20', 'gb18030')",
+            "parse",
+            "str.decode: the bytes are not gb18030 from byte 2 on; replace = true puts U+FFFD there",
+        ),
+        (
+            "decode('ab\\x1BZ', 'iso-2022-jp')",
+            "parse",
+            "str.decode: the bytes are not ISO-2022-JP from byte 3 on; replace = true puts U+FFFD there",
+        ),
+        (
             "decode('', 'gkb')",
             "invalid",
             "str.decode: argument 2 (encoding): the encoding `gkb` is not known; did you mean `gbk`?",
