@@ -8,16 +8,21 @@ use mlua::{Function, LuaString, Table, Value};
 use super::error::LibError;
 use super::module::did_you_mean;
 
+/// No function has so many options: one of those that are read is unknown then.
+const MOST: usize = 100;
+
 /// The trailing options table of one call. Read every key, then [`finish`](Self::finish).
 pub struct Options {
     table: Option<Table>,
+    /// What is in it, read once: a look for a key would cost a string of Lua.
+    pairs: Vec<(Value, Value)>,
     known: Vec<&'static str>,
 }
 
 impl Options {
     /// `None` is an empty table.
     pub fn new(table: Option<Table>) -> Self {
-        Self { table, known: Vec::new() }
+        Self { table, pairs: Vec::new(), known: Vec::new() }
     }
 
     /// Any value; nil is `None`.
@@ -25,11 +30,25 @@ impl Options {
     /// # Errors
     /// When Lua has no memory left; so do all readers.
     pub fn value(&mut self, key: &'static str) -> Result<Option<Value>, LibError> {
-        self.known.push(key);
-        let Some(table) = &self.table else {
+        self.read()?;
+        if self.pairs.is_empty() {
             return Ok(None);
+        }
+        self.known.push(key);
+        let is_it = |(name, _): &&(Value, Value)| name.as_string().is_some_and(|name| name == key);
+        Ok(self.pairs.iter().find(is_it).map(|(_, value)| value.clone()))
+    }
+
+    fn read(&mut self) -> Result<(), LibError> {
+        let Some(table) = self.table.take() else {
+            return Ok(());
         };
-        Ok(Some(table.raw_get::<Value>(key)?).filter(|value| !value.is_nil()))
+        Ok(table.for_each(|key: Value, value: Value| {
+            if self.pairs.len() < MOST {
+                self.pairs.push((key, value));
+            }
+            Ok(())
+        })?)
     }
 
     fn typed<T>(
@@ -151,22 +170,14 @@ impl Options {
     ///
     /// # Errors
     /// On a key that no reader asked for, with a suggestion.
-    pub fn finish(self) -> Result<(), LibError> {
-        let Some(table) = self.table else {
-            return Ok(());
-        };
+    pub fn finish(mut self) -> Result<(), LibError> {
+        self.read()?;
         let known = self.known;
-        let mut unknown = None;
-        table.for_each(|key: Value, _: Value| {
-            let fits = key.as_string().is_some_and(|key| known.iter().any(|one| key == *one));
-            if !fits && unknown.is_none() {
-                unknown = Some(key.to_string()?);
-            }
-            Ok(())
-        })?;
-        match unknown {
+        let fits = |key: &Value| key.as_string().is_some_and(|key| known.iter().any(|one| key == *one));
+        match self.pairs.iter().find(|(key, _)| !fits(key)) {
             None => Ok(()),
-            Some(key) => {
+            Some((key, _)) => {
+                let key = key.to_string()?;
                 #[cfg(test)]
                 super::declared::tell_options(&known);
                 Err(LibError::invalid(format!("unknown option `{key}`{}", did_you_mean(&key, &known))))

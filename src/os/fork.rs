@@ -3,8 +3,17 @@
 
 use std::fs;
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::unistd::{ForkResult, fork as fork_process};
+
+/// Forks between the first process and this one.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// Another number in each process than in the one that it was forked from; no call of the system, unlike its pid.
+pub fn generation() -> u32 {
+    FORKS.load(Ordering::Relaxed)
+}
 
 /// Which side of the fork this is.
 pub(super) enum Forked {
@@ -21,6 +30,9 @@ pub(super) fn fork() -> io::Result<Forked> {
     // SAFETY: there is no other thread, so the child is a whole copy and may do everything that the parent may.
     Ok(match unsafe { fork_process() }? {
         ForkResult::Parent { child } => Forked::Parent(child.as_raw()),
-        ForkResult::Child => Forked::Child,
+        ForkResult::Child => {
+            FORKS.fetch_add(1, Ordering::Relaxed);
+            Forked::Child
+        }
     })
 }

@@ -36,4 +36,4 @@ pub mod usage;
 pub mod wake;
 
 mod cgroup;
-mod fork;
+pub mod fork;

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use mlua::{Lua, LuaString, Table};
 
 use super::format::{BLOCK, Format, unreadable};
-use super::raw;
+use super::{raw, small};
 use crate::lua::error::LibError;
 use crate::lua::options::Options;
 use crate::lua::outside;
@@ -34,7 +34,11 @@ pub(super) fn pack(lua: &Lua, data: &LuaString, options: Option<Table>, format: 
     };
     let lua = lua.clone();
     if data.as_bytes().len() <= SMALL {
-        let packed = packed(&data.as_bytes(), format, level, None);
+        let packed = match small::packed(&data.as_bytes(), format, level) {
+            Ok(None) => packed(&data.as_bytes(), format, level, None),
+            Ok(Some(packed)) => Ok(packed),
+            Err(error) => Err(error),
+        };
         return Box::pin(async move { Ok(lua.create_string(packed?)?) });
     }
     let data = data.as_bytes().to_vec();

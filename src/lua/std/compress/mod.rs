@@ -15,6 +15,7 @@ pub(super) mod format;
 mod lines;
 mod member;
 mod memory;
+mod small;
 
 use format::Format;
 

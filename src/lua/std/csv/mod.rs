@@ -9,6 +9,7 @@ use crate::lua::module::{Methods, Module};
 use crate::lua::tape;
 
 mod cells;
+mod direct;
 mod input;
 mod print;
 mod rows;
@@ -19,9 +20,7 @@ use writer::Writer;
 
 pub(super) fn module(lua: &Lua) -> mlua::Result<Table> {
     Methods::new(lua, "csv.Writer")
-        .method("row(values)", |lua, (writer, values): (UserDataRef<Writer>, Table)| {
-            writer.row(lua, &Value::Table(values))
-        })
+        .method("row(values)", |lua, (writer, values): (UserDataRef<Writer>, Table)| writer.row(lua, &values))
         // a scope that is left by an error closes with the error: then the file is not kept
         .method(
             "close()",

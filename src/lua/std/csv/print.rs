@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
+use std::fmt;
+use std::io::{Cursor, Write as _};
 
 use mlua::{Lua, LuaString, Table, Value};
 
@@ -182,16 +184,30 @@ impl Printer {
     fn line<'c>(&mut self, columns: usize, cell: impl Fn(usize) -> Option<&'c [u8]>) {
         for column in 0..columns {
             if column > 0 {
-                self.out.push(self.style.sep);
+                self.separate();
             }
-            // else a row of one empty cell would be no row
-            let alone = columns == 1;
-            self.cell(cell(column).unwrap_or_default(), alone);
+            self.cell(cell(column).unwrap_or_default(), columns == 1);
         }
+        self.end(columns);
+    }
+
+    /// Whether a row may have so many cells.
+    pub fn takes(&self, columns: usize) -> bool {
+        self.columns.is_none_or(|wanted| wanted == columns)
+    }
+
+    pub fn separate(&mut self) {
+        self.out.push(self.style.sep);
+    }
+
+    /// A row of so many cells is complete.
+    pub fn end(&mut self, columns: usize) {
+        self.columns = Some(columns);
         self.out.extend_from_slice(if self.style.crlf { b"\r\n" } else { b"\n" });
     }
 
-    fn cell(&mut self, text: &[u8], alone: bool) {
+    /// `alone`: it is the only one of its row, which would be no row if it were empty.
+    pub fn cell(&mut self, text: &[u8], alone: bool) {
         let sep = self.style.sep;
         let guard = self.style.escape_formulas && is_formula(text);
         let special = |byte: &u8| *byte == sep || matches!(byte, b'"' | b'\r' | b'\n');
@@ -202,6 +218,9 @@ impl Printer {
         if guard {
             self.out.push(b'\'');
         }
+        if !quote {
+            return self.out.extend_from_slice(text);
+        }
         let mut rest = text;
         while let Some(at) = rest.iter().position(|byte| *byte == b'"') {
             self.out.extend_from_slice(&rest[..=at]);
@@ -209,9 +228,15 @@ impl Printer {
             rest = &rest[at + 1..];
         }
         self.out.extend_from_slice(rest);
-        if quote {
-            self.out.push(b'"');
-        }
+        self.out.push(b'"');
+    }
+
+    /// What writes itself as a short text.
+    pub fn shown(&mut self, value: impl fmt::Debug, alone: bool) {
+        let mut text = Cursor::new([0; 32]);
+        // a number has 24 characters at most
+        let length = write!(text, "{value:?}").map_or(0, |()| text.position() as usize);
+        self.cell(&text.into_inner()[..length], alone);
     }
 }
 

@@ -228,6 +228,48 @@ fn a_writer_leaves_a_whole_file_or_none() {
 }
 
 #[test]
+fn rows_one_by_one_are_those_of_encode() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let lua = state();
+    let ok: bool = run_with(
+        &lua,
+        r#"
+        local csv, path = mpms.csv, ... .. "/a.csv"
+        local null = mpms.null
+        local cells = { "a", "", 'b"c', "d,e", "f\ng", "\r", "=1+1", "-5", "+x", 0, -7, math.maxinteger, math.mininteger, 1.5,
+          -2.2250738585072014e-308, 1e300, 1 / 0, 0 / 0, 1e15, true, false, null, " x ", "\xff", ("long"):rep(100) }
+        for _, options in ipairs { { }, { quote_all = true }, { sep = "1" }, { sep = "-" }, { crlf = true }, { sep = ";", escape_formulas = true } } do
+          for width = 1, 3 do
+            local rows = { }
+            for i = 1, #cells do
+              local row = { }
+              for column = 1, width do row[column] = cells[(i + column * 7) % #cells + 1] end
+              rows[i] = row
+            end
+            rows[#rows + 1] = mpms.json.array { table.unpack(cells, 1, width) }
+            -- as its keys come, 2 is before 1
+            local backwards = { }
+            for column = width, 1, -1 do backwards[column] = column end
+            rows[#rows + 1] = backwards
+            local w = csv.writer(path, options)
+            for _, row in ipairs(rows) do w:row(row) end
+            for _, bad in ipairs { { { } }, { "a", "b", "c", "d" }, { x = 1 }, { print }, { [2] = 1 } } do
+              local _, e = try(w.row, w, bad)
+              assert(e.code == "invalid" and e.path == path, e)
+            end
+            w:close()
+            local wanted = csv.encode(rows, options)
+            assert(mpms.fs.read(path) == wanted, wanted)
+          end
+        end
+        return true
+        "#,
+        folder.path().to_string_lossy().into_owned(),
+    );
+    assert!(ok);
+}
+
+#[test]
 fn a_long_file_comes_in_batches() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let lua = state();

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use mlua::{AnyUserData, Lua, LuaString, Table, Value};
 
+use super::direct;
 use super::print::{Printer, Style, take};
 use crate::lua::error::LibError;
 use crate::lua::module::object;
@@ -69,15 +70,17 @@ pub(super) fn open(lua: &Lua, name: &LuaString, options: Option<Table>) -> Resul
 impl Writer {
     /// # Errors
     /// `invalid` for what is no row, which the file does not get then.
-    pub fn row(&self, lua: &Lua, values: &Value) -> Result<(), LibError> {
+    pub fn row(&self, lua: &Lua, values: &Table) -> Result<(), LibError> {
         let mut unfinished = self.unfinished.lend()?;
         let number = unfinished.rows + 1;
         let named = |error: LibError| {
             let text = format!("row {number}: {}", error.message());
             LibError::new(error.code().to_owned(), text).path(&self.target)
         };
-        let tape = take(lua, values).map_err(named)?;
-        unfinished.printer.row(&mut tape.reader()).map_err(|bad| named(bad.into()))?;
+        if !direct::row(lua, values, &mut unfinished.printer)? {
+            let tape = take(lua, &Value::Table(values.clone())).map_err(named)?;
+            unfinished.printer.row(&mut tape.reader()).map_err(|bad| named(bad.into()))?;
+        }
         unfinished.rows = number;
         if unfinished.printer.out.len() >= CHUNK {
             unfinished.flush().map_err(|error| LibError::file(&error, &self.target))?;

@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::PathBuf;
 
 use data_encoding::HEXLOWER;
-use mlua::{AnyUserData, Lua, LuaString, Table, UserDataRef};
+use mlua::{AnyUserData, Either, Lua, LuaString, Table, UserDataRef};
 
 use self::algorithm::Hasher;
 use super::path;
@@ -95,8 +95,8 @@ fn raw(options: Option<Table>) -> Result<bool, LibError> {
     Ok(raw)
 }
 
-fn shown(lua: &Lua, sum: &[u8], raw: bool) -> Result<LuaString, LibError> {
-    Ok(if raw { lua.create_string(sum)? } else { lua.create_string(HEXLOWER.encode(sum))? })
+fn shown(lua: &Lua, sum: &[u8], raw: bool) -> Result<Either<String, LuaString>, LibError> {
+    Ok(if raw { Either::Right(lua.create_string(sum)?) } else { Either::Left(HEXLOWER.encode(sum)) })
 }
 
 fn of_file(mut hasher: Hasher, path: PathBuf, stop: &Stop) -> Result<Vec<u8>, LibError> {

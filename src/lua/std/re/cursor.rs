@@ -6,7 +6,9 @@
 
 use std::ffi::c_int;
 
-use mlua::{Lua, Table, ffi};
+use std::mem::MaybeUninit;
+
+use mlua::{Lua, LuaString, Table, ffi};
 
 use super::pattern::{Pattern, Span};
 use crate::lua::error::LibError;
@@ -23,9 +25,9 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    /// That begins at a place.
-    pub fn at(place: usize) -> Self {
-        Self { next: place, ..Self::default() }
+    /// That begins at a place. `spans` are of one that is not used any more.
+    pub fn at(place: usize, spans: Vec<Option<Span>>) -> Self {
+        Self { next: place, spans, ..Self::default() }
     }
 
     pub fn step(&mut self, pattern: &Pattern, subject: &[u8]) -> Result<Option<Span>, LibError> {
@@ -43,6 +45,11 @@ impl Cursor {
         }
         self.next = subject.len() + 1;
         Ok(None)
+    }
+
+    /// Its places, to be used again.
+    pub fn into_spans(self) -> Vec<Option<Span>> {
+        self.spans
     }
 
     /// A group of the last match.
@@ -75,4 +82,39 @@ impl Cursor {
         };
         Ok(made?)
     }
+}
+
+/// The subject with the strings of a list in place of the matches; what is no string leaves its match as it was.
+pub(super) fn join(
+    lua: &Lua,
+    subject: &[u8],
+    matches: &[Span],
+    values: &Table,
+) -> Result<LuaString, LibError> {
+    // SAFETY: the closure owns nothing and leaves one value, the result. Between two calls for the buffer the stack is as
+    // high as before; Lua copies the bytes before they end.
+    let made = unsafe {
+        lua.exec_raw::<LuaString>(values, |state| {
+            let mut buffer = MaybeUninit::<ffi::luaL_Buffer>::uninit();
+            let buffer = buffer.as_mut_ptr();
+            ffi::luaL_buffinit(state, buffer);
+            let add = |bytes: &[u8]| ffi::luaL_addlstring(buffer, bytes.as_ptr().cast(), bytes.len());
+            let mut done = 0;
+            for (index, (from, to)) in matches.iter().enumerate() {
+                let kind = ffi::lua_rawgeti(state, 1, index as i64 + 1);
+                ffi::lua_settop(state, -2);
+                if kind == ffi::LUA_TSTRING {
+                    add(&subject[done..*from]);
+                    ffi::lua_rawgeti(state, 1, index as i64 + 1);
+                    ffi::luaL_addvalue(buffer);
+                    done = *to;
+                }
+            }
+            add(&subject[done..]);
+            ffi::luaL_pushresult(buffer);
+            ffi::lua_replace(state, 1);
+            ffi::lua_settop(state, 1);
+        })
+    };
+    Ok(made?)
 }

@@ -1,15 +1,16 @@
 //! `gsub` and `sub`: a text as the replacement is put in at once, anything else by `re.lua`.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use mlua::{Function, Lua, LuaString, Table, Value};
 
-use super::cursor::Cursor;
-use super::pattern::Pattern;
+use super::cursor::{self, Cursor};
+use super::pattern::{Pattern, Span};
 use super::replace::replace;
 use super::{Compiled, How, cache};
 use crate::lua::error::LibError;
-use crate::lua::module::{Methods, Module, complainer, iterator};
+use crate::lua::module::{Methods, Module, complainer, global_function};
 
 /// What `re.lua` gives.
 pub(super) struct Functions {
@@ -103,7 +104,7 @@ fn replaced(
     Ok((lua.create_string(text)?, count))
 }
 
-/// The matches one by one: first and last byte, and what the function gets.
+/// The function gives the matches one by one; called with a list of what comes in their places, it gives the text.
 fn scan(
     lua: &Lua,
     op: &'static str,
@@ -111,17 +112,23 @@ fn scan(
     subject: LuaString,
     most: usize,
 ) -> Result<Function, LibError> {
-    let (mut found, mut count) = (Cursor::default(), 0);
-    let next = move |lua: &Lua| {
-        if count == most {
-            return Ok((None, 0, None));
-        }
-        count += 1;
+    let scanned = RefCell::new((Cursor::default(), Vec::<Span>::new()));
+    let step = move |lua: &Lua, values: Option<Table>| {
+        let (found, matches) = &mut *scanned.borrow_mut();
         let subject = subject.as_bytes();
+        if let Some(values) = values {
+            return Ok(Value::String(cursor::join(lua, &subject, matches, &values)?));
+        }
+        if matches.len() == most {
+            return Ok(Value::Nil);
+        }
         match found.step(&pattern, &subject)? {
-            Some((from, to)) => Ok((Some(from + 1), to, Some(found.table(lua, &pattern, &subject)?))),
-            None => Ok((None, 0, None)),
+            Some(span) => {
+                matches.push(span);
+                Ok(Value::Table(found.table(lua, &pattern, &subject)?))
+            }
+            None => Ok(Value::Nil),
         }
     };
-    Ok(iterator(lua, op, next)?)
+    Ok(global_function(lua, op, step)?)
 }

@@ -115,11 +115,13 @@ fn first(
     let Some(from) = start(subject.len(), init) else {
         return Ok(None);
     };
-    let mut found = Cursor::at(from);
-    match found.step(pattern, &subject)? {
-        Some(_) => Ok(Some(found.table(lua, pattern, &subject)?)),
-        None => Ok(None),
-    }
+    let mut found = Cursor::at(from, pattern.spans());
+    let table = match found.step(pattern, &subject)? {
+        Some(_) => Some(found.table(lua, pattern, &subject)?),
+        None => None,
+    };
+    pattern.keep(found.into_spans());
+    Ok(table)
 }
 
 /// First and last byte, and the groups.
@@ -135,7 +137,7 @@ fn find(
         results.push_back(Value::Nil);
         return Ok(results);
     };
-    let mut found = Cursor::at(from);
+    let mut found = Cursor::at(from, pattern.spans());
     let Some((from, to)) = found.step(pattern, &subject)? else {
         results.push_back(Value::Nil);
         return Ok(results);
@@ -148,6 +150,7 @@ fn find(
             None => Value::Boolean(false),
         });
     }
+    pattern.keep(found.into_spans());
     Ok(results)
 }
 

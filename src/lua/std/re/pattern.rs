@@ -67,6 +67,8 @@ pub(super) struct Pattern {
     is_text: bool,
     /// What it counts for.
     pub size: usize,
+    /// Room for the places of a match.
+    spare: RefCell<Vec<Option<Span>>>,
     _charge: Charge,
 }
 
@@ -100,6 +102,15 @@ impl Pattern {
     /// The groups that have names, by their numbers.
     pub fn names(&self) -> &[(usize, Box<str>)] {
         &self.names
+    }
+
+    /// Room for the places of a match, to be given back with [`keep`](Self::keep).
+    pub fn spans(&self) -> Vec<Option<Span>> {
+        self.spare.take()
+    }
+
+    pub fn keep(&self, spans: Vec<Option<Span>>) {
+        self.spare.replace(spans);
     }
 
     /// Whether it can be searched for in `subject`.
@@ -194,7 +205,15 @@ fn linear(lua: &Lua, pattern: &str, flags: Flags, is_text: bool) -> Result<Patte
                 let (groups, names) = named(regex.capture_names());
                 let places = RefCell::new(regex.capture_locations());
                 let engine = Engine::Linear(regex, places);
-                return Ok(Pattern { engine, groups, names, is_text, size, _charge: charge(lua, size)? });
+                return Ok(Pattern {
+                    engine,
+                    groups,
+                    names,
+                    is_text,
+                    size,
+                    spare: RefCell::default(),
+                    _charge: charge(lua, size)?,
+                });
             }
             Err(regex::Error::CompiledTooBig(_)) => {}
             Err(error) => return Err(LibError::parse(error.to_string())),
@@ -218,7 +237,15 @@ fn fancy(lua: &Lua, pattern: &str, flags: Flags) -> Result<Pattern, LibError> {
         Ok(regex) => {
             let (groups, names) = named(regex.capture_names());
             let (engine, size) = (Engine::Fancy(regex), FANCY_SIZE);
-            Ok(Pattern { engine, groups, names, is_text: true, size, _charge: charge(lua, size)? })
+            Ok(Pattern {
+                engine,
+                groups,
+                names,
+                is_text: true,
+                size,
+                spare: RefCell::default(),
+                _charge: charge(lua, size)?,
+            })
         }
         Err(fancy_regex::Error::ParseError(at, why)) => Err(at_place(pattern, at, &why.to_string())),
         Err(fancy_regex::Error::CompileError(why)) => Err(match *why {

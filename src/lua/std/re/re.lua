@@ -1,6 +1,6 @@
 -- Replacements that are functions or tables: they are asked here, in Lua, so that a function may wait.
 local functions, scans, methods, method_scans, wrong = ...
-local type, tostring, concat, cut = type, tostring, table.concat, string.sub
+local type, tostring = type, tostring
 
 local function value_of(op, replacement, m, number)
   local value
@@ -18,20 +18,13 @@ local function value_of(op, replacement, m, number)
   wrong(op, ("the replacement of match %d must be a string, nil or false, got %s"):format(number, kind))
 end
 
-local function each(op, subject, replacement, next)
-  local parts, count, done, number = { }, 0, 1, 0
-  for from, to, m in next do
+local function each(op, replacement, step)
+  local values, number = { }, 0
+  for m in step do
     number = number + 1
-    local value = value_of(op, replacement, m, number)
-    if value then
-      parts[count + 1] = cut(subject, done, from - 1)
-      parts[count + 2] = value
-      count = count + 2
-      done = to + 1
-    end
+    values[number] = value_of(op, replacement, m, number) or false
   end
-  parts[count + 1] = cut(subject, done)
-  return concat(parts), number
+  return step(values), number
 end
 
 local function asks(replacement)
@@ -42,14 +35,14 @@ end
 local function of_module(op, whole, scan)
   return function(subject, pattern, replacement, options)
     if not asks(replacement) then return whole(subject, pattern, replacement, options) end
-    return each(op, subject, replacement, scan(subject, pattern, replacement, options))
+    return each(op, replacement, scan(subject, pattern, replacement, options))
   end
 end
 
 local function of_object(op, whole, scan)
   return function(object, subject, replacement, options)
     if not asks(replacement) then return whole(object, subject, replacement, options) end
-    return each(op, subject, replacement, scan(object, subject, replacement, options))
+    return each(op, replacement, scan(object, subject, replacement, options))
   end
 end
 

@@ -16,6 +16,7 @@ use super::patience::Patience;
 use crate::lua::error::LibError;
 use crate::lua::options::Options;
 use crate::lua::pool::{self, Stop};
+use crate::os::fork;
 
 /// Statements that stay prepared.
 const PREPARED: usize = 64;
@@ -78,7 +79,7 @@ impl Asked {
         connection.set_prepared_statement_cache_capacity(PREPARED);
         self.set_mode(&connection, &patience)?;
         drop(asked);
-        Ok(Handle { parts: Some(Parts::new(connection)), patience, process: std::process::id() })
+        Ok(Handle { parts: Some(Parts::new(connection)), patience, process: fork::generation() })
     }
 
     /// Reads the head of the file, so that what is no database is found here; and sets the journal's mode.
@@ -133,7 +134,7 @@ pub(super) struct Handle {
     /// None: closed.
     parts: Option<Parts>,
     patience: Arc<Patience>,
-    /// Where it was opened.
+    /// In which it was opened.
     process: u32,
 }
 
@@ -171,7 +172,7 @@ impl Handle {
     }
 
     fn must_be_ours(&self) -> Result<(), LibError> {
-        match self.process == std::process::id() {
+        match self.process == fork::generation() {
             true => Ok(()),
             false => {
                 Err(LibError::invalid("the database was opened in another process: open it in this one"))

@@ -19,12 +19,14 @@ mod database;
 mod error;
 mod gate;
 mod hold;
+mod params;
 mod parts;
 mod patience;
 mod work;
 
-use cells::{Cells, Layout, Params, Rows};
+use cells::{Cells, Layout, Rows};
 use database::{Asked, Database};
+use params::Params;
 use work::{Group, Query};
 
 /// Rows that a loop takes at once, and their bytes.
@@ -57,7 +59,7 @@ fn databases(lua: &Lua) -> mlua::Result<()> {
     let methods =
         Methods::new(lua, "sqlite.Database")
             .waiting("exec(sql, params)", |lua, (database, sql, params): Statement| {
-                let asked = text(&sql).and_then(|sql| Ok((sql, Params::read(params.as_ref())?)));
+                let asked = text(&sql).and_then(|sql| Ok((sql, Params::read(lua, params.as_ref())?)));
                 let turn = database.turn(lua);
                 async move {
                     let (sql, params) = asked?;
@@ -119,7 +121,7 @@ fn databases(lua: &Lua) -> mlua::Result<()> {
 fn queries(methods: Methods<'_>) -> Methods<'_> {
     methods
         .waiting("query(sql, params, options)", |lua, (database, sql, params, options): Asking| {
-            let found = query(lua, &database, read_query(&sql, params, options), usize::MAX);
+            let found = query(lua, &database, read_query(lua, &sql, params, options), usize::MAX);
             let lua = lua.clone();
             async move {
                 let rows = found.await?;
@@ -127,19 +129,19 @@ fn queries(methods: Methods<'_>) -> Methods<'_> {
             }
         })
         .waiting("one(sql, params, options)", |lua, (database, sql, params, options): Asking| {
-            let found = query(lua, &database, read_query(&sql, params, options), 1);
+            let asked = read_query(lua, &sql, params, options).map(|asked| Query {
+                layout: if asked.layout == Layout::Lists { Layout::FirstList } else { Layout::First },
+                ..asked
+            });
+            let found = query(lua, &database, asked, 1);
             let lua = lua.clone();
             async move {
                 let rows = found.await?;
-                let row = match rows.value(&lua)? {
-                    Value::Table(list) => list.raw_get(1)?,
-                    other => other,
-                };
-                Ok((row, rows.columns(&lua)?))
+                Ok((rows.value(&lua)?, rows.columns(&lua)?))
             }
         })
         .waiting("scalar(sql, params)", |lua, (database, sql, params): Statement| {
-            let asked = read_query(&sql, params, None);
+            let asked = read_query(lua, &sql, params, None);
             let found =
                 query(lua, &database, asked.map(|asked| Query { layout: Layout::Scalar, ..asked }), 1);
             let lua = lua.clone();
@@ -162,12 +164,17 @@ fn query(
     }
 }
 
-fn read_query(sql: &LuaString, params: Option<Table>, options: Option<Table>) -> Result<Query, LibError> {
+fn read_query(
+    lua: &Lua,
+    sql: &LuaString,
+    params: Option<Table>,
+    options: Option<Table>,
+) -> Result<Query, LibError> {
     let mut options = Options::new(options);
     let list = options.bool("list")?.unwrap_or(false);
     options.finish()?;
     let layout = if list { Layout::Lists } else { Layout::Named };
-    Ok(Query { sql: text(sql)?, params: Params::read(params.as_ref())?, layout })
+    Ok(Query { sql: text(sql)?, params: Params::read(lua, params.as_ref())?, layout })
 }
 
 fn text(sql: &LuaString) -> Result<String, LibError> {
@@ -293,7 +300,7 @@ fn in_lua(lua: &Lua) -> mlua::Result<(Function, Function)> {
         .userdata::<Rc<Cursor>>()?;
     let hidden: Table = Methods::new(lua, "sqlite.Database")
         .waiting("rows(sql, params, options)", |lua, (database, sql, params, options): Asking| {
-            let asked = read_query(&sql, params, options);
+            let asked = read_query(lua, &sql, params, options);
             let (lua, database, turn) = (lua.clone(), database.clone(), database.turn(lua));
             async move {
                 let Query { sql, params, layout } = asked?;

@@ -4,20 +4,23 @@
 )]
 //! A connection with the cursors that are open on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use rusqlite::{Connection, Statement};
 
-use super::cells::{Columns, Layout, Params, Reading, Rows};
+use super::cells::{Columns, Layout, Reading, Rows};
 use super::error;
+use super::params::Params;
 use crate::lua::error::LibError;
 use crate::lua::pool::Stop;
 
 /// What open cursors may hold in memory before a statement that writes.
 const MOST_AHEAD: usize = if cfg!(test) { 4 << 20 } else { 256 << 20 };
+/// Sets of columns that are kept.
+const MOST_NAMES: usize = 8;
 /// Rows between two looks at the stop.
 const TURN: usize = 1024;
 
@@ -25,6 +28,7 @@ const TURN: usize = 1024;
 pub(super) struct Parts {
     cursors: BTreeMap<u64, Cursor>,
     last: u64,
+    pub columns: Names,
     pub connection: Rc<Connection>,
 }
 
@@ -47,7 +51,7 @@ struct Cursor {
 
 impl Parts {
     pub fn new(connection: Connection) -> Self {
-        Self { cursors: BTreeMap::new(), last: 0, connection: Rc::new(connection) }
+        Self { cursors: BTreeMap::new(), last: 0, columns: Names::default(), connection: Rc::new(connection) }
     }
 
     /// Begins to read; its number is for [`read`](Self::read).
@@ -59,7 +63,7 @@ impl Parts {
         if writes {
             self.settle(stop)?;
         }
-        let columns = columns_of(&statement);
+        let columns = self.columns.of(&statement);
         // SAFETY: the statement borrows the connection, which the cursor keeps alive: its `Rc` is dropped after the
         // statement, and what it points to does not move
         let statement = unsafe { mem::transmute::<Statement<'_>, Statement<'static>>(statement) };
@@ -183,7 +187,23 @@ pub(super) fn must_be_some(statement: &Statement<'_>) -> Result<(), LibError> {
     }
 }
 
-/// As the statement has them now.
-pub(super) fn columns_of(statement: &Statement<'_>) -> Columns {
-    statement.column_names().map(str::to_owned).collect()
+/// The columns of the latest queries: most are asked again and again.
+#[derive(Default)]
+pub(super) struct Names(VecDeque<Columns>);
+
+impl Names {
+    /// As the statement has them now.
+    pub fn of(&mut self, statement: &Statement<'_>) -> Columns {
+        let count = statement.column_count();
+        let name = |at| statement.column_name(at).unwrap_or_default().as_bytes();
+        let are_those =
+            |kept: &&Columns| kept.len() == count && kept.iter().enumerate().all(|(at, one)| one == name(at));
+        if let Some(kept) = self.0.iter().find(are_those) {
+            return Arc::clone(kept);
+        }
+        let columns: Columns = (0..count).map(|at| name(at).to_vec()).collect();
+        self.0.truncate(MOST_NAMES - 1);
+        self.0.push_front(Arc::clone(&columns));
+        columns
+    }
 }

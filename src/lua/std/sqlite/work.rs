@@ -6,9 +6,10 @@ use std::rc::Rc;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{CachedStatement, Connection};
 
-use super::cells::{Cells, Layout, Params, Reading, Rows};
+use super::cells::{Cells, Layout, Reading, Rows};
 use super::error;
-use super::parts::{Parts, columns_of, must_be_some};
+use super::params::Params;
+use super::parts::{Parts, must_be_some};
 use super::patience::Patience;
 use crate::lua::error::LibError;
 use crate::lua::pool::Stop;
@@ -81,11 +82,11 @@ pub(super) fn query(
     if !is_read {
         parts.settle(stop)?;
     }
-    let columns = columns_of(&statement);
+    let columns = parts.columns.of(&statement);
     let mut rows = statement.raw_query();
     let mut row = rows.next().map_err(wrong)?;
     // the statement may have been prepared anew just now, for a table that has changed
-    let columns = row.map_or(columns, |row| columns_of(row.as_ref()));
+    let columns = row.map_or(columns, |row| parts.columns.of(row.as_ref()));
     let mut read = Reading::new(columns, asked.layout);
     while let Some(one) = row {
         if read.count < most {
