@@ -56,8 +56,17 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub fn here() -> Self {
-        WORDS.with(|words| Self { beside: words.beside.get(), arguments: words.arguments.get() })
+    /// The one that has come in; each is told once.
+    ///
+    /// # Errors
+    /// When there is none: a script has found the inner function (`debug.getinfo` shows it) and calls it by itself.
+    pub fn here() -> mlua::Result<Self> {
+        WORDS.with(|words| match words.beside.replace(ptr::null_mut()) {
+            beside if beside.is_null() => {
+                Err(mlua::Error::runtime("the inside of a library function was called"))
+            }
+            beside => Ok(Self { beside, arguments: words.arguments.get() }),
+        })
     }
 
     /// What the script gave.
@@ -186,5 +195,36 @@ unsafe fn ask(state: *mut lua_State, arguments: c_int) -> c_int {
             }
             Left::Nothing => coroutine::wait_in(state, again),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use mlua::{Function, Value};
+
+    use crate::lua::module::{call, global_function};
+    use crate::lua::std::testing::{run_with, state};
+
+    /// Without the check it reads arguments that are not there.
+    #[test]
+    fn the_inside_of_a_function_is_not_called_by_itself() {
+        let (lua, found) = (state(), Rc::<RefCell<Vec<Function>>>::default());
+        let keep = Rc::clone(&found);
+        let look = lua.create_function(move |lua, ()| {
+            let levels = (1..8).map_while(|level| lua.inspect_stack(level, |frame| frame.function()));
+            keep.replace(levels.collect());
+            Ok("x")
+        });
+        let outside = global_function(&lua, "outside(f)", |lua, f: Function| call::<Value>(lua, &f, ()));
+        let outside = outside.expect("made");
+        assert_eq!(outside.call::<String>(look.expect("made")).expect("called"), "x");
+        let told = found.take().into_iter().filter(|f| *f != outside);
+        let told = told.filter_map(|f| f.call::<Value>(("a", "b", "c")).err()).map(|error| error.to_string());
+        let told: Vec<String> = told.collect();
+        assert!(told.iter().any(|text| text.contains("the inside of a library function")), "{told:?}");
+        run_with::<()>(&lua, "assert(mpms.str.trim(...) == 'b')", " b ");
     }
 }

@@ -7,10 +7,27 @@ local traceback, getinfo, plain_setmetatable = debug.traceback, debug.getinfo, d
 local getupvalue, setupvalue, upvaluejoin = debug.getupvalue, debug.setupvalue, debug.upvaluejoin
 
 for name in next, debug do debug[name] = nil end
-debug.traceback, debug.getinfo = traceback, getinfo
+debug.traceback = traceback
 
 local function bad(number, name, wanted, value)
   error(format("bad argument #%d to '%s' (%s, got %s)", number, name, wanted, type(value)), 3)
+end
+
+-- A function of C that is found by its place among the calls may be one that the library calls by itself, with what only
+-- it may give. It is told of without its `func`.
+local function without_inside(info)
+  if info and info.func and getinfo(info.func, "S").what == "C" then info.func = nil end
+  return info
+end
+
+function debug.getinfo(...)
+  local thread, at, what = ...
+  local here = type(thread) ~= "thread"
+  if here then at, what = thread, at end
+  if type(at) ~= "number" then return getinfo(...) end
+  if not here then return without_inside(getinfo(thread, at, what or "flnSrtu")) end
+  -- with the call of this function itself
+  return without_inside(getinfo(at < 0 and at or at + 1, what or "flnSrtu"))
 end
 
 -- Code that saves a hook around something and sets it again finds none; the one that stops loops is nobody's to change.

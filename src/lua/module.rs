@@ -107,7 +107,7 @@ fn raise(lua: &Lua, call: Call, op: &str, error: LibError) -> mlua::Result<()> {
 /// What scripts call.
 fn outer(lua: &Lua, inner: Function) -> mlua::Result<Function> {
     border::outer(lua, inner, |lua| {
-        lua.create_function(|lua, ()| Scheduler::of(lua).take_finished(lua, Call::here()))
+        lua.create_function(|lua, ()| Scheduler::of(lua).take_finished(lua, Call::here()?))
     })
 }
 
@@ -141,7 +141,7 @@ fn arguments<A: FromLuaMulti>(lua: &Lua, call: Call, signature: &Signature) -> R
 fn bind(lua: &Lua, signature: Signature, body: Body) -> mlua::Result<Function> {
     #[cfg(test)]
     let names = signature.arguments;
-    let inner = lua.create_function(move |lua, ()| body(lua, Call::here(), &signature))?;
+    let inner = lua.create_function(move |lua, ()| body(lua, Call::here()?, &signature))?;
     let made = outer(lua, inner)?;
     #[cfg(test)]
     declared::tell_function(lua, &made, names, false);
@@ -200,7 +200,7 @@ fn bind_waiting(lua: &Lua, signature: Signature, body: WaitingBody) -> mlua::Res
     #[cfg(test)]
     let names = signature.arguments;
     let inner = lua.create_function(move |lua, ()| {
-        let call = Call::here();
+        let call = Call::here()?;
         let begun =
             body(lua, call, &signature).and_then(|wait| Scheduler::of(lua).wait(lua, &signature.op, wait));
         match begun {
