@@ -8,7 +8,7 @@ pub const GLOBALS: [&str; 2] = ["globals", "spec"];
 /// A module, or globals.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 pub struct Module {
-    /// `http`; one of [`GLOBALS`] for what needs no `require`.
+    /// `http`; or a name of `GLOBALS`, for what needs no `require`.
     pub name: String,
     /// What it is for: the first line is one sentence.
     pub doc: String,
