@@ -3,13 +3,18 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::child::Child;
 use super::start::{Plug, Start, Started};
-use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 /// Bytes of its standard error that are kept: the last ones.
 const TAIL: usize = 8 << 10;
@@ -22,7 +27,69 @@ pub struct Spawned {
     child: Child,
     stdin: Option<File>,
     lines: Receiver<Vec<u8>>,
-    tail: Arc<Mutex<Vec<u8>>>,
+    tail: Arc<Tail>,
+}
+
+/// The last of what it wrote to its standard error.
+#[derive(Debug)]
+struct Tail {
+    /// Its reads do not block, and are done by whoever has `kept`: what was read is never on its way.
+    pipe: File,
+    kept: Mutex<Vec<u8>>,
+}
+
+impl Tail {
+    fn new(pipe: File) -> io::Result<Self> {
+        fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        Ok(Tail { pipe, kept: Mutex::default() })
+    }
+
+    /// Reads what is there.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there may be more later.
+    fn read(&self, kept: &mut Vec<u8>) -> io::Result<()> {
+        let mut piece = [0; 4096];
+        loop {
+            match (&self.pipe).read(&mut piece) {
+                Ok(0) => return Ok(()),
+                Ok(count) => {
+                    kept.extend_from_slice(&piece[..count]);
+                    let over = kept.len().saturating_sub(TAIL);
+                    kept.drain(..over);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads until nobody can write to it any more.
+    fn follow(&self) {
+        loop {
+            let mut ready = [PollFd::new(self.pipe.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut ready, PollTimeout::NONE) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(_) => return,
+            }
+            match self.read(&mut self.lock()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Ok(()) | Err(_) => return,
+            }
+        }
+    }
+
+    /// All that was written until now, as far as it is kept.
+    fn take(&self) -> Vec<u8> {
+        let mut kept = self.lock();
+        // an error is the end of what there is
+        let _ = self.read(&mut kept);
+        std::mem::take(&mut kept)
+    }
 }
 
 /// What it said.
@@ -63,9 +130,8 @@ impl Spawned {
         };
         let Started { child, stdin, stdout, stderr } = start.start().map_err(io::Error::other)?;
         let (tell, lines) = crossbeam_channel::unbounded();
-        let tail = Arc::new(Mutex::new(Vec::new()));
         let stdout = stdout.expect("stdout is piped");
-        let mut stderr = stderr.expect("stderr is piped");
+        let tail = Arc::new(Tail::new(stderr.expect("stderr is piped"))?);
         std::thread::Builder::new().name("spawned".into()).spawn(move || {
             let mut stdout = BufReader::new(stdout);
             loop {
@@ -80,17 +146,9 @@ impl Spawned {
                 }
             }
         })?;
-        let kept = Arc::clone(&tail);
+        let follows = Arc::clone(&tail);
         // what it started may hold this open for longer: nobody waits for the thread
-        std::thread::Builder::new().name("spawned".into()).spawn(move || {
-            let mut piece = [0; 4096];
-            while let Ok(count @ 1..) = stderr.read(&mut piece) {
-                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                kept.extend_from_slice(&piece[..count]);
-                let over = kept.len().saturating_sub(TAIL);
-                kept.drain(..over);
-            }
-        })?;
+        std::thread::Builder::new().name("spawned".into()).spawn(move || follows.follow())?;
         Ok(Spawned { child, stdin, lines, tail })
     }
 
@@ -119,7 +177,7 @@ impl Spawned {
         // killed with its group in any case
         self.child.handle().wait(Some(within))?;
         let status = self.child.end()?.status;
-        let stderr = std::mem::take(&mut *self.tail.lock().unwrap_or_else(PoisonError::into_inner));
+        let stderr = self.tail.take();
         // a guard says how the process under it has ended
         let (code, signal) = match (status.code(), status.signal()) {
             (Some(code @ 129..), _) => (None, Some(code - 128)),
@@ -135,7 +193,6 @@ impl Spawned {
 /// # Errors
 /// When the system refuses.
 pub fn take_streams() -> io::Result<(File, File)> {
-    use std::os::fd::AsFd as _;
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
     // the copies close on exec
     let input = stdin.as_fd().try_clone_to_owned()?;
