@@ -3,7 +3,7 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use mlua::{Function, LuaString, Table, Value};
+use mlua::{FromLua, Function, Lua, LuaString, Table, Value};
 
 use super::error::LibError;
 use super::module::did_you_mean;
@@ -15,8 +15,37 @@ const MOST: usize = 100;
 pub struct Options {
     table: Option<Table>,
     /// What is in it, read once: a look for a key would cost a string of Lua.
-    pairs: Vec<(Value, Value)>,
+    pairs: Vec<(Key, Value)>,
     known: Vec<&'static str>,
+}
+
+/// A key of the table.
+enum Key {
+    /// To be compared without Lua.
+    Name(Box<[u8]>),
+    Other(Value),
+}
+
+impl Key {
+    fn is(&self, name: &str) -> bool {
+        matches!(self, Key::Name(bytes) if **bytes == *name.as_bytes())
+    }
+
+    fn shown(&self) -> mlua::Result<String> {
+        match self {
+            Key::Name(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
+            Key::Other(value) => value.to_string(),
+        }
+    }
+}
+
+impl FromLua for Key {
+    fn from_lua(value: Value, _: &Lua) -> mlua::Result<Self> {
+        Ok(match &value {
+            Value::String(name) => Key::Name((*name.as_bytes()).into()),
+            _ => Key::Other(value),
+        })
+    }
 }
 
 impl Options {
@@ -35,15 +64,15 @@ impl Options {
             return Ok(None);
         }
         self.known.push(key);
-        let is_it = |(name, _): &&(Value, Value)| name.as_string().is_some_and(|name| name == key);
-        Ok(self.pairs.iter().find(is_it).map(|(_, value)| value.clone()))
+        Ok(self.pairs.iter().find(|(name, _)| name.is(key)).map(|(_, value)| value.clone()))
     }
 
     fn read(&mut self) -> Result<(), LibError> {
         let Some(table) = self.table.take() else {
             return Ok(());
         };
-        Ok(table.for_each(|key: Value, value: Value| {
+        self.known.reserve(16);
+        Ok(table.for_each(|key: Key, value: Value| {
             if self.pairs.len() < MOST {
                 self.pairs.push((key, value));
             }
@@ -173,11 +202,11 @@ impl Options {
     pub fn finish(mut self) -> Result<(), LibError> {
         self.read()?;
         let known = self.known;
-        let fits = |key: &Value| key.as_string().is_some_and(|key| known.iter().any(|one| key == *one));
+        let fits = |key: &Key| known.iter().any(|one| key.is(one));
         match self.pairs.iter().find(|(key, _)| !fits(key)) {
             None => Ok(()),
             Some((key, _)) => {
-                let key = key.to_string()?;
+                let key = key.shown()?;
                 #[cfg(test)]
                 super::declared::tell_options(&known);
                 Err(LibError::invalid(format!("unknown option `{key}`{}", did_you_mean(&key, &known))))

@@ -22,7 +22,7 @@ pub use child::{Child, Ended, how};
 pub use guard::under_guard;
 pub use spawned::{End, Said, Spawned, take_streams};
 pub use start::{Plug, Start, Started, find_program};
-pub use stream::{GoOn, Stream, flush_streams};
+pub use stream::{GoOn, Pipe, Stream, flush_streams};
 
 /// A command to run, with the settings that most commands want.
 #[derive(Clone, Debug)]

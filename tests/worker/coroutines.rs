@@ -25,6 +25,7 @@ pub const ALL: &[crate::Case] = &[
     ("a_file_is_loaded_once_by_many_tasks", loading),
     ("commands_of_many_tasks_run_at_the_same_time", commands),
     ("commands_of_the_library_wait_beside_each_other", commands_of_the_library),
+    ("files_of_commands_are_read_beside_each_other", files_of_commands),
     ("ten_thousand_waits_on_one_thread_cost_little", ten_thousand),
     ("a_task_that_computes_is_seen_to_hold_up_its_thread", holds_up),
     ("what_was_queued_still_runs_after_a_stop", stop),
@@ -587,6 +588,32 @@ fn commands_of_the_library() {
         "one after the other it would be 90 s: {:?}",
         start.elapsed()
     );
+    assert!(bench.lines.is_empty(), "{:?}", bench.lines);
+}
+
+/// Two tasks each: the command of one says nothing before it has a word of the other's, which a read that blocked the
+/// thread would keep from being started.
+fn files_of_commands() {
+    let script = r#"
+      return { worker = function(n, dir)
+        local talk = "cd %s && timeout 30 sh -c 'echo %d > %d & read x < %d; echo of $x; echo more; echo; exit %d'"
+        local f = io.popen(talk:format(dir, n, n, n ~ 1, n % 3))
+        local said, count = f:read(), 0
+        for line in f:lines() do count = count + #line end
+        local _, _, status = f:close()
+        return said, count, status
+      end }
+    "#;
+    let folder = tempfile::tempdir().expect("a folder");
+    let fifos = (0..60).map(|n| folder.path().join(n.to_string()));
+    assert!(std::process::Command::new("mkfifo").args(fifos).status().expect("mkfifo").success());
+    let dir = folder.path().to_string_lossy().into_owned();
+    let tasks: Vec<_> = (0..60).map(|n| vec![Value::Int(n), Value::text(dir.as_str())]).collect();
+    let mut bench = Bench::start_with(script, 1, 60, Bounds::default());
+    for (n, outcome) in all(&mut bench, &tasks) {
+        let said = Value::text(format!("of {}", n ^ 1));
+        assert_eq!(values(&outcome), [said, Value::Int(4), Value::Int(n as i64 % 3)]);
+    }
     assert!(bench.lines.is_empty(), "{:?}", bench.lines);
 }
 

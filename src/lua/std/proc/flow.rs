@@ -4,11 +4,12 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use futures_util::future::{Either, select};
 use mlua::{Lua, LuaString};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -44,6 +45,19 @@ const SIGTERM: i32 = 15;
 pub(in crate::lua) async fn until_dead(child: &Child) -> Result<(), LibError> {
     let death = death_of(child)?;
     let _ = death.readable().await?;
+    Ok(())
+}
+
+/// Returns when there is something to be read from the pipe of a command, or the command itself has ended.
+///
+/// # Errors
+/// As [`until_dead`].
+pub(in crate::lua) async fn until_said(pipe: File, child: &Child) -> Result<(), LibError> {
+    let (pipe, death) = (ready::pipe(pipe, Interest::READABLE)?, death_of(child)?);
+    match select(pin!(pipe.readable()), pin!(death.readable())).await {
+        Either::Left((said, _)) => drop(said?),
+        Either::Right((dead, _)) => drop(dead?),
+    }
     Ok(())
 }
 

@@ -19,7 +19,7 @@ mod run;
 mod spawn;
 mod words;
 
-pub(in crate::lua) use flow::until_dead;
+pub(in crate::lua) use flow::{until_dead, until_said};
 pub(in crate::lua) use order::{failed, shell};
 
 type ArgvAndOptions = (Value, Option<Table>);
