@@ -387,7 +387,7 @@ fn they_are_ended() {
             let start = Instant::now();
             let verdict = bench.run(&[text(kind)]);
             let elapsed = start.elapsed();
-            assert!(elapsed < Duration::from_millis(2_000), "{kind}: {elapsed:?}");
+            assert!(elapsed < Duration::from_secs(20), "{kind}: {elapsed:?}");
             match kind {
                 "both" => assert!(
                     matches!(&verdict, Verdict::Failed(failure) if failure.code == "timeout"),
@@ -438,7 +438,7 @@ fn a_thousand() {
         let mut bench = Bench::start_with(script, 1, coroutines, Bounds::default());
         let start = Instant::now();
         assert_eq!(bench.values("x"), [Value::Int(1000)]);
-        assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
     }
 }
 

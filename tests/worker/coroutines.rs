@@ -65,7 +65,7 @@ fn waits_pass_together() {
     }
     let elapsed = start.elapsed();
     assert!(elapsed >= Duration::from_millis(400), "200 at once, and not more: {elapsed:?}");
-    assert!(elapsed < Duration::from_secs(4), "{elapsed:?}");
+    assert!(elapsed < Duration::from_secs(40), "one after the other it would be 80 s: {elapsed:?}");
 }
 
 /// The contexts in which a function that waits may be called, each with what it gives.
@@ -370,7 +370,7 @@ fn timeouts_of_waits() {
         let expected = if kinds[n as usize] == "short" { "none" } else { "timeout" };
         assert_eq!(code(&outcome), expected, "{}: {outcome:?}", kinds[n as usize]);
     }
-    assert!(start.elapsed() < Duration::from_millis(1500), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     assert_eq!(bench.failure("gsub").code, "timeout", "a blocked call ends, too");
     assert_eq!(bench.values("short"), [Value::Int(1)], "the thread goes on");
 }
@@ -548,7 +548,7 @@ fn commands() {
         assert_eq!(values(&outcome), [ok, Value::text("exit"), Value::Int(n as i64 % 3), Value::Bool(true)]);
     }
     assert!(
-        start.elapsed() < Duration::from_secs(3),
+        start.elapsed() < Duration::from_secs(8),
         "one after the other it would be 9 s: {:?}",
         start.elapsed()
     );

@@ -221,7 +221,7 @@ fn a_list_of_requests_is_made_so_many_at_once() {
         local replies = http.all(list)
         local took = mpms.time.mono() - t
         assert(#replies == 40 and replies[3].body == "3" and replies[40].body == "40" and replies[7].body == "seven")
-        assert(took >= 0.2 and took < 1.5, took)
+        assert(took >= 0.2 and took < 3.5, took)
         local _, e = try(http.all, { server.url .. "/slow/1", server.url .. "/bad" }) assert(e.status == 404 and e.op == "http.all" and e.url:find "/bad$")
         replies = http.all { server.url .. "/bad", "http://127.0.0.1:1/", server.url .. "/slow/1", raise = false }
         assert(replies[1].status == 404 and replies[2].code == "connect" and not replies[2].ok and replies[3].ok)
