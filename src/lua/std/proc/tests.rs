@@ -30,7 +30,7 @@ fn a_command_gives_its_status_its_output_and_what_it_used() {
         r##"
         local r = proc.run { "sh", "-c", "echo out; echo err >&2" }
         assert(r.ok == true and r.code == 0 and r.signal == nil and r.stdout == "out\n" and r.stderr == "err\n")
-        assert(r.elapsed > 0 and r.elapsed < 10 and r.max_rss > 100000, r.max_rss)
+        assert(r.elapsed > 0 and r.elapsed < 60 and r.max_rss > 100000, r.max_rss)
         r = proc.run({ "sh", "-c", "exit 3" }, { check = false })
         assert(r.ok == false and r.code == 3 and r.signal == nil)
         r = proc.run({ "sh", "-c", "kill -9 $$" }, { check = false })
@@ -154,7 +154,8 @@ fn input_output_and_surroundings_are_as_asked() {
         assert(proc.run({ "sh", "-c", "echo ${HOME-none}" }, { env = { HOME = false } }).stdout == "none\n")
         local env = proc.run({ "/usr/bin/env" }, { clear_env = true, env = { A = "x" } }).stdout
         assert(env == "A=x\n", env)
-        assert(proc.run({ "nice" }, { nice = 7 }).stdout == "7\n")
+        local own = tonumber(proc.run({ "nice" }).stdout)
+        assert(tonumber(proc.run({ "nice" }, { nice = 7 }).stdout) == math.min(own + 7, 19))
         assert(proc.run({ "sh", "-c", "ulimit -v" }, { memory = "512MiB" }).stdout == "524288\n")
         local _, e = try(proc.run, { "python3", "-c", "x = bytearray(1 << 30)" }, { memory = "512MiB" })
         assert(e.code == "exit_status" and e.stderr:find "MemoryError", e)
@@ -454,7 +455,7 @@ fn hundreds_of_coroutines_wait_for_theirs_at_once() {
          for i = 1, 200 do assert(out[i] == i .. '\\n') end",
     );
     assert!(
-        start.elapsed() < Duration::from_secs(20),
+        start.elapsed() < Duration::from_secs(80),
         "one after another it were 100 s: {:?}",
         start.elapsed()
     );
