@@ -13,6 +13,7 @@ mod capture;
 mod child;
 mod guard;
 mod run;
+mod spawn;
 mod spawned;
 mod start;
 mod stream;

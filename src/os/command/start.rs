@@ -1,27 +1,19 @@
 //! How a command is started: the one place where this program makes a process out of an argument list.
-#![expect(
-    unsafe_code,
-    reason = "code between fork and exec, for what a command must not change itself later"
-)]
+#![expect(unsafe_code, reason = "fcntl gives a copy of a descriptor as a number")]
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt as _;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::process::{Command as Native, Stdio};
 
-use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
-use nix::sys::prctl;
-use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::Signal;
-use nix::unistd::{AccessFlags, access, getppid};
+use nix::unistd::{AccessFlags, access};
 
 use super::CommandError;
 use super::child::Child;
-use crate::os::keeper::WORKER_MARK;
+use super::spawn::{Birth, Source};
 use crate::os::process;
 
 /// What a standard stream of a command is.
@@ -99,7 +91,8 @@ impl Start {
         self.spawn().map_err(|error| look.why_not(error))
     }
 
-    fn path(&self) -> Option<OsString> {
+    /// `PATH` as the command has it.
+    pub(super) fn path(&self) -> Option<OsString> {
         match self.env.iter().rev().find(|(name, _)| name == "PATH") {
             Some((_, value)) => value.clone(),
             None if self.clear_env => None,
@@ -108,100 +101,61 @@ impl Start {
     }
 
     fn spawn(self) -> io::Result<Started> {
-        let mut native = Native::new(&self.argv[0]);
-        native.args(&self.argv[1..]).process_group(0);
-        if let Some(shown) = &self.shown {
-            native.arg0(shown);
-        }
-        if self.clear_env {
-            // The mark stays: by it the keeper knows a daemon of a worker that is gone.
-            native.env_clear().envs(std::env::var_os(WORKER_MARK).map(|mark| (WORKER_MARK, mark)));
-        }
-        for (name, value) in &self.env {
-            match value {
-                Some(value) => native.env(name, value),
-                None => native.env_remove(name),
-            };
-        }
-        if let Some(cwd) = &self.cwd {
-            native.current_dir(cwd);
-        }
-        let merged = plug_outputs(&mut native, self.stdout, self.stderr)?;
-        native.stdin(plain(self.stdin));
-        in_child(&mut native, self.nice, self.memory);
+        let birth = Birth::new(&self)?;
+        let (stdin, to_stdin) = plug(self.stdin, Way::In)?;
+        let (stdout, from_stdout) = match self.stdout {
+            Plug::Merge => plug(Plug::Null, Way::Out)?,
+            other => plug(other, Way::Out)?,
+        };
+        let (stderr, from_stderr) = plug(self.stderr, Way::Out)?;
         let spawning = process::begin_spawn();
-        let mut child = native.spawn()?;
-        let own = spawning.born(i32::try_from(child.id()).map_err(io::Error::other)?);
-        let file = |fd: Option<OwnedFd>| fd.map(File::from);
-        Ok(Started {
-            child: Child::of(own)?,
-            stdin: file(child.stdin.take().map(OwnedFd::from)),
-            stdout: merged.or_else(|| file(child.stdout.take().map(OwnedFd::from))),
-            stderr: file(child.stderr.take().map(OwnedFd::from)),
-        })
+        let own = spawning.born(birth.start(&[stdin, stdout, stderr])?);
+        Ok(Started { child: Child::of(own)?, stdin: to_stdin, stdout: from_stdout, stderr: from_stderr })
     }
 }
 
-fn plain(plug: Plug) -> Stdio {
-    match plug {
-        Plug::Null | Plug::Merge => Stdio::null(),
-        Plug::Inherit => Stdio::inherit(),
-        Plug::Pipe => Stdio::piped(),
-        Plug::File(file) => Stdio::from(file),
-        Plug::Fd(fd) => Stdio::from(fd),
-    }
+/// Where data goes, as the command sees it.
+#[derive(Clone, Copy)]
+enum Way {
+    In,
+    Out,
 }
 
-/// Sets both; the reading end of a pipe that is for both.
-fn plug_outputs(native: &mut Native, stdout: Plug, stderr: Plug) -> io::Result<Option<File>> {
-    if !matches!(stderr, Plug::Merge) {
-        native.stdout(plain(stdout)).stderr(plain(stderr));
-        return Ok(None);
-    }
-    let (mut reading, both) = (
-        None,
-        match stdout {
-            Plug::Pipe => {
-                let (reader, writer) = io::pipe()?;
-                (Some(reader), OwnedFd::from(writer))
-            }
-            Plug::File(file) => (None, OwnedFd::from(file)),
-            Plug::Fd(fd) => (None, fd),
-            Plug::Inherit => (None, nix::unistd::dup(io::stdout())?),
-            Plug::Null | Plug::Merge => (None, OwnedFd::from(File::options().write(true).open("/dev/null")?)),
-        },
-    );
-    let (reader, writer) = both;
-    if let Some(reader) = reader {
-        reading = Some(File::from(OwnedFd::from(reader)));
-    }
-    native.stderr(Stdio::from(writer.try_clone()?)).stdout(Stdio::from(writer));
-    Ok(reading)
-}
-
-/// It is killed when the thread that starts it ends, and has the limits that were asked for.
-fn in_child(native: &mut Native, nice: i32, memory: Option<u64>) {
-    let parent = nix::unistd::getpid();
-    let before_exec = move || {
-        prctl::set_pdeathsig(Signal::SIGKILL)?;
-        // The parent may have died before the call.
-        if getppid() != parent {
-            return Err(io::Error::from(Errno::ESRCH));
+/// What the command gets, and our end of it.
+fn plug(plug: Plug, way: Way) -> io::Result<(Source, Option<File>)> {
+    let (theirs, ours): (OwnedFd, _) = match plug {
+        Plug::Inherit => return Ok((Source::Inherit, None)),
+        Plug::Merge => return Ok((Source::Merge, None)),
+        Plug::Null => {
+            let mut options = File::options();
+            let options = match way {
+                Way::In => options.read(true),
+                Way::Out => options.write(true),
+            };
+            (options.open("/dev/null")?.into(), None)
         }
-        if nice != 0 {
-            Errno::clear();
-            // SAFETY: a system call with a number; -1 is also a niceness, so the error is asked for
-            if unsafe { libc::nice(nice) } == -1 && Errno::last_raw() != 0 {
-                return Err(io::Error::from(Errno::last()));
+        Plug::Pipe => {
+            let (reader, writer) = io::pipe()?;
+            let (reader, writer) = (OwnedFd::from(reader), OwnedFd::from(writer));
+            match way {
+                Way::In => (reader, Some(File::from(writer))),
+                Way::Out => (writer, Some(File::from(reader))),
             }
         }
-        if let Some(bytes) = memory {
-            setrlimit(Resource::RLIMIT_AS, bytes, bytes)?;
-        }
-        Ok(())
+        Plug::File(file) => (file.into(), None),
+        Plug::Fd(fd) => (fd, None),
     };
-    // SAFETY: between fork and exec only system calls, and no allocation: an error from a number has none
-    unsafe { native.pre_exec(before_exec) };
+    Ok((Source::Fd(above_standard(theirs)?), ours))
+}
+
+/// One that none of the standard streams replaces before it is used itself.
+fn above_standard(fd: OwnedFd) -> io::Result<OwnedFd> {
+    if fd.as_raw_fd() > libc::STDERR_FILENO {
+        return Ok(fd);
+    }
+    let copy = fcntl(&fd, FcntlArg::F_DUPFD_CLOEXEC(libc::STDERR_FILENO + 1))?;
+    // SAFETY: it was made just now, and nobody else has it
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
 /// The file that a program's name stands for in a `PATH`, if it may be run.

@@ -162,3 +162,91 @@ fn what_cannot_be_started_is_named() {
     let said = told(Command::new([&script]));
     assert!(said.ends_with("the interpreter that its first line names is not there"), "{said}");
 }
+
+/// A file in the folder that can be run.
+fn program(folder: &std::path::Path, name: &str, text: &str) -> std::path::PathBuf {
+    let file = folder.join(name);
+    std::fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+    std::fs::write(&file, text).expect("written");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&file, mode).expect("mode");
+    file
+}
+
+#[test]
+fn a_file_without_an_interpreter_is_a_script_of_the_shell() {
+    let folder = tempfile::tempdir().expect("folder");
+    program(folder.path(), "plain", "echo \"$#: $1, $2\"\n");
+    let env = vec![("PATH".into(), folder.path().into())];
+    let command = Command { env, ..Command::new(["plain", "a b", "c"]) };
+    assert_eq!(run(&command).stdout, b"2: a b, c\n");
+}
+
+#[test]
+fn a_program_is_looked_for_in_the_path_that_it_gets() {
+    let folder = tempfile::tempdir().expect("folder");
+    let denied = program(folder.path(), "first/tool", "#!/bin/sh\necho first\n");
+    std::fs::set_permissions(&denied, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("mode");
+    program(folder.path(), "second/tool", "#!/bin/sh\necho second\n");
+    program(folder.path(), "third/tool", "#!/bin/sh\necho third\n");
+    let at = |names: &[&str]| names.iter().map(|name| folder.path().join(name)).collect::<Vec<_>>();
+    let with = |names: &[&str]| {
+        let path = std::env::join_paths(at(names)).expect("a path");
+        Command { env: vec![("PATH".into(), path)], ..Command::new(["tool"]) }
+    };
+    assert_eq!(run(&with(&["none", "first", "second", "third"])).stdout, b"second\n");
+    let why = with(&["first", "none"]).run().expect_err("denied");
+    assert_eq!(why.to_string(), "cannot run `tool`: it is no program, or not marked as one (chmod +x)");
+    let here = Command { cwd: Some(folder.path().join("third")), ..with(&[]) };
+    assert_eq!(run(&here).stdout, b"third\n", "an empty piece is the folder");
+    let bare = Command { clear_env: true, ..Command::new(["echo", "found"]) };
+    assert_eq!(run(&bare).stdout, b"found\n", "without a path, that of the system");
+}
+
+#[test]
+fn it_has_the_signals_of_a_new_program() {
+    use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
+    let status = || String::from_utf8(run(&Command::new(["cat", "/proc/self/status"])).stdout).expect("text");
+    let number = |status: &str, name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("it is there");
+        u64::from_str_radix(line.trim(), 16).expect("a number")
+    };
+    let mut blocked = SigSet::empty();
+    blocked.add(Signal::SIGUSR2);
+    pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&blocked), None).expect("blocked");
+    let status = status();
+    assert_eq!((number(&status, "SigBlk:"), number(&status, "SigCgt:")), (0, 0), "{status}");
+    let pipe = 1 << (Signal::SIGPIPE as u64 - 1);
+    assert_eq!(number(&status, "SigIgn:") & pipe, 0, "this program ignores it");
+    let own = std::fs::read_to_string("/proc/thread-self/status").expect("this thread");
+    let usr2 = 1 << (Signal::SIGUSR2 as u64 - 1);
+    assert_eq!((number(&own, "SigBlk:"), number(&own, "SigIgn:") & pipe), (usr2, pipe), "as before");
+}
+
+#[test]
+fn what_cannot_be_started_leaves_no_process() {
+    let born = std::thread::spawn(|| {
+        for _ in 0..20 {
+            Command::new(["/no/such"]).run().expect_err("no such file");
+        }
+        let children = std::fs::read_to_string("/proc/thread-self/children").expect("those of this thread");
+        assert_eq!(children, "");
+    });
+    born.join().expect("no panic");
+}
+
+#[test]
+fn a_start_does_not_copy_the_memory_of_this_process() {
+    const PAGE: usize = 4096;
+    let faults = || {
+        let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_THREAD);
+        usage.expect("it is known").minor_page_faults()
+    };
+    let mut memory = vec![1_u8; 16_384 * PAGE];
+    let before = faults();
+    run(&Command::new(["true"]));
+    memory.iter_mut().step_by(PAGE).for_each(|byte| *byte += 1);
+    let count = faults() - before;
+    std::hint::black_box(&memory);
+    assert!(count < 2000, "{count} pages were copied, of {}", memory.len() / PAGE);
+}
