@@ -31,8 +31,8 @@ return {
       base_url = job.params.base ~= "" and job.params.base or moody_api(),
       timeout = "10s",
       allow = { 404 },   -- not an error here, but an answer
-      -- In place, for what passes at once. An API that asks for longer than max_delay is left alone: the call raises, the
-      -- engine waits, and this thread does something else meanwhile.
+      -- In place, for what passes at once. An API that asks for longer than max_delay is left alone: the call raises,
+      -- the engine waits, and this thread does something else meanwhile.
       retries = { count = 4, delay = "20ms", max_delay = "200ms" },
     }
   end,

@@ -25,12 +25,12 @@ end
 return {
   -- A task is a file and the folder that its name is taken from.
   tasks = function(put)
-    local files, from = job.params.files, nil
+    local files = job.params.files
     if files == "" then
       demo_texts()
       files = "out/convert/from/**/*.txt"
     end
-    from = files:match "^[^*?%[{]*/" or "."
+    local from = files:match "^[^*?%[{]*/" or "."
     for _, file in ipairs(fs.glob(files)) do put(file, from) end
   end,
 

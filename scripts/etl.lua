@@ -101,7 +101,8 @@ return {
 
   finish = function(meta)
     local lines = { "# Orders", "", "| country | orders | amount |", "|---|--:|--:|" }
-    for row in db:rows "SELECT country, count(*) AS n, sum(amount) AS sum FROM orders GROUP BY country ORDER BY sum DESC" do
+    local sums = "SELECT country, count(*) AS n, sum(amount) AS sum FROM orders GROUP BY country ORDER BY sum DESC"
+    for row in db:rows(sums) do
       lines[#lines + 1] = ("| %s | %d | %.2f |"):format(row.country, row.n, row.sum)
     end
     lines[#lines + 1] = ""

@@ -48,7 +48,8 @@ describe("logs", function()
   end)
 
   it("sums up all logs, and writes a report", function()
-    local meta = { files = 1, lines = 10, unread = 0, bytes = 5, status = { ["200"] = 9 }, pages = { ["/cart"] = 9 }, slow = {} }
+    local meta = { files = 1, lines = 10, unread = 0, bytes = 5, status = { ["200"] = 9 },
+      pages = { ["/cart"] = 9 }, slow = {} }
     local found = { lines = 4, unread = 1, bytes = 150, status = { ["200"] = 2, ["500"] = 1 },
       pages = { ["/books"] = 2, ["/cart"] = 1 }, slow = { ["/books"] = 1 } }
     meta = test.handler({ script, params = params }, meta, found)

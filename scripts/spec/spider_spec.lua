@@ -79,7 +79,8 @@ describe("spider", function()
         seen[task.key], count = true, count + 1
         local _, effects = test.worker(script, task, {}, { params = params })
         assert.is_nil(effects.error)
-        local _, puts = test.handler({ script, params = params }, { pages = 0, links = 0 }, table.unpack(effects.results))
+        local meta = { pages = 0, links = 0 }
+        local _, puts = test.handler({ script, params = params }, meta, table.unpack(effects.results))
         for _, put in ipairs(puts) do todo[#todo + 1] = put end
       end
     end

@@ -42,7 +42,7 @@ pub struct TypesArgs {
     /// The folder of the project; the nearest above with mpms.toml, .mpms or .git unless it is named.
     #[arg(value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
-    /// Write the types alone, and no settings of editors.
+    /// Write the types alone, and no settings of editors and linters.
     #[arg(long, conflicts_with = "check")]
     pub update: bool,
     /// Write nothing, and say whether the types are those of this program.
@@ -52,7 +52,7 @@ pub struct TypesArgs {
 
 const TYPES_EXAMPLES: &str = "\
 Examples:
-  mpms types             types in .mpms/types, and the settings that editors need, where there are none
+  mpms types             types in .mpms/types, and the settings of editors and linters where there are none
   mpms types --update    the types alone, after an update of mpms
   mpms types --check     whether they are up to date
 

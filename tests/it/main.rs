@@ -23,4 +23,5 @@ mod secrets;
 mod signals;
 mod specs;
 mod start;
+mod types;
 mod values;

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Scripts, specs, examples and types as an editor sees them: EmmyLua's analyzer, which reads the annotations of LuaLS,
-# with the settings that `mpms types` writes. The first call builds the analyzer: ten minutes.
+# with the settings that `mpms types` writes, and as the linter selene does. The first call builds both: fifteen minutes.
 #
 #   tests/types/check.sh [FOLDER]     target/types-check unless a folder is named; MPMS names another program
 set -eu
@@ -14,6 +14,10 @@ work=$(cd "$work" && pwd)
 case $mpms in */*) mpms=$(cd "$(dirname "$mpms")" && pwd)/$(basename "$mpms") ;; esac
 
 CARGO_TARGET_DIR="$work/build" cargo install --quiet --locked --root "$work/tools" emmylua_check --version "$version"
+
+# Its list of libraries says Lua 5.2 and 5.3, which its own package leaves out.
+CARGO_TARGET_DIR="$work/build" cargo install --quiet --locked --root "$work/tools" selene --version 0.31.0 \
+  --no-default-features --features selene-lib/lua52,selene-lib/lua53,selene-lib/lua54
 
 # A project as a user has it, with the scripts, their specs, and the files of the README.
 project=$work/project
@@ -39,6 +43,7 @@ done
 bad=0
 echo "== scripts, specs and files of the README"
 "$work/tools/bin/emmylua_check" "$project" --warnings-as-errors || bad=1
+(cd "$project" && "$work/tools/bin/selene" scripts readme tests) || bad=1
 echo "== types"
 "$work/tools/bin/emmylua_check" "$types" --output-format json --output "$work/types.json" 2>/dev/null || true
 python3 - "$work/types.json" <<'END' || bad=1

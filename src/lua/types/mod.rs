@@ -8,7 +8,7 @@ mod agree;
 mod data;
 mod parse;
 
-pub use data::{Alias, Class, Field, Function, Module, Param, Return, first_sentence};
+pub use data::{Alias, Class, Field, Function, GLOBALS, Module, Param, Return, first_sentence};
 
 /// The files, by their names without `.lua`: the globals first, then the modules.
 pub const FILES: &[(&str, &str)] = &[

@@ -10,11 +10,21 @@ use crate::cli::{Color, TypesArgs};
 use crate::lua::require::project_root;
 use crate::lua::types::FILES;
 
+mod linters;
+
 /// Where they go, below the root of the project.
 const FOLDER: &str = ".mpms/types";
 
 /// Settings of editors and tools: written where there are none, and never changed.
-const SETTINGS: &[(&str, &str)] = &[(".luarc.json", LUARC), (".stylua.toml", STYLUA)];
+fn settings() -> [(&'static str, String); 5] {
+    [
+        (".luarc.json", LUARC.to_owned()),
+        (".stylua.toml", STYLUA.to_owned()),
+        (linters::LUACHECK, linters::luacheck()),
+        (linters::SELENE, linters::selene()),
+        (linters::SELENE_STD, linters::selene_std()),
+    ]
+}
 
 /// For LuaLS, and for EmmyLua, which reads it too. What waits may be called anywhere, see `mpms.co`; that an item of a
 /// list may be nil is a rule of EmmyLua alone.
@@ -111,7 +121,7 @@ fn write(root: &Path, with_settings: bool) -> Result<Code, Wrong> {
         0 => tell("Checked", &format!("{}: {all} files, up to date", folder.display())),
         _ => tell("Wrote", &format!("{}: {all} files, {} new or changed", folder.display(), old.len())),
     }
-    for (name, text) in SETTINGS.iter().filter(|_| with_settings) {
+    for (name, text) in settings().iter().filter(|_| with_settings) {
         let path = root.join(name);
         match path.exists() {
             true => tell("Kept", &format!("{} as it is", path.display())),
