@@ -111,7 +111,8 @@ pub(super) fn selene() -> String {
 
 /// The text of `mpms.yml`. It has one list for all files, so scripts may name what only specs have.
 pub(super) fn selene_std() -> String {
-    let mut text = String::from("---\nbase: lua53\nname: mpms\nlua_versions:\n  - lua54\nglobals:\n");
+    // each version adds its operators, and brings none of those before
+    let mut text = String::from("---\nbase: lua53\nname: mpms\nlua_versions: [lua52, lua53, lua54]\nglobals:\n");
     let of_lua: Vec<_> = NOT_IN_LUA53.iter().map(|name| (*name, Known::Any)).collect();
     for_selene(&mut text, &of_lua, "");
     for all in globals() {
