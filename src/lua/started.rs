@@ -46,9 +46,18 @@ pub fn add_ended(child: Rc<Child>) {
 
 /// It has ended; what it left behind goes on until the attempt ends.
 pub fn set_ended(child: &Rc<Child>) {
-    OPEN.with_borrow_mut(|open| {
+    let over = OPEN.with_borrow_mut(|open| {
         open.iter_mut().filter(|one| Rc::ptr_eq(&one.child, child)).for_each(|one| one.ended = true);
+        take_oldest_ended(open)
     });
+    drop(over);
+}
+
+/// If there are more than are watched.
+fn take_oldest_ended(open: &mut Vec<One>) -> Option<One> {
+    let ended = open.iter().filter(|one| one.ended).count();
+    let oldest = open.iter().position(|one| one.ended).filter(|_| ended > MOST_ENDED);
+    oldest.map(|at| open.remove(at))
 }
 
 fn push(one: One) {
@@ -60,9 +69,7 @@ fn push(one: One) {
             LOOK_AT.set(open.len() * 2 + MOST_ENDED);
         }
         if open.last().is_some_and(|one| one.ended) {
-            let ended = open.iter().filter(|one| one.ended).count();
-            let oldest = open.iter().position(|one| one.ended).filter(|_| ended > MOST_ENDED);
-            over.extend(oldest.map(|at| open.remove(at)));
+            over.extend(take_oldest_ended(open));
         }
         over
     });

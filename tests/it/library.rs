@@ -53,6 +53,27 @@ fn the_ground_that_a_script_stands_on_is_not_removed() {
     assert!(place.is_dir() && !folder.path().join("ab").exists());
 }
 
+#[test]
+fn files_of_commands_need_no_more_than_there_are() {
+    let folder = TempDir::new().expect("a folder");
+    let code = r#"
+        -- what has ended is not kept
+        for i = 1, 300 do
+          local f = assert(io.popen("exit 3"))
+          assert(f:read("a") == "" and select(3, f:close()) == 3, i)
+        end
+        -- where others run a wait takes descriptors, or blocks
+        local other = mpms.co.spawn(function() sleep(60) end)
+        local f, all = io.popen("sleep 0.1; echo word; exit 4"), {}
+        repeat all[#all + 1] = io.open "/dev/null" until not io.open "/dev/null"
+        local word, _, _, status = f:read(), f:close()
+        other:cancel()
+        print(word, status)"#;
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n 200 && exec \"$0\" lua -e \"$1\"", env!("CARGO_BIN_EXE_mpms"), code]);
+    assert_eq!(text(&limited.current_dir(folder.path()).output().expect("it runs")), "word\t4\n");
+}
+
 /// The calls that decide what a power cut leaves, in their order.
 #[test]
 fn a_synced_write_is_on_the_disk_before_it_has_its_name() {

@@ -597,6 +597,8 @@ fn files_of_commands() {
     let script = r#"
       return { worker = function(n, dir)
         local talk = "cd %s && timeout 30 sh -c 'echo %d > %d & read x < %d; echo of $x; echo more; echo; exit %d'"
+        -- the first one reads already
+        if n == 1 then sleep(0.2) end
         local f = io.popen(talk:format(dir, n, n, n ~ 1, n % 3))
         local said, count = f:read(), 0
         for line in f:lines() do count = count + #line end
@@ -604,12 +606,21 @@ fn files_of_commands() {
         return said, count, status
       end }
     "#;
+    // on one thread, or on two that hold nothing that the other one needs
+    for (threads, coroutines) in [(1, 60), (2, 1)] {
+        files_between(script, threads, coroutines);
+    }
+}
+
+fn files_between(script: &str, threads: u32, coroutines: u32) {
+    let count = u64::from(threads * coroutines);
     let folder = tempfile::tempdir().expect("a folder");
-    let fifos = (0..60).map(|n| folder.path().join(n.to_string()));
+    let fifos = (0..count).map(|n| folder.path().join(n.to_string()));
     assert!(std::process::Command::new("mkfifo").args(fifos).status().expect("mkfifo").success());
     let dir = folder.path().to_string_lossy().into_owned();
-    let tasks: Vec<_> = (0..60).map(|n| vec![Value::Int(n), Value::text(dir.as_str())]).collect();
-    let mut bench = Bench::start_with(script, 1, 60, Bounds::default());
+    let task = |n: u64| vec![Value::Int(n as i64), Value::text(dir.as_str())];
+    let tasks: Vec<_> = (0..count).map(task).collect();
+    let mut bench = Bench::start_with(script, threads, coroutines, Bounds::default());
     for (n, outcome) in all(&mut bench, &tasks) {
         let said = Value::text(format!("of {}", n ^ 1));
         assert_eq!(values(&outcome), [said, Value::Int(4), Value::Int(n as i64 % 3)]);

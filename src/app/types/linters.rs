@@ -13,6 +13,7 @@ pub(super) const SELENE_STD: &str = "mpms.yml";
 
 /// What selene's newest list, that of Lua 5.3, lacks of what scripts have.
 const NOT_IN_LUA53: &[&str] = &[
+    "_ENV",
     "coroutine.close",
     "coroutine.isyieldable",
     "debug.upvaluejoin",

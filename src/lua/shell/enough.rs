@@ -138,6 +138,8 @@ impl Numeral<'_, '_> {
             self.one_of(b"+-")?;
             is_whole = self.digits(false)? > 0;
         }
+        // also behind the longest
+        self.look()?;
         Ok(is_whole && self.count < LONGEST_NUMERAL)
     }
 
@@ -228,6 +230,6 @@ mod tests {
             }
         }
         let long = "1".repeat(300);
-        assert!(is_enough(&long, false, &[Number]) && !is_enough(&long[..199], false, &[Number]));
+        assert!(is_enough(&long[..201], false, &[Number]) && !is_enough(&long[..200], false, &[Number]));
     }
 }

@@ -14,7 +14,7 @@ use mlua::ffi::{self, lua_State};
 use mlua::{Function, IntoLuaMulti, LightUserData, Lua, MultiValue, Table, Value};
 
 use super::enough::{Format, Text};
-use super::popen::{self, GONE};
+use super::popen::{self, GONE, Talking};
 use super::results;
 use crate::lua::error::LibError;
 use crate::lua::module::waiting_function;
@@ -34,6 +34,8 @@ struct Originals {
     lines: CFunction,
     close: CFunction,
     io_close: CFunction,
+    /// At the end of a `local file <close>`.
+    scope_end: CFunction,
 }
 
 /// They are the same in each state.
@@ -52,13 +54,9 @@ const UNTIL_ENDED: c_int = ffi::lua_upvalueindex(2);
 
 pub(super) fn install(lua: &Lua, io: &Table) -> mlua::Result<()> {
     // SAFETY: the metatable of files is in the registry as soon as there is an io library; nothing is owned here
-    let methods: Table = unsafe {
-        lua.exec_raw((), |state| {
-            ffi::luaL_getmetatable(state, c"FILE*".as_ptr());
-            ffi::lua_getfield(state, 1, c"__index".as_ptr());
-            ffi::lua_replace(state, 1);
-        })
-    }?;
+    let of_files: Table =
+        unsafe { lua.exec_raw((), |state| ffi::luaL_getmetatable(state, c"FILE*".as_ptr())) }?;
+    let methods: Table = of_files.raw_get("__index")?;
     let original = |table: &Table, name: &str| -> mlua::Result<CFunction> {
         let function: Function = table.raw_get(name)?;
         let mut found = None;
@@ -72,6 +70,7 @@ pub(super) fn install(lua: &Lua, io: &Table) -> mlua::Result<()> {
             lines: original(&methods, "lines")?,
             close: original(&methods, "close")?,
             io_close: original(io, "close")?,
+            scope_end: original(&of_files, "__close")?,
         };
         // another thread may have been first, with the same
         let _ = ORIGINALS.set(found);
@@ -80,10 +79,12 @@ pub(super) fn install(lua: &Lua, io: &Table) -> mlua::Result<()> {
         let alone = Scheduler::of(lua).is_alone();
         let talking = Stream::from_ptr(file.0).and_then(popen::talking);
         async move {
-            // where nothing else runs the io library may block; who has closed it meanwhile is told by it
-            let Some(talking) = talking.filter(|_| !alone) else { return Ok(!alone) };
-            proc::until_said(talking.pipe.handle()?, &talking.child).await?;
-            Ok(talking.pipe.read_ahead().is_ok())
+            // who has closed it meanwhile is told by the io library
+            let Some(talking) = talking else { return Ok(true) };
+            // The io library would wait with the stream locked, for which each `io.popen` of another thread waits: it
+            // flushes all streams.
+            let blocks = alone || until_said(&talking).await.is_err();
+            Ok((!blocks || talking.pipe.wait_for_data()) && talking.pipe.read_ahead().is_ok())
         }
     })?;
     let ended = waiting_function(lua, "file:close()", |lua, child: LightUserData| {
@@ -96,6 +97,7 @@ pub(super) fn install(lua: &Lua, io: &Table) -> mlua::Result<()> {
         (&methods, "lines", lines),
         (&methods, "close", close),
         (io, "close", io_close),
+        (&of_files, "__close", scope_end),
     ] {
         // SAFETY: the functions follow the protocol of C functions of Lua and have the two values that they look for
         let made: Function =
@@ -119,14 +121,17 @@ fn take_closing(child: *mut c_void) -> Option<Rc<Child>> {
 /// How a command has ended whose file was closed; none: it was ended before.
 struct Closed(Option<(Rc<Child>, i32)>);
 
+/// # Errors
+/// When there are too many descriptors to wait with.
+async fn until_said(talking: &Talking) -> Result<(), LibError> {
+    proc::until_said(talking.pipe.handle()?, &talking.child).await
+}
+
 async fn until_ended(child: Option<Rc<Child>>, alone: bool) -> Result<Closed, LibError> {
     let Some(child) = child else { return Ok(Closed(None)) };
-    let status = if alone {
-        child.wait(popen::go_on)
-    } else {
-        proc::until_dead(&child).await?;
-        child.status()
-    };
+    // the file is closed already: without a descriptor to wait with its thread blocks
+    let blocks = alone || proc::until_dead(&child).await.is_err();
+    let status = if blocks { child.wait(popen::go_on) } else { child.status() };
     Ok(Closed(status.ok().flatten().map(|status| (child, status))))
 }
 
@@ -158,9 +163,23 @@ unsafe extern "C-unwind" fn read(state: *mut lua_State) -> c_int {
 unsafe extern "C-unwind" fn read_again(state: *mut lua_State, _: c_int, top: ffi::lua_KContext) -> c_int {
     // SAFETY: as in `read`
     unsafe {
+        match said(state, top as c_int) {
+            true => read_when_there(state, top as c_int),
+            false => (originals().read)(state),
+        }
+    }
+}
+
+/// What the wait gave, which is on top: whether it is worth to look again.
+///
+/// # Safety
+/// As [`read`].
+unsafe fn said(state: *mut lua_State, top: c_int) -> bool {
+    // SAFETY: the caller's promise
+    unsafe {
         let looks_again = ffi::lua_toboolean(state, -1) != 0;
-        ffi::lua_settop(state, top as c_int);
-        if looks_again { read_when_there(state, top as c_int) } else { (originals().read)(state) }
+        ffi::lua_settop(state, top);
+        looks_again
     }
 }
 
@@ -169,15 +188,16 @@ unsafe extern "C-unwind" fn read_again(state: *mut lua_State, _: c_int, top: ffi
 unsafe fn read_when_there(state: *mut lua_State, top: c_int) -> c_int {
     // SAFETY: the caller's promise
     unsafe {
-        match missing(state, 1, 2..top + 1) {
-            None => (originals().read)(state),
-            Some(stream) => {
-                ffi::lua_pushvalue(state, UNTIL_SAID);
-                ffi::lua_pushlightuserdata(state, stream.as_ptr());
-                ffi::lua_callk(state, 1, 1, top as ffi::lua_KContext, Some(read_again));
-                read_again(state, ffi::LUA_OK, top as ffi::lua_KContext)
+        while let Some(stream) = missing(state, 1, 2..top + 1) {
+            ffi::lua_pushvalue(state, UNTIL_SAID);
+            ffi::lua_pushlightuserdata(state, stream.as_ptr());
+            ffi::lua_callk(state, 1, 1, top as ffi::lua_KContext, Some(read_again));
+            // here when the wait has blocked
+            if !said(state, top) {
+                break;
             }
         }
+        (originals().read)(state)
     }
 }
 
@@ -212,18 +232,19 @@ unsafe extern "C-unwind" fn lines(state: *mut lua_State) -> c_int {
 unsafe extern "C-unwind" fn next_line(state: *mut lua_State) -> c_int {
     // SAFETY: the caller's promise; nothing here needs a drop when Lua jumps
     unsafe {
-        let next = NEXT_LINE.get().expect("`lines` has set it");
         let count = ffi::lua_tointeger(state, ffi::lua_upvalueindex(2)) as c_int;
+        let formats = (0..count).map(|at| ffi::lua_upvalueindex(4 + at));
         ffi::lua_settop(state, 0);
-        match missing(state, ffi::lua_upvalueindex(1), (0..count).map(|at| ffi::lua_upvalueindex(4 + at))) {
-            None => next(state),
-            Some(stream) => {
-                ffi::lua_pushvalue(state, ffi::lua_upvalueindex(4 + count));
-                ffi::lua_pushlightuserdata(state, stream.as_ptr());
-                ffi::lua_callk(state, 1, 1, 0, Some(next_line_again));
-                next_line_again(state, ffi::LUA_OK, 0)
+        while let Some(stream) = missing(state, ffi::lua_upvalueindex(1), formats.clone()) {
+            ffi::lua_pushvalue(state, ffi::lua_upvalueindex(4 + count));
+            ffi::lua_pushlightuserdata(state, stream.as_ptr());
+            ffi::lua_callk(state, 1, 1, 0, Some(next_line_again));
+            // here when the wait has blocked
+            if !said(state, 0) {
+                break;
             }
         }
+        NEXT_LINE.get().expect("`lines` has set it")(state)
     }
 }
 
@@ -232,11 +253,10 @@ unsafe extern "C-unwind" fn next_line(state: *mut lua_State) -> c_int {
 unsafe extern "C-unwind" fn next_line_again(state: *mut lua_State, _: c_int, _: ffi::lua_KContext) -> c_int {
     // SAFETY: as in `next_line`
     unsafe {
-        if ffi::lua_toboolean(state, -1) != 0 {
-            return next_line(state);
+        match said(state, 0) {
+            true => next_line(state),
+            false => NEXT_LINE.get().expect("`lines` has set it")(state),
         }
-        ffi::lua_settop(state, 0);
-        NEXT_LINE.get().expect("`lines` has set it")(state)
     }
 }
 
@@ -273,7 +293,10 @@ unsafe fn format_at(state: *mut lua_State, index: c_int) -> Format {
             ffi::LUA_TNUMBER => {
                 let mut is_whole = 0;
                 let count = ffi::lua_tointegerx(state, index, &raw mut is_whole);
-                if is_whole == 0 { Format::Wrong } else { Format::Bytes(count.cast_unsigned() as usize) }
+                match usize::try_from(count) {
+                    Ok(count) if is_whole != 0 => Format::Bytes(count),
+                    _ => Format::Wrong,
+                }
             }
             ffi::LUA_TSTRING => {
                 let text = crate::lua::stack::string_at(state, index);
@@ -301,6 +324,13 @@ unsafe extern "C-unwind" fn close(state: *mut lua_State) -> c_int {
 unsafe extern "C-unwind" fn io_close(state: *mut lua_State) -> c_int {
     // SAFETY: the caller's promise
     unsafe { close_file(state, originals().io_close) }
+}
+
+/// # Safety
+/// As [`read`].
+unsafe extern "C-unwind" fn scope_end(state: *mut lua_State) -> c_int {
+    // SAFETY: the caller's promise
+    unsafe { close_file(state, originals().scope_end) }
 }
 
 /// # Safety

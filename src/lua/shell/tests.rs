@@ -59,11 +59,47 @@ fn closes_of_two_coroutines_overlap() {
         end)
         fs.write(dir .. "/a", "text")
         assert(closer:await() == 5 and fs.read(dir .. "/b") == "text")
-        local f = io.popen("cat > '" .. dir .. "/c'", "w")
+        proc.run { "mkfifo", dir .. "/d" }
+        closer = co.spawn(function()
+          do local f <close> = io.popen("cd '" .. dir .. "' && timeout 20 cat d > e") end
+          return fs.read(dir .. "/e")
+        end)
+        fs.write(dir .. "/d", "more")
+        assert(closer:await() == "more")
+        local closed
+        do local f <close> = io.popen "exit 4" closed = f assert(select(3, f:close()) == 4) end
+        assert(io.type(closed) == "closed file")
+        f = io.popen("cat > '" .. dir .. "/c'", "w")
         f:write "some words"
         assert(f:close() and fs.read(dir .. "/c") == "some words")
         "#,
     );
+}
+
+/// Each wait that blocks comes back to the one read, and not to a deeper one.
+#[test]
+fn many_small_pieces_are_read_where_the_thread_blocks() {
+    // a stack for fewer levels than there are pieces
+    let small = std::thread::Builder::new().stack_size(384 << 10);
+    let code = r#"
+        -- slow enough for a wait before each
+        fs.write(dir .. "/pieces.py", [[
+import os, time
+for _ in range(6000):
+    os.write(1, b"piece")
+    then = time.perf_counter() + 0.0001
+    while time.perf_counter() < then: pass
+]])
+        local pieces = "exec python3 '" .. dir .. "/pieces.py'"
+        local other = co.spawn(function() while true do sleep(0.001) end end)
+        local text
+        string.gsub("x", "x", function() text = io.popen(pieces):read "a" end)
+        assert(#text == 30000, #text)
+        string.gsub("x", "x", function() text = io.popen(pieces):lines()() end)
+        assert(#text == 30000, #text)
+        other:cancel()
+        "#;
+    small.spawn(|| with_folder(code)).expect("a thread").join().expect("all is read");
 }
 
 #[test]
@@ -179,6 +215,7 @@ fn a_wait_that_is_given_up_loses_nothing_and_errors_are_those_of_the_library() {
         local function message(...) local ok, e = pcall(...) assert(not ok) return e end
         co.spawn(function()
           assert(message(function() f:read "x" end):find "bad argument #1 to 'read' %(invalid format%)")
+          assert(not pcall(f.read, f, -1))
           assert(message(function() f:read(1.5) end):find "number has no integer representation")
           assert(message(function() f.read() end):find "FILE%*")
           local waiting = co.spawn(function() return pcall(f.read, f) end)

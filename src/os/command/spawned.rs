@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::capture::LARGEST_PIPE;
 use super::child::Child;
 use super::start::{Plug, Start, Started};
 
@@ -44,24 +45,17 @@ impl Tail {
         Ok(Tail { pipe, kept: Mutex::default() })
     }
 
-    /// Reads what is there.
+    /// Reads a piece of what is there; how much that is.
     ///
     /// # Errors
     /// `WouldBlock` when there may be more later.
-    fn read(&self, kept: &mut Vec<u8>) -> io::Result<()> {
+    fn read(&self, kept: &mut Vec<u8>) -> io::Result<usize> {
         let mut piece = [0; 4096];
-        loop {
-            match (&self.pipe).read(&mut piece) {
-                Ok(0) => return Ok(()),
-                Ok(count) => {
-                    kept.extend_from_slice(&piece[..count]);
-                    let over = kept.len().saturating_sub(TAIL);
-                    kept.drain(..over);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let count = (&self.pipe).read(&mut piece)?;
+        kept.extend_from_slice(&piece[..count]);
+        let over = kept.len().saturating_sub(TAIL);
+        kept.drain(..over);
+        Ok(count)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
@@ -77,17 +71,22 @@ impl Tail {
                 Err(_) => return,
             }
             match self.read(&mut self.lock()) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Ok(()) | Err(_) => return,
+                Ok(1..) => {}
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                Ok(0) | Err(_) => return,
             }
         }
     }
 
-    /// All that was written until now, as far as it is kept.
+    /// All that was written until now, as far as it is kept. What escaped the end of the process may go on to write.
     fn take(&self) -> Vec<u8> {
         let mut kept = self.lock();
-        // an error is the end of what there is
-        let _ = self.read(&mut kept);
+        let mut left = LARGEST_PIPE;
+        while left > 0
+            && let Ok(count @ 1..) = self.read(&mut kept)
+        {
+            left = left.saturating_sub(count);
+        }
         std::mem::take(&mut kept)
     }
 }

@@ -34,6 +34,13 @@ pub enum Plug {
     Merge,
 }
 
+impl Plug {
+    /// Only standard error goes with another.
+    fn not_merged(self) -> Self {
+        if matches!(self, Plug::Merge) { Plug::Null } else { self }
+    }
+}
+
 /// A command to start.
 #[derive(Debug, Default)]
 pub struct Start {
@@ -102,11 +109,8 @@ impl Start {
 
     fn spawn(self) -> io::Result<Started> {
         let birth = Birth::new(&self)?;
-        let (stdin, to_stdin) = plug(self.stdin, Way::In)?;
-        let (stdout, from_stdout) = match self.stdout {
-            Plug::Merge => plug(Plug::Null, Way::Out)?,
-            other => plug(other, Way::Out)?,
-        };
+        let (stdin, to_stdin) = plug(self.stdin.not_merged(), Way::In)?;
+        let (stdout, from_stdout) = plug(self.stdout.not_merged(), Way::Out)?;
         let (stderr, from_stderr) = plug(self.stderr, Way::Out)?;
         let spawning = process::begin_spawn();
         let own = spawning.born(birth.start(&[stdin, stdout, stderr])?);

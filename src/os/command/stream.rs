@@ -125,6 +125,11 @@ impl Pipe {
         self.file.try_clone()
     }
 
+    /// Blocks until there is something to be read, or the command itself has ended; false when it must not wait any longer.
+    pub fn wait_for_data(&self) -> bool {
+        self.wait(PollFlags::POLLIN).is_some()
+    }
+
     /// Reads what is there, as far as it waits in the pipe. At the end of the command, or of the pipe, nothing more comes.
     ///
     /// # Errors
