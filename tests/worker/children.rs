@@ -76,7 +76,7 @@ local kinds = {
   end,
   all_error = function()
     local log = {}
-    local ok, e = pcall(co.all, { slow(log), fails("first", 0.005), fails("second", 0.05), slow(log) })
+    local ok, e = pcall(co.all, { slow(log), fails("first", 0.005), fails("second", 10), slow(log) })
     return ok, e, table.concat(log, " ")
   end,
   map = function()
@@ -120,7 +120,10 @@ local kinds = {
   scope = function()
     local order = {}
     local result = co.scope(function(s)
-      for i = 1, 3 do s:spawn(function() sleep(0.004 - i / 1000) order[#order + 1] = i end) end
+      for i = 1, 3 do
+        -- each behind the one that was started after it
+        s:spawn(function() repeat sleep(0.001) until #order == 4 - i order[#order + 1] = i end)
+      end
       order[#order + 1] = "body"
       return "result"
     end)
@@ -185,8 +188,8 @@ local kinds = {
   end,
   same_time = function()
     local t = mpms.time.mono()
-    co.map({ 1, 2, 3, 4, 5, 6, 7, 8 }, function() sleep(0.1) end)
-    return mpms.time.mono() - t < 0.5
+    co.map({ 1, 2, 3, 4, 5, 6, 7, 8 }, function() sleep(0.4) end)
+    return mpms.time.mono() - t < 3
   end,
   -- woken and cancelled in one go; its number comes to the next one
   cancelled_while_woken = function()
@@ -198,7 +201,11 @@ local kinds = {
     sleep(0.002)
     return h:status(), co.spawn(wait, "next"):await()
   end,
-  sleep = function() local h = co.spawn(wait, "meanwhile") co.sleep(0.05) return h:status() end,
+  sleep = function()
+    local h = co.spawn(wait, "meanwhile")
+    for _ = 1, 1000 do if h:status() == "running" then co.sleep(0.005) end end
+    return h:status()
+  end,
   no_child_without_a_wait = function()
     local began = false
     co.spawn(function() began = true end)
