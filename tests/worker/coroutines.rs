@@ -363,7 +363,7 @@ fn timeouts_of_waits() {
       return { worker = function(kind) return kinds[kind]() end }
     "#;
     let kinds = ["sleep", "pcall", "coroutine", "caught", "children", "channel", "short"];
-    let mut bench = Bench::start_with(script, 1, 100, timeout(400 * MS));
+    let mut bench = Bench::start_with(script, 1, 100, timeout(1_500 * MS));
     let start = Instant::now();
     let tasks: Vec<Vec<Value>> = kinds.iter().map(|kind| vec![Value::text(*kind)]).collect();
     for (n, outcome) in all(&mut bench, &tasks) {
