@@ -51,25 +51,21 @@ fn closes_of_two_coroutines_overlap() {
     close("io.close(f)");
     with_folder(
         r#"
-        proc.run { "mkfifo", dir .. "/a" }
-        -- the command ends when another coroutine writes, which it can as long as this one waits
-        local closer = co.spawn(function()
-          local f = io.popen("cd '" .. dir .. "' && timeout 20 cat a > b; exit 5")
-          return select(3, f:close())
-        end)
-        fs.write(dir .. "/a", "text")
-        assert(closer:await() == 5 and fs.read(dir .. "/b") == "text")
-        proc.run { "mkfifo", dir .. "/d" }
-        closer = co.spawn(function()
-          do local f <close> = io.popen("cd '" .. dir .. "' && timeout 20 cat d > e") end
-          return fs.read(dir .. "/e")
-        end)
-        fs.write(dir .. "/d", "more")
-        assert(closer:await() == "more")
+        proc.run { "mkfifo", dir .. "/a", dir .. "/b" }
+        -- the command of the first ends by that of the second, which starts only when the first lets it
+        local function closes(fifo, close)
+          local first = co.spawn(function() return close(io.popen("cd '" .. dir .. "' && timeout 20 cat " .. fifo .. " > got; exit 5")) end)
+          local second = co.spawn(function() return io.popen("cd '" .. dir .. "' && timeout 20 sh -c 'echo from " .. fifo .. " > " .. fifo .. "'"):close() end)
+          local status = first:await()
+          assert(second:await() and fs.read(dir .. "/got") == "from " .. fifo .. "\n", fifo)
+          return status
+        end
+        assert(closes("a", function(f) return select(3, f:close()) end) == 5)
+        closes("b", function(file) local f <close> = file end)
         local closed
         do local f <close> = io.popen "exit 4" closed = f assert(select(3, f:close()) == 4) end
         assert(io.type(closed) == "closed file")
-        f = io.popen("cat > '" .. dir .. "/c'", "w")
+        local f = io.popen("cat > '" .. dir .. "/c'", "w")
         f:write "some words"
         assert(f:close() and fs.read(dir .. "/c") == "some words")
         "#,
