@@ -77,16 +77,11 @@ fn files_of_commands_need_no_more_than_there_are() {
 /// The calls that decide what a power cut leaves, in their order.
 #[test]
 fn a_synced_write_is_on_the_disk_before_it_has_its_name() {
-    let tools = Command::new("sh")
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/tools.sh"))
-        .output()
-        .expect("a shell");
-    assert!(tools.status.success(), "{}", String::from_utf8_lossy(&tools.stderr));
     let folder = TempDir::new().expect("a folder");
     let root = folder.path().canonicalize().expect("a folder");
     let calls = |code: &str| -> Vec<String> {
         let own = lua(&root, code);
-        let done = Command::new("strace")
+        let done = crate::tool("strace", "strace")
             .args(["-f", "-y", "-qq", "-e", "trace=fsync,fdatasync,rename,renameat,renameat2", "-o", "calls"])
             .arg(own.get_program())
             .args(own.get_args())

@@ -7,15 +7,13 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::repository;
+
 /// A call that takes longer hangs.
 const HANG: Duration = Duration::from_secs(60);
 
 /// In the environment of every call.
 const TOKEN: &str = "spec-token-4711";
-
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
 
 /// A folder with specs.
 struct Specs(TempDir);
@@ -288,10 +286,7 @@ fn specs_for_busted_run_unchanged() {
     let said = specs.test(&["-j1"]);
     said.exit(0).says("2 pending");
     // the same by the original
-    let script = repository().join("tests/busted/tools.sh");
-    let tools = Command::new("sh").arg(script).output().expect("a shell");
-    assert!(tools.status.success(), "{}", String::from_utf8_lossy(&tools.stderr));
-    let busted = Command::new("busted").args(["-o", "TAP"]).arg(&file).output().expect("busted");
+    let busted = crate::tool("busted", "lua-busted").args(["-o", "TAP"]).arg(&file).output().expect("busted");
     let tap = String::from_utf8_lossy(&busted.stdout).into_owned();
     let passed = tap.lines().filter(|line| line.starts_with("ok") && !line.contains("# SKIP")).count();
     assert!(!tap.contains("not ok") && passed > 15, "{tap}");

@@ -9,10 +9,6 @@ use tempfile::TempDir;
 /// Written where there are none.
 const SETTINGS: [&str; 5] = [".luarc.json", ".stylua.toml", ".luacheckrc", "selene.toml", "mpms.yml"];
 
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 /// Exit code, and what was said.
 fn said(command: &mut Command) -> (Option<i32>, String) {
     let done = command.output().expect("it can be started");
@@ -29,9 +25,7 @@ fn read(folder: &Path, name: &str) -> String {
 }
 
 fn luacheck(folder: &Path, what: &str) -> (Option<i32>, String) {
-    let tools = said(Command::new("sh").arg(repository().join("tests/types/tools.sh")));
-    assert_eq!(tools.0, Some(0), "{}", tools.1);
-    said(Command::new("luacheck").args(["--no-color", what]).current_dir(folder))
+    said(crate::tool("luacheck", "lua-check").args(["--no-color", what]).current_dir(folder))
 }
 
 #[test]
@@ -70,7 +64,7 @@ fn luacheck_knows_what_scripts_and_specs_have_and_nothing_else() {
     let folder = TempDir::new().expect("a folder");
     let folder = folder.path();
     assert_eq!(types(folder, &[]).0, Some(0));
-    let copied = Command::new("cp").arg("-r").arg(repository().join("scripts")).arg(folder).status();
+    let copied = Command::new("cp").arg("-r").arg(crate::repository().join("scripts")).arg(folder).status();
     assert!(copied.expect("cp").success());
     let (code, text) = luacheck(folder, "scripts");
     assert!(code == Some(0) && text.contains("0 warnings / 0 errors"), "{text}");

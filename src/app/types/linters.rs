@@ -43,8 +43,17 @@ fn globals() -> [Vec<Named<'static>>; 2] {
 
 /// What a module has.
 fn members(module: &'static Module) -> Vec<Named<'static>> {
-    let fields = module.fields.iter().map(|field| (field.name.as_str(), value(module, field)));
-    let functions = module.functions.iter().map(|function| (function.short(), Known::Function(function)));
+    sorted(module, &module.fields, &module.functions)
+}
+
+/// Fields and functions of a module, or of a class in it.
+fn sorted(
+    module: &'static Module,
+    fields: &'static [Field],
+    functions: &'static [Function],
+) -> Vec<Named<'static>> {
+    let fields = fields.iter().map(|field| (field.name.as_str(), value(module, field)));
+    let functions = functions.iter().map(|function| (function.short(), Known::Function(function)));
     let mut all: Vec<_> = fields.chain(functions).collect();
     all.sort_by_key(|(name, _)| *name);
     all
@@ -69,11 +78,7 @@ fn of_class(module: &'static Module, class: &'static Class) -> Known<'static> {
     if !is_whole || class.name.starts_with("spec.") {
         return Known::Any;
     }
-    let fields = class.fields.iter().map(|field| (field.name.as_str(), value(module, field)));
-    let methods = class.methods.iter().map(|method| (method.short(), Known::Function(method)));
-    let mut all: Vec<_> = fields.chain(methods).collect();
-    all.sort_by_key(|(name, _)| *name);
-    Known::Table(all)
+    Known::Table(sorted(module, &class.fields, &class.methods))
 }
 
 /// The text of `.luacheckrc`.
@@ -106,8 +111,8 @@ fn for_luacheck(text: &mut String, all: &[Named<'_>], depth: usize) {
 /// The text of `selene.toml`.
 pub(super) fn selene() -> String {
     let std = SELENE_STD.trim_end_matches(".yml");
-    // tables of options hold their list, too: `http.all { urls..., concurrency = 4 }`
-    // not as its base: then it would not hear that operators are those of Lua 5.4
+    // Beside that of Lua 5.3 and not on top of it: as its base that one would decide about operators, too. Mixed tables are
+    // how options are given with a list: `http.all { url, url, concurrency = 4 }`.
     format!("std = \"lua53+{std}\"\n\n[lints]\nmixed_table = \"allow\"\nmultiple_statements = \"allow\"\n")
 }
 
